@@ -1,1 +1,75 @@
-//! To be filled.
+//! Runs Programs of the `graph` crate: on the CPU through candle-core, on a GPU through wgpu.
+//!
+//! The CPU engine is also the reference: every number of the GPU engine is compared with it.
+
+pub mod cpu;
+mod error;
+pub mod gpu;
+
+pub use cpu::Cpu;
+pub use error::Error;
+pub use gpu::Gpu;
+use graph::{Program, Run};
+
+/// Where Programs run.
+pub enum Engine {
+    /// candle-core: SIMD on one thread in a browser, all cores natively.
+    Cpu(Cpu),
+    /// wgpu: WebGPU in a browser, Vulkan, Metal or DirectX natively.
+    Gpu(Gpu),
+}
+
+impl Engine {
+    /// The CPU engine; it is always there.
+    pub fn cpu() -> Engine {
+        Engine::Cpu(Cpu)
+    }
+
+    /// Makes a Program ready to run; state and inputs have no value yet.
+    pub async fn load(&self, program: &Program) -> Result<Loaded, Error> {
+        Ok(match self {
+            Engine::Cpu(cpu) => Loaded::Cpu(Box::new(cpu.load(program))),
+            Engine::Gpu(gpu) => Loaded::Gpu(Box::new(gpu.load(program).await?)),
+        })
+    }
+}
+
+/// A Program on one of the engines.
+pub enum Loaded {
+    /// On the CPU.
+    Cpu(Box<cpu::Loaded>),
+    /// On the GPU.
+    Gpu(Box<gpu::Loaded>),
+}
+
+impl Run for Loaded {
+    type Error = Error;
+
+    fn program(&self) -> &Program {
+        match self {
+            Loaded::Cpu(l) => l.program(),
+            Loaded::Gpu(l) => l.program(),
+        }
+    }
+
+    fn write(&mut self, name: &str, values: &[f32]) -> Result<(), Error> {
+        match self {
+            Loaded::Cpu(l) => l.write(name, values),
+            Loaded::Gpu(l) => l.write(name, values),
+        }
+    }
+
+    fn step(&mut self) -> Result<(), Error> {
+        match self {
+            Loaded::Cpu(l) => l.step(),
+            Loaded::Gpu(l) => l.step(),
+        }
+    }
+
+    async fn read(&self, name: &str) -> Result<Vec<f32>, Error> {
+        match self {
+            Loaded::Cpu(l) => l.read(name).await,
+            Loaded::Gpu(l) => l.read(name).await,
+        }
+    }
+}
