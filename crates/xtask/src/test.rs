@@ -1,0 +1,180 @@
+//! `cargo xtask test`: style, native tests, page build, type check, browser tests.
+
+use std::path::{Path, PathBuf};
+
+use crate::page::{self, Profile};
+use crate::places::root;
+use crate::run::{Cmd, Context, Failure, Result, say};
+use crate::setup;
+
+/// The engine of the page only exists as WebAssembly: the browser tests are its tests.
+const NATIVE: [&str; 3] = ["--workspace", "--exclude", "playground"];
+
+pub(crate) fn test(args: &[&str]) -> Result {
+    let flags = crate::flags(args, &["--native", "--browser"])?;
+    let wanted = |flag| flags.is_empty() || flags.contains(&flag);
+    let mut report = Report::default();
+    if wanted("--native") {
+        native(&mut report);
+    }
+    if wanted("--browser") {
+        browser(&mut report);
+    }
+    report.print();
+    report.verdict()
+}
+
+fn native(report: &mut Report) {
+    setup::for_native_tests();
+    let cargo = |args: &[&str]| Cmd::cargo().args(args).dir(root());
+    report.check("check the formatting", &cargo(&["fmt", "--all", "--check"]));
+    let clippy = cargo(&["clippy", "--all-targets"]).args(NATIVE).args(["--", "-D", "warnings"]);
+    report.check("check the Rust code with clippy", &clippy);
+    let tests = cargo(&["test", "--no-fail-fast"]).args(NATIVE);
+    report.runner("run the native tests", &tests, cargo_count);
+}
+
+/// Without a page there is nothing to test, so this part ends at its first failed preparation.
+fn browser(report: &mut Report) {
+    let prepared = setup::for_browser_tests().and_then(|chrome| page::build(Profile::Ship).map(|()| chrome));
+    let Some(chrome) = report.prepared("build the page", prepared) else { return };
+    let tsc =
+        Cmd::new("node").args(["web/node_modules/typescript/bin/tsc", "--project", "web/tsconfig.json"]).dir(root());
+    report.check("check the types of the page", &tsc);
+    let Some(files) = report.prepared("find the browser tests", test_files(&root().join("tests/browser"))) else {
+        return;
+    };
+    let node = Cmd::new("node")
+        // One file at a time: every file starts a browser.
+        .args(["--test", "--test-concurrency=1", "--test-reporter=spec"])
+        .args(files)
+        .env("CHROME", chrome)
+        .dir(root());
+    report.runner("run the browser tests", &node, node_count);
+}
+
+fn test_files(dir: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(dir).context(format!("reading {}", dir.display()))?;
+    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    files.retain(|path| path.to_string_lossy().ends_with(".test.mjs"));
+    files.sort();
+    Ok(files)
+}
+
+/// What a line of a runner's output adds to the counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Count {
+    passed: usize,
+    failed: usize,
+}
+
+/// `test result: ok. 3 passed; 1 failed; ...`
+fn cargo_count(line: &str) -> Count {
+    let Some(result) = line.trim().strip_prefix("test result:") else { return Count::default() };
+    let before = |word: &str| {
+        let head = result.split(word).next().filter(|head| head.len() < result.len());
+        head.and_then(|head| head.split_whitespace().last()?.parse().ok()).unwrap_or(0)
+    };
+    Count { passed: before(" passed;"), failed: before(" failed;") }
+}
+
+/// `ℹ pass 3`, `ℹ fail 1`, `ℹ cancelled 0`
+fn node_count(line: &str) -> Count {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    match words[..] {
+        ["ℹ", "pass", n] => Count { passed: n.parse().unwrap_or(0), failed: 0 },
+        ["ℹ", "fail" | "cancelled", n] => Count { passed: 0, failed: n.parse().unwrap_or(0) },
+        _ => Count::default(),
+    }
+}
+
+/// One line for each part, and the sum.
+#[derive(Default)]
+struct Report {
+    lines: Vec<String>,
+    sum: Count,
+}
+
+impl Report {
+    /// A step that has no tests to count: it only counts if it fails.
+    fn check(&mut self, what: &str, cmd: &Cmd) {
+        say(what);
+        let outcome = cmd.run(what);
+        if self.prepared(what, outcome).is_some() {
+            self.lines.push(format!("{what}: ok"));
+        }
+    }
+
+    fn prepared<T>(&mut self, what: &str, outcome: Result<T>) -> Option<T> {
+        outcome.map_err(|failure| self.fail(what, &failure.to_string())).ok()
+    }
+
+    /// A test runner: its output is shown and its counts are added up.
+    fn runner(&mut self, what: &str, cmd: &Cmd, count: fn(&str) -> Count) {
+        say(what);
+        let mut sum = Count::default();
+        let ended = cmd.stream(what, |line| {
+            println!("{line}");
+            let more = count(line);
+            sum.passed += more.passed;
+            sum.failed += more.failed;
+        });
+        self.sum.passed += sum.passed;
+        self.sum.failed += sum.failed;
+        self.lines.push(format!("{what}: {} passed, {} failed", sum.passed, sum.failed));
+        match ended {
+            Err(failure) => self.fail(what, &failure.to_string()),
+            Ok(true) if sum == Count::default() => self.fail(what, "no test ran"),
+            // A runner that ends badly without a failed test has not run them all.
+            Ok(false) if sum.failed == 0 => self.fail(what, &cmd.failed(what).to_string()),
+            Ok(_) => {}
+        }
+    }
+
+    fn fail(&mut self, what: &str, why: &str) {
+        self.sum.failed += 1;
+        self.lines.push(format!("{what}: FAILED, {why}"));
+    }
+
+    fn print(&self) {
+        println!();
+        for line in &self.lines {
+            println!("{line}");
+        }
+        println!("{} passed, {} failed", self.sum.passed, self.sum.failed);
+    }
+
+    fn verdict(&self) -> Result {
+        match self.sum {
+            Count { failed: 0, passed: 1.. } => Ok(()),
+            _ => Err(Failure::new("not everything passed")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_read_from_both_runners() {
+        let line = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out";
+        assert_eq!(cargo_count(line), Count { passed: 12, failed: 3 });
+        assert_eq!(cargo_count("test a_test ... ok"), Count::default());
+        assert_eq!(node_count("ℹ pass 7"), Count { passed: 7, failed: 0 });
+        assert_eq!(node_count("ℹ cancelled 2"), Count { passed: 0, failed: 2 });
+        assert_eq!(node_count("ℹ tests 9"), Count::default());
+    }
+
+    #[test]
+    fn nothing_run_is_not_a_success() {
+        assert!(Report::default().verdict().is_err());
+    }
+
+    #[test]
+    fn a_runner_that_fails_without_a_failed_test_fails() {
+        let mut report = Report::default();
+        report.runner("run nothing", &Cmd::new("cargo").arg("no-such-verb"), cargo_count);
+        assert_eq!(report.sum, Count { passed: 0, failed: 1 });
+    }
+}

@@ -1,0 +1,87 @@
+// Trunk's post-build hook: what Trunk does not do itself for the files in its staging folder.
+// Bundles the page's modules, copies the models, and shrinks the wasm of a release build.
+
+import { createHash } from "node:crypto";
+import { execFileSync } from "node:child_process";
+import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const web = dirname(fileURLToPath(import.meta.url));
+const release = process.env.TRUNK_PROFILE === "release";
+const out = process.env.TRUNK_STAGING_DIR;
+if (!out) throw new Error("bundle.mjs is Trunk's hook: run `cargo xtask build`");
+
+// The page, the worker, and the module that other pages import. Each keeps its name; what they
+// share goes into flat chunks, so that `new URL("./x", import.meta.url)` means the same everywhere.
+const ENTRIES = ["main.js", "worker.js", "p-of-x.js"];
+
+await build({
+  entryPoints: ENTRIES.map((name) => join(web, "src", name)).filter(existsSync),
+  outdir: out,
+  bundle: true,
+  splitting: true,
+  format: "esm",
+  target: "es2022",
+  chunkNames: "[name]-[hash]",
+  // wasm-bindgen's module is beside the bundle, not in it.
+  external: ["*/playground.js"],
+  minify: release,
+  sourcemap: release ? false : "linked",
+  legalComments: "linked",
+  logLevel: "warning",
+});
+
+const models = join(web, "models");
+if (existsSync(models)) cpSync(models, join(out, "models"), { recursive: true });
+
+if (release) {
+  for (const name of readdirSync(out).filter((name) => name.endsWith(".wasm"))) shrink(join(out, name));
+}
+
+/** Runs wasm-opt, once per content: it takes far longer than everything else here. */
+function shrink(path) {
+  const before = withoutNames(readFileSync(path));
+  const cache = join(web, "..", "target", "wasm-opt");
+  const cached = join(cache, `${createHash("sha256").update(before).digest("hex")}.wasm`);
+  if (!existsSync(cached)) {
+    mkdirSync(cache, { recursive: true });
+    const input = `${cached}.in`;
+    const part = `${cached}.part`;
+    writeFileSync(input, before);
+    const started = performance.now();
+    // Level 1 takes most of what wasm-opt can give after LLVM; higher levels take minutes in Node.
+    execFileSync(process.execPath, [join(web, "node_modules/binaryen/bin/wasm-opt"), "-O1", "--all-features", input, "-o", part], { stdio: "inherit" });
+    renameSync(part, cached);
+    console.log(`wasm-opt: ${before.length} -> ${readFileSync(cached).length} bytes in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  }
+  copyFileSync(cached, path);
+}
+
+/** The module without function names and tool versions, which also are what makes wasm-opt slow. */
+function withoutNames(wasm) {
+  const kept = [wasm.subarray(0, 8)];
+  for (let at = 8; at < wasm.length; ) {
+    const [size, body] = leb128(wasm, at + 1);
+    const end = body + size;
+    if (wasm[at] !== 0 || !["name", "producers"].includes(customName(wasm, body))) kept.push(wasm.subarray(at, end));
+    at = end;
+  }
+  return Buffer.concat(kept);
+}
+
+function customName(wasm, at) {
+  const [length, start] = leb128(wasm, at);
+  return wasm.toString("utf8", start, start + length);
+}
+
+/** An unsigned LEB128 number and the offset behind it. */
+function leb128(bytes, at) {
+  let value = 0;
+  for (let shift = 0; ; shift += 7) {
+    const byte = bytes[at++];
+    value += (byte & 0x7f) * 2 ** shift;
+    if (byte < 0x80) return [value, at];
+  }
+}

@@ -1,0 +1,4 @@
+import init, { version } from "./playground.js";
+
+await init();
+postMessage(version());
