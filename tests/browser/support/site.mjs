@@ -1,0 +1,65 @@
+// A plain static server for dist/, as any static host would be: no dev server, no special headers
+// but a strict policy, and a sub-path, so that absolute URLs and third parties show as failures.
+
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import { createServer } from "node:http";
+import { extname, join, normalize } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const DIST = fileURLToPath(new URL("../../../dist/", import.meta.url));
+const SUB_PATH = "/some/where/p-of-x/";
+
+const TYPES = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".json": "application/json",
+  ".wasm": "application/wasm",
+  ".svg": "image/svg+xml",
+  ".png": "image/png",
+};
+
+const POLICY = [
+  "default-src 'self'",
+  "script-src 'self' 'wasm-unsafe-eval'",
+  "worker-src 'self' blob:",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data: blob:",
+  "connect-src 'self' data: blob:",
+].join("; ");
+
+/**
+ * Serves dist/ on a free port.
+ * @param {(path: string, response: import("node:http").ServerResponse) => boolean} [intercept]
+ *   may answer a request itself (a path relative to the page) and then returns true
+ */
+export async function serveDist(intercept = () => false) {
+  const server = createServer((request, response) => {
+    const path = decodeURIComponent(new URL(request.url ?? "/", "http://localhost").pathname);
+    if (!path.startsWith(SUB_PATH)) return void response.writeHead(404).end();
+    const relative = path.slice(SUB_PATH.length) || "index.html";
+    if (!intercept(relative, response)) void sendFile(relative, response);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
+  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+  return {
+    url: `http://127.0.0.1:${port}${SUB_PATH}`,
+    close: () => {
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+async function sendFile(relative, response) {
+  const file = join(DIST, normalize(`/${relative}`));
+  const found = await stat(file).catch(() => null);
+  if (!found?.isFile()) return void response.writeHead(404).end();
+  response.writeHead(200, {
+    "content-type": TYPES[extname(file)] ?? "application/octet-stream",
+    "content-length": found.size,
+    "content-security-policy": POLICY,
+  });
+  createReadStream(file).pipe(response);
+}
