@@ -67,7 +67,7 @@ fn has_vulkan() -> bool {
     const ICD_FOLDERS: [&str; 3] = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d"];
     let named = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"].iter().any(|key| std::env::var_os(key).is_some());
     let not_empty = |dir: &&str| std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
-    named || ICD_FOLDERS.iter().any(|dir| not_empty(dir))
+    named || ICD_FOLDERS.iter().any(not_empty)
 }
 
 /// Nothing to do if it `works`; otherwise Debian packages where there is apt, and `hint` elsewhere.
