@@ -1,1 +1,9 @@
-//! To be filled.
+//! The model families, one file each, written as pure functions that build graphs. Nothing here knows an engine.
+
+pub mod nn;
+pub mod params;
+pub mod registry;
+pub mod vae;
+
+pub use params::{Params, Spec, Weights};
+pub use registry::{Card, Recipe};

@@ -1,0 +1,255 @@
+//! Which models there are: recipes (how a model is trained) and cards (what was shipped).
+
+use crate::vae;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// How a model is trained: data, network, seed and stages. The same recipe gives the same weights.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// Name of the model in commands, folders and links.
+    pub id: String,
+    /// Name of the model for people.
+    pub title: String,
+    /// Family of the model; `vae` is the only one so far.
+    pub family: String,
+    /// Name of the data set.
+    pub data: String,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Sizes of the network.
+    pub network: vae::Config,
+    /// What is done, in this order.
+    #[serde(rename = "stage")]
+    pub stages: Vec<Stage>,
+}
+
+/// A part of a training run.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stage {
+    /// Passes over the training set.
+    pub epochs: usize,
+    /// Images a step.
+    pub batch: usize,
+    /// Importance samples of the bound; 1 is the ELBO.
+    pub k: usize,
+    /// Learning rate of Adam at the start.
+    pub rate: f64,
+    /// Learning rate at the end.
+    pub final_rate: f64,
+}
+
+impl Stage {
+    /// Learning rate after the fraction `done` of the stage: half a cosine from `rate` to `final_rate`.
+    pub fn rate_at(&self, done: f64) -> f64 {
+        let fall = 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
+        self.final_rate + (self.rate - self.final_rate) * fall
+    }
+}
+
+/// Why a recipe or a card can't be used.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// No model has that name.
+    #[error("There is no model '{0}'. There is: {1}.")]
+    Unknown(String, String),
+    /// The text is not what it should be.
+    #[error("{what} can't be read: {problem}")]
+    Malformed {
+        /// Which text.
+        what: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+const RECIPES: [&str; 1] = [include_str!("../recipes/binary-mnist-vae.toml")];
+
+/// Ids of all models.
+pub fn ids() -> Vec<String> {
+    RECIPES.iter().filter_map(|text| toml::from_str::<Recipe>(text).ok()).map(|r| r.id).collect()
+}
+
+/// The recipe of that id.
+pub fn recipe(id: &str) -> Result<Recipe, Error> {
+    for text in RECIPES {
+        let malformed = |e: toml::de::Error| Error::Malformed { what: "A recipe".into(), problem: e.to_string() };
+        let recipe: Recipe = toml::from_str(text).map_err(malformed)?;
+        if recipe.id == id {
+            return Ok(recipe);
+        }
+    }
+    Err(Error::Unknown(id.into(), ids().join(", ")))
+}
+
+/// What is said of a shipped model, and what its files must be: `card.json`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Card {
+    /// Id, as in links and commands.
+    pub id: String,
+    /// Name for people.
+    pub title: String,
+    /// Family.
+    pub family: String,
+    /// Data: what, where from, under which licence.
+    pub data: DataCard,
+    /// The form of p(x).
+    pub parametric_form: String,
+    /// What training minimised.
+    pub loss: String,
+    /// How.
+    pub optimiser: String,
+    /// Number of parameters.
+    pub parameters: usize,
+    /// Licence of the weights.
+    pub licence: String,
+    /// Papers.
+    pub references: Vec<String>,
+    /// Sizes of the network.
+    pub network: vae::Config,
+    /// Weights file.
+    pub weights: FileCard,
+    /// Inputs and the CPU engine's outputs, with which an engine is checked before it is trusted.
+    pub golden: FileCard,
+    /// Quality on the test set.
+    pub metrics: Metrics,
+    /// Scores of other images by the same estimator, with which an answer is compared.
+    pub reference: Reference,
+}
+
+/// The data behind a model.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct DataCard {
+    /// Name and size.
+    pub name: String,
+    /// Where it is fetched from.
+    pub source: String,
+    /// Its licence.
+    pub licence: String,
+    /// What was done to it.
+    pub preparation: String,
+}
+
+/// A file beside the card.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct FileCard {
+    /// File name.
+    pub file: String,
+    /// Its size.
+    pub bytes: usize,
+    /// Its SHA-256, in hexadecimal.
+    pub sha256: String,
+}
+
+/// Quality, with the command that prints it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Metrics {
+    /// Number of test images.
+    pub images: usize,
+    /// Mean of the ELBO, in nats an image.
+    pub elbo_nats: f64,
+    /// Mean of IWAE-k, in nats an image.
+    pub iwae_nats: f64,
+    /// Its k.
+    pub iwae_k: usize,
+    /// Standard error of `iwae_nats` over the images.
+    pub iwae_std_error: f64,
+    /// Prints these figures.
+    pub command: String,
+}
+
+/// Sorted scores of two sets of images.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Reference {
+    /// How the scores were made; a score made otherwise must not be compared with them.
+    pub estimator: String,
+    /// Importance samples of each score.
+    pub k: usize,
+    /// Scores of held-out test images, ascending, in nats.
+    pub held_out: Vec<f32>,
+    /// Scores of the model's own samples, ascending, in nats.
+    pub own: Vec<f32>,
+}
+
+/// A file is not the one that the card describes.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum IntegrityError {
+    /// Cut off, or too long.
+    #[error("{file} is not complete: {got} of {expected} bytes arrived.")]
+    Length {
+        /// File name.
+        file: String,
+        /// Bytes that the card promises.
+        expected: usize,
+        /// Bytes that came.
+        got: usize,
+    },
+    /// Other bytes.
+    #[error("{file} is damaged: its checksum is not the one on the model's card.")]
+    Checksum {
+        /// File name.
+        file: String,
+    },
+}
+
+impl Card {
+    /// Reads `card.json`.
+    pub fn parse(json: &str) -> Result<Card, Error> {
+        serde_json::from_str(json)
+            .map_err(|e| Error::Malformed { what: "The model's card".into(), problem: e.to_string() })
+    }
+}
+
+impl FileCard {
+    /// Describes a file.
+    pub fn of(file: &str, bytes: &[u8]) -> FileCard {
+        FileCard { file: file.into(), bytes: bytes.len(), sha256: sha256(bytes) }
+    }
+
+    /// Refuses bytes that are not those of the card.
+    pub fn verify(&self, bytes: &[u8]) -> Result<(), IntegrityError> {
+        if bytes.len() != self.bytes {
+            let file = self.file.clone();
+            return Err(IntegrityError::Length { file, expected: self.bytes, got: bytes.len() });
+        }
+        if sha256(bytes) != self.sha256 {
+            return Err(IntegrityError::Checksum { file: self.file.clone() });
+        }
+        Ok(())
+    }
+}
+
+/// SHA-256 in hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_recipe_is_read_and_found_by_its_id() {
+        assert_eq!(ids().len(), RECIPES.len());
+        ids().iter().for_each(|id| assert_eq!(recipe(id).unwrap().id, *id));
+        assert!(recipe("nothing").unwrap_err().to_string().contains("binary-mnist-vae"));
+    }
+
+    #[test]
+    fn a_stage_starts_and_ends_at_its_rates() {
+        let s = Stage { epochs: 1, batch: 1, k: 1, rate: 1e-3, final_rate: 1e-5 };
+        assert_eq!((s.rate_at(0.0), s.rate_at(1.0)), (1e-3, 1e-5));
+        assert!((s.rate_at(0.5) - 5.05e-4).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_file_must_be_the_one_on_the_card() {
+        let card = FileCard::of("w", b"abc");
+        assert_eq!(card.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert!(card.verify(b"abc").is_ok());
+        assert!(matches!(card.verify(b"ab"), Err(IntegrityError::Length { .. })));
+        assert!(matches!(card.verify(b"abd"), Err(IntegrityError::Checksum { .. })));
+    }
+}
