@@ -1,6 +1,6 @@
 //! Programs that come from the system: Node, a browser, a Vulkan driver, Debian packages.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use crate::run::{Cmd, Failure, Result, on_path, say};
@@ -75,7 +75,7 @@ fn or_packages(works: impl Fn() -> bool, packages: &[&str], why: &str, hint: &st
     if works() {
         return Ok(());
     }
-    if on_path("apt-get").is_none() {
+    if !has_apt() {
         return Err(Failure::new(hint));
     }
     install_packages(packages, why)?;
@@ -112,5 +112,5 @@ fn is_root() -> bool {
 
 /// Whether this system has Debian's package tool.
 pub(super) fn has_apt() -> bool {
-    Path::new("/usr/bin/apt-get").is_file()
+    on_path("apt-get").is_some()
 }

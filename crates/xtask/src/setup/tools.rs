@@ -1,9 +1,9 @@
 //! Trunk and wasm-bindgen, built from source at pinned versions into the per-user cache.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::places;
-use crate::run::{Cmd, Result, on_path, say};
+use crate::run::{Cmd, Context, Result, on_path, say};
 
 /// Must agree with `trunk-version` in Trunkfile.toml (a test holds them together).
 const TRUNK: &str = "0.22.1";
@@ -14,7 +14,7 @@ pub(crate) fn trunk() -> Result<PathBuf> {
         name: "trunk",
         crate_name: "trunk",
         version: TRUNK.into(),
-        why: "it builds the page; about 7 minutes on two cores, once per user",
+        why: "it builds the page; about 5 minutes on two cores, once per user",
         // No update check: nothing phones home. The crate does not compile without a TLS feature.
         // It asks for a newer patch release of Rust than it uses.
         flags: &["--locked", "--no-default-features", "--features", "rustls", "--ignore-rust-version"],
@@ -60,18 +60,17 @@ impl Tool {
         }
     }
 
-    fn is_right_version(&self, program: &PathBuf) -> bool {
+    fn is_right_version(&self, program: &Path) -> bool {
         let said = Cmd::new(program).arg("--version").probe().unwrap_or_default();
         said.split_whitespace().any(|word| word == self.version)
     }
 
     /// The dev profile without debug information: a release build of Trunk alone takes more than
     /// 15 minutes on two cores, and these tools run for seconds.
-    fn install(&self, own: &PathBuf) -> Result {
+    fn install(&self, own: &Path) -> Result {
         say(format!("{} {}: {}", self.crate_name, self.version, self.why));
         let cache = places::cache()?;
-        std::fs::create_dir_all(&cache)
-            .map_err(|e| crate::run::Failure::new(format!("creating {} failed: {e}", cache.display())))?;
+        std::fs::create_dir_all(&cache).context(format!("creating {}", cache.display()))?;
         let build = cache.join("build").join(format!("{}-{}", self.name, self.version));
         Cmd::cargo()
             .args(["install", self.crate_name, "--version", &format!("={}", self.version), "--debug"])

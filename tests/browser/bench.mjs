@@ -1,0 +1,88 @@
+// Speed of the built page through its public API, and the bytes it costs. The two backends take turns
+// in one browser, so that a busy machine slows both. The last line is one JSON object.
+
+import { readFileSync, readdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { extname, join } from "node:path";
+import { brotliCompressSync } from "node:zlib";
+import { launch, openSite } from "./support/browser.mjs";
+import { DIST } from "./support/site.mjs";
+
+const MODEL = "binary-mnist-vae";
+const ROUNDS = 9;
+const PAGE_FILES = [".html", ".js", ".css", ".wasm", ".svg"];
+
+const browser = await launch();
+const { page, close } = await openSite(browser, { query: "bench-host.html", intercept: blankPage });
+const { adapter, times } = await page.evaluate(measure, { model: MODEL, rounds: ROUNDS });
+await close();
+await browser.close();
+
+const summary = Object.fromEntries(
+  Object.entries(times).map(([query, { cpu, webgpu }]) => [
+    query,
+    { cpu_ms: median(cpu), webgpu_ms: median(webgpu), cpu_over_webgpu: ratio(median(cpu), median(webgpu)) },
+  ]),
+);
+console.log(JSON.stringify({ model: MODEL, rounds: ROUNDS, cores: availableParallelism(), adapter, ...summary, brotli_bytes: sizes() }));
+
+/** The API without the page around it, whose own work would be measured too. */
+function blankPage(path, response) {
+  if (path !== "bench-host.html") return false;
+  response.writeHead(200, { "content-type": "text/html" }).end("<!doctype html><title>bench</title>");
+  return true;
+}
+
+/** Runs in the browser. @param {{ model: string, rounds: number }} options */
+async function measure({ model, rounds }) {
+  const { open } = await import(new URL("./p-of-x.js", location.href).href);
+  const backends = ["cpu", "webgpu"];
+  const models = {};
+  for (const backend of backends) {
+    models[backend] = await open(model, { backend });
+    const { name, reason } = models[backend].backend;
+    if (name !== backend) throw new Error(`asked for ${backend}, got ${name}: ${reason}`);
+  }
+  // A stroke of ink, four pixels wide: the digit one.
+  const ink = (_, i) => (i % 28 >= 12 && i % 28 < 16 && i >= 112 && i < 672 ? 255 : 0);
+  const image = { width: 28, height: 28, data: Array.from({ length: 784 }, ink) };
+  const queries = {
+    sample_16: async (model, seed) => {
+      for await (const _ of model.sample({ n: 16, seed }));
+    },
+    iwae_64: (model, seed) => model.logProb(image, { budget: "fast", seed }),
+  };
+  const times = {};
+  for (const [name, query] of Object.entries(queries)) {
+    times[name] = { cpu: [], webgpu: [] };
+    for (const backend of backends) await query(models[backend], 0);
+    for (let seed = 1; seed <= rounds; seed++) {
+      for (const backend of backends) {
+        const started = performance.now();
+        await query(models[backend], seed);
+        times[name][backend].push(performance.now() - started);
+      }
+    }
+  }
+  const info = (await navigator.gpu.requestAdapter())?.info;
+  return { adapter: info ? `${info.vendor} ${info.architecture}` : null, times };
+}
+
+function median(values) {
+  const sorted = values.toSorted((a, b) => a - b);
+  return Number(sorted[Math.floor(sorted.length / 2)].toFixed(2));
+}
+
+function ratio(a, b) {
+  return Number((a / b).toFixed(2));
+}
+
+/** What a first visit downloads, compressed as a good static host does it. */
+function sizes() {
+  const files = readdirSync(DIST, { recursive: true }).map(String);
+  const bytes = (chosen) => chosen.reduce((sum, file) => sum + brotliCompressSync(readFileSync(join(DIST, file))).length, 0);
+  return {
+    page: bytes(files.filter((file) => PAGE_FILES.includes(extname(file)))),
+    weights: bytes(files.filter((file) => file.endsWith("weights.safetensors"))),
+  };
+}
