@@ -86,7 +86,10 @@ fn or_packages(works: impl Fn() -> bool, packages: &[&str], why: &str, hint: &st
 pub(super) fn install_packages(packages: &[&str], why: &str) -> Result {
     let install = apt(&["install", "--yes", "--no-install-recommends"]).args(packages);
     if !is_root() {
-        return Err(Failure::new(format!("{why}; as root, run: apt-get update && {install}")));
+        return Err(Failure::new(format!(
+            "missing {} ({why}); as root, run: apt-get update && {install}",
+            packages.join(", ")
+        )));
     }
     say(format!("Debian packages {}: {why}", packages.join(" ")));
     update_package_lists()?;

@@ -107,8 +107,12 @@ fn linker() -> Result<PathBuf> {
     if let Some(linker) = find() {
         return Ok(linker);
     }
-    system::install_packages(&["lld"], "it links WebAssembly")?;
-    find().ok_or_else(|| Failure::new("no linker for WebAssembly was found; install the package `lld`"))
+    // Debian's /usr/bin/rust-lld is a link to the linker of the matching LLVM, whose package it only
+    // recommends; program and package have one name.
+    let package = fs::read_link("/usr/bin/rust-lld").unwrap_or_else(|_| "lld".into());
+    let package = package.to_string_lossy();
+    system::install_packages(&[&package], "it links WebAssembly")?;
+    find().ok_or_else(|| Failure::new(format!("no linker for WebAssembly was found; install the package {package}")))
 }
 
 fn native_rust_lld() -> Option<PathBuf> {
