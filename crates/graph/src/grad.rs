@@ -126,10 +126,14 @@ fn conv_input_grad<'g>(w: &Window, x: &[usize], kernel: Tensor<'g>, bar: Tensor<
 /// w_bar[k] = sum over (b, o) of x[o s + k d - lo] y_bar[o]: a convolution in which batch and channels change places.
 fn conv_kernel_grad<'g>(w: &Window, kernel: &[usize], x: Tensor<'g>, bar: Tensor<'g>) -> Tensor<'g> {
     let mut back = Window { stride: w.dilation, dilation: w.stride, ..*w };
+    // The engines gather patches of the first operand. Where both can be first, it is the one with fewer channels.
+    let swap = w.stride == [1; 2] && w.lhs_dilation == [1; 2] && kernel[0] < kernel[1];
     for i in 0..2 {
-        let reach = back.reach(i, bar.dim(2 + i));
-        let lo = w.pad[i].0;
-        back.pad[i] = (lo, w.reach(i, kernel[2 + i]) - 1 + reach - w.spread(i, x.dim(2 + i)) - lo);
+        let (n, k) = (x.dim(2 + i), bar.dim(2 + i));
+        let (n, k, lo) = if swap { (k, n, w.reach(i, kernel[2 + i]) - 1 - w.pad[i].0) } else { (n, k, w.pad[i].0) };
+        let hi = w.reach(i, kernel[2 + i]) - 1 + back.reach(i, k) - w.spread(i, n) - lo;
+        back.pad[i] = (lo, hi);
     }
-    x.permute(&[1, 0, 2, 3]).conv(bar.permute(&[1, 0, 2, 3]), back).permute(&[1, 0, 2, 3])
+    let turn = |t: Tensor<'g>| t.permute(&[1, 0, 2, 3]);
+    if swap { turn(bar).conv(turn(x), back).flip(&[2, 3]) } else { turn(turn(x).conv(turn(bar), back)) }
 }

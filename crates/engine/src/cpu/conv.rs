@@ -1,10 +1,13 @@
 //! Convolution as a matrix product. candle's own `conv2d` knows neither spread inputs nor negative padding, and its
 //! transposed convolution is many times slower than its matmul.
 //!
-//! Two forms, the one with fewer multiplications is taken:
+//! Two forms:
 //! - gather: columns of input patches, then one product with the kernel (im2col);
-//! - scatter: one product of the kernel with the input, whose rows are then added into the result (col2im). It is the
-//!   smaller one where the result is larger than the input, as in a transposed convolution.
+//! - scatter: one product of the kernel with the input, whose rows are then added into the result (col2im).
+//!
+//! Gather makes C KH KW x OH OW columns and multiplies O C KH KW OH OW times, scatter makes O KH KW x H W rows and
+//! multiplies O C KH KW H W times. Scatter is taken where it needs no more of either: for a transposed convolution, and
+//! for a last layer with few channels.
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use graph::Window;
@@ -15,13 +18,13 @@ pub(super) fn conv(x: &Tensor, w: &Tensor, window: &Window, out: [usize; 2]) -> 
     let (b, c, h, width) = x.dims4()?;
     let (o, _, kh, kw) = w.dims4()?;
     let taps = Taps::new(window, [h, width], [kh, kw], out);
-    if out[0] * out[1] > h * width {
+    let (n, n_in) = (out[0] * out[1], h * width);
+    if n_in <= n && o * n_in < c * n {
         let kernel = w.permute((0, 2, 3, 1))?.reshape((1, o * kh * kw, c))?.broadcast_as((b, o * kh * kw, c))?;
-        let rows = kernel.matmul(&x.reshape((b, c, h * width))?)?; // (B, O KH KW, H W)
+        let rows = kernel.matmul(&x.reshape((b, c, n_in))?)?; // (B, O KH KW, H W)
         return rows.apply_op1_no_bwd(&Scatter { taps, shape: [b, o, out[0], out[1]] });
     }
     let kernel = w.reshape((o, c * kh * kw))?;
-    let n = out[0] * out[1];
     // Small results (a kernel's gradient is 3 x 3) make thin products a batch: one wide product instead.
     if n < 64 && b > 1 {
         let columns = x.apply_op1_no_bwd(&Gather { taps, batch_first: false })?; // (C KH KW, B n)
