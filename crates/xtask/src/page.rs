@@ -39,6 +39,8 @@ pub(crate) fn trunk(tools: &PageTools, verb: &str, profile: Profile) -> Cmd {
     let cmd = Cmd::new(&tools.trunk)
         .args(["--config", "Trunkfile.toml", "--skip-version-check", verb])
         .args(profile.trunk_args())
+        // Trunk prints its own stack below an error of the compiler, which then scrolls away.
+        .env("RUST_BACKTRACE", "0")
         .dir(places::root());
     tools.apply(cmd)
 }

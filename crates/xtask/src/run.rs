@@ -161,9 +161,15 @@ impl fmt::Display for Cmd {
         if let Some(dir) = &self.dir {
             write!(f, "cd {} && ", quoted(dir.as_os_str()))?;
         }
+        let removed = self.envs.iter().filter(|(_, value)| value.is_none());
+        let unset: String = removed.map(|(key, _)| format!(" -u {key}")).collect();
+        if !unset.is_empty() {
+            write!(f, "env{unset} ")?;
+        }
         for (key, value) in &self.envs {
-            let value = value.as_deref().unwrap_or_default();
-            write!(f, "{key}={} ", quoted(value))?;
+            if let Some(value) = value {
+                write!(f, "{key}={} ", quoted(value))?;
+            }
         }
         write!(f, "{}", quoted(&self.program))?;
         self.args.iter().try_for_each(|arg| write!(f, " {}", quoted(arg)))
@@ -197,8 +203,8 @@ mod tests {
 
     #[test]
     fn a_failed_command_is_shown_as_a_line_to_paste() {
-        let cmd = Cmd::new("npm").args(["ci", "it's"]).env("A", "b c").dir("/x");
-        assert_eq!(cmd.to_string(), r"cd /x && A='b c' npm ci 'it'\''s'");
+        let cmd = Cmd::new("npm").args(["ci", "it's"]).env("A", "b c").env_remove("B").dir("/x");
+        assert_eq!(cmd.to_string(), r"cd /x && env -u B A='b c' npm ci 'it'\''s'");
     }
 
     #[test]
