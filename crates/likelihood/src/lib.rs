@@ -1,1 +1,70 @@
-//! To be filled.
+//! How likely is x? One answer for all families: an [`Estimate`], a number with its unit, its error and its kind.
+//!
+//! Sign and unit are the same everywhere: log p in nats, higher is more likely. Sums are made in f64.
+
+pub mod elbo;
+pub mod estimate;
+pub mod iwae;
+
+pub use estimate::{Estimate, Kind, Parts};
+
+/// ln sum exp x, with the largest term taken out; -inf for no term and for terms that are all -inf.
+pub fn log_sum_exp(x: &[f64]) -> f64 {
+    let top = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if top == f64::NEG_INFINITY {
+        return top;
+    }
+    top + x.iter().map(|v| (v - top).exp()).sum::<f64>().ln()
+}
+
+/// Mean of `x` and the standard error of that mean (0 where there are fewer than two values).
+pub fn mean_and_error(x: &[f64]) -> (f64, f64) {
+    let n = x.len() as f64;
+    let mean = x.iter().sum::<f64>() / n;
+    if x.len() < 2 {
+        return (mean, 0.0);
+    }
+    let variance = x.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    (mean, (variance / n).sqrt())
+}
+
+/// Percentage of `sorted` (ascending) that is below `nats`; ties count half.
+pub fn percentile(sorted: &[f32], nats: f64) -> Option<f64> {
+    if sorted.is_empty() || nats.is_nan() {
+        return None;
+    }
+    let below = sorted.partition_point(|&v| f64::from(v) < nats);
+    let up_to = sorted.partition_point(|&v| f64::from(v) <= nats);
+    Some(50.0 * (below + up_to) as f64 / sorted.len() as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_sum_exp_neither_overflows_nor_underflows() {
+        assert!((log_sum_exp(&[1000.0, 1000.0]) - (1000.0 + 2f64.ln())).abs() < 1e-12);
+        assert!((log_sum_exp(&[-1e5, -1e5 - 1.0]) - (-1e5 + (1.0 + (-1f64).exp()).ln())).abs() < 1e-9);
+        assert_eq!(log_sum_exp(&[f64::NEG_INFINITY; 3]), f64::NEG_INFINITY);
+        assert_eq!(log_sum_exp(&[]), f64::NEG_INFINITY);
+        assert_eq!(log_sum_exp(&[f64::NEG_INFINITY, 2.0]), 2.0);
+    }
+
+    #[test]
+    fn percentiles_count_what_is_below() {
+        let sorted = [-3.0, -2.0, -2.0, -1.0];
+        assert_eq!(percentile(&sorted, -10.0), Some(0.0));
+        assert_eq!(percentile(&sorted, -2.0), Some(50.0));
+        assert_eq!(percentile(&sorted, 0.0), Some(100.0));
+        assert_eq!(percentile(&[], 0.0), None);
+        assert_eq!(percentile(&sorted, f64::NAN), None);
+    }
+
+    #[test]
+    fn the_error_of_a_mean_is_that_of_the_textbook() {
+        let (mean, error) = mean_and_error(&[1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(mean, 2.5);
+        assert!((error - (5.0f64 / 3.0 / 4.0).sqrt()).abs() < 1e-15);
+    }
+}

@@ -1,0 +1,232 @@
+//! The importance-weighted bound of Burda, Grosse & Salakhutdinov 2016, arXiv:1509.00519, eq. 8:
+//!     L_k = E[log 1/k sum_i w_i],  w_i = p(x, z_i) / q(z_i|x),  z_i ~ q(z|x)
+//! Jensen's inequality makes L_k a lower bound on log p(x); it does not fall with k, and L_1 is the ELBO.
+
+use crate::{Estimate, Kind, elbo, log_sum_exp};
+use data::rng::Rng;
+use graph::Run;
+use std::ops::ControlFlow;
+
+/// Below this effective sample size a few weights decide, and the standard error itself can't be trusted.
+const MIN_EFFECTIVE_SAMPLES: f64 = 10.0;
+
+/// Importance weights that come in batches, and what is averaged under them.
+#[derive(Clone, Debug, Default)]
+pub struct Weights {
+    log_w: Vec<f64>,
+    recon: Vec<f64>,
+    /// Largest of `log_w`; the sums below are in units of its exponential.
+    top: f64,
+    weight: f64,
+    pixels: Vec<f64>,
+}
+
+impl Weights {
+    /// Takes in log weights and log p(x|z) of as many samples, and, if wanted, log p(x_d|z) of every pixel (row major).
+    pub fn push(&mut self, log_w: &[f32], recon: &[f32], pixels: Option<&[f32]>) {
+        let old_top = if self.log_w.is_empty() { f64::NEG_INFINITY } else { self.top };
+        self.top = log_w.iter().map(|&w| f64::from(w)).fold(old_top, f64::max);
+        let shrink = if old_top == f64::NEG_INFINITY { 0.0 } else { (old_top - self.top).exp() };
+        self.weight *= shrink;
+        self.pixels.iter_mut().for_each(|p| *p *= shrink);
+        for (i, w) in log_w.iter().map(|&w| f64::from(w)).enumerate() {
+            let scaled = if self.top == f64::NEG_INFINITY { 0.0 } else { (w - self.top).exp() };
+            self.weight += scaled;
+            if let Some(rows) = pixels {
+                let d = rows.len() / log_w.len();
+                self.pixels.resize(d, 0.0);
+                let row = &rows[i * d..][..d];
+                self.pixels.iter_mut().zip(row).for_each(|(sum, &p)| *sum += scaled * f64::from(p));
+            }
+            self.log_w.push(w);
+        }
+        self.recon.extend(recon.iter().map(|&r| f64::from(r)));
+    }
+
+    /// Number of samples so far.
+    pub fn len(&self) -> usize {
+        self.log_w.len()
+    }
+
+    /// Whether there is no sample yet.
+    pub fn is_empty(&self) -> bool {
+        self.log_w.is_empty()
+    }
+
+    /// log 1/k sum w.
+    pub fn log_mean(&self) -> f64 {
+        log_sum_exp(&self.log_w) - (self.log_w.len() as f64).ln()
+    }
+
+    /// log p(x|z) of all samples.
+    pub fn recon(&self) -> &[f64] {
+        &self.recon
+    }
+
+    /// (sum w)^2 / sum w^2, between 1 and the number of samples.
+    pub fn effective_samples(&self) -> f64 {
+        let twice: Vec<f64> = self.log_w.iter().map(|w| 2.0 * w).collect();
+        (2.0 * log_sum_exp(&self.log_w) - log_sum_exp(&twice)).exp()
+    }
+
+    /// Standard error of [`Weights::log_mean`] by the delta method: sd(w) / (sqrt(k) mean(w)).
+    pub fn std_error(&self) -> f64 {
+        let k = self.log_w.len() as f64;
+        if k < 2.0 {
+            return f64::INFINITY;
+        }
+        let mean = self.log_mean();
+        let squares = self.log_w.iter().map(|w| ((w - mean).exp() - 1.0).powi(2)).sum::<f64>();
+        (squares / (k - 1.0) / k).sqrt()
+    }
+
+    /// -log p(x_d|z) of every pixel, averaged over z under the normalised weights: over the posterior p(z|x).
+    pub fn surprise(&self) -> Vec<f32> {
+        self.pixels.iter().map(|p| (-p / self.weight) as f32).collect()
+    }
+}
+
+/// How far a query is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// Importance samples so far.
+    pub done: usize,
+    /// Importance samples in all.
+    pub total: usize,
+    /// The bound so far, in nats.
+    pub nats: f64,
+    /// Its standard error.
+    pub std_error: f64,
+}
+
+/// Why there is no estimate.
+#[derive(Debug, thiserror::Error)]
+pub enum Error<E: std::error::Error + 'static> {
+    /// The engine failed.
+    #[error(transparent)]
+    Engine(#[from] E),
+    /// The caller stopped the query.
+    #[error("the query was stopped")]
+    Stopped,
+    /// The network gave a value that is no number.
+    #[error("the model gave a value that is not a number; no estimate is shown")]
+    NotANumber,
+}
+
+/// The bound L_k on log p(x) of a VAE, with its parts and the surprise of every pixel.
+///
+/// `encoder` and `weigher` are `models::vae`'s Programs of those names with the weights written, the encoder for one
+/// image; `k` is rounded up to whole batches of the weigher. `x` holds D values, 0 or 1. `noise` is where the stream of
+/// the importance samples starts. `progress` is awaited after each batch and can stop the query.
+pub async fn log_prob<R: Run>(
+    encoder: &mut R,
+    weigher: &mut R,
+    x: &[f32],
+    k: usize,
+    mut noise: Rng,
+    mut progress: impl AsyncFnMut(Progress) -> ControlFlow<()>,
+) -> Result<Estimate, Error<R::Error>> {
+    encoder.write("x", x)?;
+    encoder.step()?;
+    let (mu, logvar) = (encoder.read("mu").await?, encoder.read("logvar").await?);
+    weigher.write("x", x)?;
+    weigher.write("mu", &mu)?;
+    weigher.write("logvar", &logvar)?;
+    let size = |name: &str| weigher.program().shape_of(name).map_or(0, |s| s.iter().product::<usize>());
+    let (batch, mut eps) = (size("log_w"), vec![0f32; size("eps")]);
+    let with_pixels = weigher.program().output("pixels").is_some();
+    let total = k.div_ceil(batch) * batch;
+    let mut weights = Weights::default();
+    while weights.len() < total {
+        noise.fill_normal(&mut eps);
+        weigher.write("eps", &eps)?;
+        weigher.step()?;
+        let pixels = if with_pixels { Some(weigher.read("pixels").await?) } else { None };
+        weights.push(&weigher.read("log_w").await?, &weigher.read("recon").await?, pixels.as_deref());
+        let (nats, std_error) = (weights.log_mean(), weights.std_error());
+        if nats.is_nan() {
+            return Err(Error::NotANumber);
+        }
+        if progress(Progress { done: weights.len(), total, nats, std_error }).await.is_break() {
+            return Err(Error::Stopped);
+        }
+    }
+    Ok(estimate(&weights, elbo::normal_kl(&mu, &logvar), x.len()))
+}
+
+fn estimate(weights: &Weights, kl: f64, d: usize) -> Estimate {
+    let (k, nats, effective) = (weights.len(), weights.log_mean(), weights.effective_samples());
+    let mut assumptions = vec![
+        "A lower bound in expectation: log p(x) is at least this, up to the Monte Carlo error.".to_string(),
+        "The surprise of the pixels is -log p(x_d|z) averaged over the posterior of z; it sums to the reconstruction \
+         term, the rest of -log p(x) is what it costs to name z."
+            .to_string(),
+    ];
+    if effective < MIN_EFFECTIVE_SAMPLES {
+        assumptions.push(format!(
+            "Few samples decide (effective sample size {effective:.1} of {k}): the bound is loose here and its error is \
+             larger than stated."
+        ));
+    }
+    Estimate {
+        nats,
+        std_error: Some(weights.std_error()),
+        kind: Kind::LowerBound,
+        bits_per_dim: -nats / (d as f64 * std::f64::consts::LN_2),
+        estimator: format!("IWAE k={k}"),
+        k,
+        effective_samples: Some(effective),
+        parts: Some(elbo::parts(weights.recon(), kl)),
+        terms: weights.surprise(),
+        n_evals: k + 1,
+        assumptions,
+        percentile_own: None,
+        percentile_held_out: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_add_up_to_the_whole() {
+        let log_w: Vec<f32> = (0..12).map(|i| -100.0 + (i * 7 % 5) as f32).collect();
+        let recon: Vec<f32> = log_w.iter().map(|w| w + 20.0).collect();
+        let pixels: Vec<f32> = (0..36).map(|i| -(i as f32) / 10.0).collect();
+        let mut whole = Weights::default();
+        whole.push(&log_w, &recon, Some(&pixels));
+        let mut parts = Weights::default();
+        for i in 0..4 {
+            parts.push(&log_w[3 * i..][..3], &recon[3 * i..][..3], Some(&pixels[9 * i..][..9]));
+        }
+        assert!((whole.log_mean() - parts.log_mean()).abs() < 1e-12);
+        assert!((whole.effective_samples() - parts.effective_samples()).abs() < 1e-9);
+        let direct = |d: usize| {
+            let w: Vec<f64> = log_w.iter().map(|&w| f64::from(w + 100.0).exp()).collect();
+            -(0..12).map(|i| w[i] * f64::from(pixels[3 * i + d])).sum::<f64>() / w.iter().sum::<f64>()
+        };
+        for d in 0..3 {
+            assert!((f64::from(whole.surprise()[d]) - direct(d)).abs() < 1e-5);
+            assert!((whole.surprise()[d] - parts.surprise()[d]).abs() < 1e-5);
+        }
+    }
+
+    #[test]
+    fn equal_weights_are_exact_and_one_large_weight_is_not() {
+        let mut w = Weights::default();
+        w.push(&[-50.0; 64], &[-40.0; 64], None);
+        assert_eq!((w.log_mean(), w.std_error()), (-50.0, 0.0));
+        assert!((w.effective_samples() - 64.0).abs() < 1e-9);
+        w.push(&[50.0], &[0.0], None);
+        assert!((w.effective_samples() - 1.0).abs() < 1e-9);
+        assert!((w.log_mean() - (50.0 - 65f64.ln())).abs() < 1e-9);
+    }
+
+    #[test]
+    fn impossible_images_are_minus_infinity_not_nan() {
+        let mut w = Weights::default();
+        w.push(&[f32::NEG_INFINITY; 4], &[f32::NEG_INFINITY; 4], None);
+        assert_eq!(w.log_mean(), f64::NEG_INFINITY);
+    }
+}
