@@ -1,0 +1,30 @@
+//! Inputs for tests, and one run of a Program on the CPU engine.
+
+use data::rng::Rng;
+use engine::Engine;
+use graph::{Program, Run};
+
+/// Standard normal numbers, the same on every machine; exact in f32.
+pub fn normal(seed: u64, n: usize) -> Vec<f64> {
+    let mut values = vec![0f32; n];
+    Rng::new(seed, 0).fill_normal(&mut values);
+    crate::close::widen(&values)
+}
+
+/// Numbers between `low` and `high`, the same on every machine; exact in f32.
+pub fn uniform(seed: u64, n: usize, low: f32, high: f32) -> Vec<f64> {
+    let mut values = vec![0f32; n];
+    Rng::new(seed, 0).fill_uniform(&mut values);
+    values.iter().map(|u| f64::from(low + (high - low) * u)).collect()
+}
+
+/// All outputs of one step on the CPU engine.
+pub fn cpu(program: &Program, inputs: &[(&str, &[f64])]) -> Vec<Vec<f64>> {
+    let mut loaded = pollster::block_on(Engine::cpu().load(program)).expect("the CPU engine loads every Program");
+    for (name, values) in inputs {
+        loaded.write(name, &crate::close::narrow(values)).expect("an input");
+    }
+    loaded.step().expect("one step");
+    let read = |(name, _): &(String, _)| pollster::block_on(loaded.read(name)).expect("an output");
+    program.outputs.iter().map(read).map(|v| crate::close::widen(&v)).collect()
+}
