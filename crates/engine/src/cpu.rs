@@ -160,7 +160,7 @@ fn compute(node: &Node, values: &[Option<Tensor>]) -> Candle<Tensor> {
             }
             Ok(x)
         }
-        Op::Flip(axes) => input(0)?.flip(axes),
+        Op::Flip(axes) => input(0)?.contiguous()?.flip(axes),
     }
 }
 
