@@ -1,7 +1,3 @@
-//! What the conformance tests share: an independent f64 interpreter of Programs, central differences, and comparison
-//! with stated tolerances.
+//! What the conformance tests share.
 
-pub mod close;
-pub mod difference;
-pub mod reference;
-pub mod run;
+pub mod compare;

@@ -1,28 +1,23 @@
-//! Placeholder while the GPU engine is written: there is no GPU.
-use crate::Error;
-use graph::{Program, Run};
-/// No GPU.
-pub struct Gpu;
-impl Gpu {
-    /// Never called.
-    pub async fn load(&self, _: &Program) -> Result<Loaded, Error> {
-        Err(Error::NoGpu("not built".into()))
-    }
-}
-/// Never made.
-pub struct Loaded(Program);
-impl Run for Loaded {
-    type Error = Error;
-    fn program(&self) -> &Program {
-        &self.0
-    }
-    fn write(&mut self, _: &str, _: &[f32]) -> Result<(), Error> {
-        Ok(())
-    }
-    fn step(&mut self) -> Result<(), Error> {
-        Ok(())
-    }
-    async fn read(&self, _: &str) -> Result<Vec<f32>, Error> {
-        Ok(vec![])
-    }
-}
+//! The GPU engine: a Program is planned once into kernels, and a step replays them in one submission.
+//!
+//! - [`Plan`] decides, as plain data, what is stored, what is fused, and which buffer holds what;
+//! - the code generator writes WGSL: generated functions around hand-written algorithms (`wgsl/*.wgsl`);
+//! - [`Gpu`] opens a device, [`Loaded`] holds the buffers and runs the kernels.
+//!
+//! Nothing is ever skipped: what can't be planned, compiled or allocated is an error that names the node or kernel.
+
+mod algorithm;
+mod buffers;
+mod codegen;
+mod device;
+mod explain;
+mod expr;
+mod group;
+mod index;
+mod plan;
+mod run;
+mod store;
+
+pub use device::{Adapter, Gpu, Options};
+pub use plan::{Limits, Plan};
+pub use run::Loaded;

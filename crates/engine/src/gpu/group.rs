@@ -1,0 +1,323 @@
+//! Which stored nodes share a kernel.
+//!
+//! A group is a product or reduction with the pointwise results that can be computed where its own result is at hand,
+//! or several pointwise results of one length. Nodes join in program order; a node joins only if the kernels can still
+//! be put in an order, and if the kernel still fits the number of buffers that a shader may bind.
+
+use super::algorithm::Algorithm;
+use super::expr::{Expr, Source};
+use super::index::{Index, Ix};
+use super::store::{Choice, Storage, is_heavy, is_pointwise};
+use graph::{Node, NodeId, Op};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// The nodes of one kernel.
+pub(super) struct Group {
+    pub(super) algorithm: Algorithm,
+    /// The product or reduction.
+    pub(super) heavy: Option<NodeId>,
+    /// Every node whose value the kernel has at hand, the heavy one included, and at which index.
+    pub(super) members: Vec<(NodeId, Index)>,
+    /// Every node that the kernel loads, in order of first use.
+    pub(super) reads: Vec<NodeId>,
+}
+
+impl Group {
+    /// The id that gives a group its place among others that could run as well.
+    pub(super) fn first(&self) -> NodeId {
+        self.members.iter().map(|m| m.0).min().expect("a group has a member")
+    }
+}
+
+/// What does not change while nodes are put into groups.
+pub(super) struct Rules<'a> {
+    pub(super) nodes: &'a [Node],
+    /// Outputs and next values of states.
+    pub(super) must: &'a [bool],
+    /// Next values that may be written over their state, with that state.
+    pub(super) in_place: &'a HashMap<NodeId, NodeId>,
+    /// Buffers a shader may bind.
+    pub(super) bindings: usize,
+}
+
+/// The groups, as far as they are made.
+pub(super) struct Groups<'a> {
+    rules: Rules<'a>,
+    storage: Storage,
+    pub(super) list: Vec<Group>,
+    /// The group of each stored node.
+    pub(super) home: Vec<Option<usize>>,
+}
+
+impl<'a> Groups<'a> {
+    /// Puts every stored node into a group.
+    pub(super) fn make(rules: Rules<'a>, storage: Storage) -> Groups<'a> {
+        let n = rules.nodes.len();
+        let mut groups = Groups { rules, storage, list: Vec::new(), home: vec![None; n] };
+        for id in (0..n as u32).map(NodeId) {
+            if groups.storage.choices[id.index()] == Choice::Inline || groups.home[id.index()].is_some() {
+                continue;
+            }
+            let heavy = is_heavy(&groups.rules.nodes[id.index()].op);
+            if !heavy && (groups.join_producer(id) || groups.sink(id) || groups.join_sibling(id)) {
+                continue;
+            }
+            groups.found(id);
+        }
+        groups
+    }
+
+    /// Inlines a node that was to be stored only in the kernel that makes its input.
+    fn sink(&mut self, id: NodeId) -> bool {
+        let sink = self.storage.choices[id.index()] == Choice::Sink;
+        if sink {
+            self.storage.drop(id);
+        }
+        sink
+    }
+
+    /// Adds the node to a group that has one of its inputs at hand.
+    fn join_producer(&mut self, id: NodeId) -> bool {
+        let mut producers = self.producers(id);
+        producers.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+        producers
+            .into_iter()
+            .any(|(at, index)| self.join(self.home[at.index()].expect("a producer is stored"), id, index))
+    }
+
+    /// Adds the node to a pointwise group of its length: one kernel less.
+    fn join_sibling(&mut self, id: NodeId) -> bool {
+        let algorithm = Algorithm::Pointwise { len: self.rules.nodes[id.index()].len() };
+        (0..self.list.len()).any(|g| {
+            self.list[g].algorithm == algorithm && {
+                let index = algorithm.store_index(&[]);
+                self.join(g, id, index)
+            }
+        })
+    }
+
+    /// Stored nodes of the same length that `id` reads through pointwise operations, reshapes and permutations, each
+    /// with the index of `id` that belongs to the place where the producer's group has it at hand.
+    fn producers(&self, id: NodeId) -> Vec<(NodeId, Index)> {
+        let nodes = self.rules.nodes;
+        let mut found = Vec::new();
+        let mut seen = BTreeSet::new();
+        let mut paths = vec![vec![id]];
+        while let Some(path) = paths.pop() {
+            let node = &nodes[path[path.len() - 1].index()];
+            if !is_pointwise(&node.op) && !matches!(node.op, Op::Reshape | Op::Permute(_)) {
+                continue;
+            }
+            for &input in node.inputs.iter().filter(|i| nodes[i.index()].len() == node.len()) {
+                if !seen.insert(input) {
+                    continue;
+                }
+                let Some(home) = self.home[input.index()] else {
+                    paths.push(path.iter().copied().chain([input]).collect());
+                    continue;
+                };
+                let start = self.list[home].members.iter().find(|m| m.0 == input).map(|m| m.1.clone());
+                let index =
+                    path.iter().rev().fold(start.expect("a stored node is a member"), |ix, &up| climb(nodes, up, ix));
+                found.push((input, index));
+            }
+        }
+        found
+    }
+
+    fn join(&mut self, group: usize, id: NodeId, index: Index) -> bool {
+        let mut members = self.list[group].members.clone();
+        members.push((id, index));
+        let Some(reads) = self.reads(&self.list[group].algorithm, self.list[group].heavy, &members) else {
+            return false;
+        };
+        let cycle = reads.iter().any(|r| self.home[r.index()].is_some_and(|of| self.depends(of, group)));
+        if cycle || self.bindings(&members, &reads) > self.rules.bindings {
+            return false;
+        }
+        self.home[id.index()] = Some(group);
+        self.list[group].members = members;
+        self.list[group].reads = reads.into_keys_in_order();
+        true
+    }
+
+    /// Makes a group for the node alone; where that reads too many tensors, parts of it are stored first.
+    fn found(&mut self, id: NodeId) {
+        let nodes = self.rules.nodes;
+        let node = &nodes[id.index()];
+        let (algorithm, heavy) = if is_heavy(&node.op) {
+            (Algorithm::of(nodes, id), Some(id))
+        } else {
+            (Algorithm::Pointwise { len: node.len() }, None)
+        };
+        let members = vec![(id, algorithm.store_index(&node.shape))];
+        loop {
+            let reads = self.reads(&algorithm, heavy, &members).expect("a node alone is at its own index");
+            if self.bindings(&members, &reads) > self.rules.bindings
+                && let Some(part) = self.largest_part(id)
+            {
+                self.found(part);
+                continue;
+            }
+            self.home[id.index()] = Some(self.list.len());
+            self.list.push(Group { algorithm, heavy, members, reads: reads.into_keys_in_order() });
+            return;
+        }
+    }
+
+    /// The inline node below `id` that reads most, but few enough to be a kernel.
+    fn largest_part(&self, id: NodeId) -> Option<NodeId> {
+        let nodes = self.rules.nodes;
+        let mut stack = nodes[id.index()].inputs.clone();
+        let mut seen = BTreeSet::new();
+        let mut best = None;
+        while let Some(at) = stack.pop() {
+            if self.home[at.index()].is_some() || !seen.insert(at) {
+                continue;
+            }
+            stack.extend(&nodes[at.index()].inputs);
+            let loads = self.loads_below(at);
+            if is_pointwise(&nodes[at.index()].op) && (2..self.rules.bindings).contains(&loads) {
+                best = best.max(Some((loads, at)));
+            }
+        }
+        best.map(|b| b.1)
+    }
+
+    fn loads_below(&self, id: NodeId) -> usize {
+        let source = |n: NodeId, _: &Ix| self.outside(n);
+        let node = &self.rules.nodes[id.index()];
+        let mut expr = Expr::new(self.rules.nodes, &source);
+        expr.value(id, &Index::Flat(Ix::var("i", node.len())));
+        expr.loads().map(|l| l.0).collect::<BTreeSet<_>>().len()
+    }
+
+    /// Where a node comes from that is no member of the group in question.
+    fn outside(&self, id: NodeId) -> Source {
+        let stored = self.home[id.index()].is_some() || matches!(self.rules.nodes[id.index()].op, Op::Input(_));
+        if stored { Source::Load } else { Source::Inline }
+    }
+
+    /// What a kernel of these members reads; None if it needs one of them at another index than it has it.
+    fn reads(&self, algorithm: &Algorithm, heavy: Option<NodeId>, members: &[(NodeId, Index)]) -> Option<Reads> {
+        let nodes = self.rules.nodes;
+        let mut reads = Reads::default();
+        if let Some(id) = heavy {
+            let source = |n: NodeId, _: &Ix| self.outside(n);
+            for operand in algorithm.operands(nodes, id) {
+                let mut expr = Expr::new(nodes, &source);
+                expr.value(operand.node, &operand.index);
+                expr.loads().for_each(|(node, _)| reads.add(node, None));
+            }
+        }
+        let flats = flats(nodes, members);
+        let source = |n: NodeId, ix: &Ix| member_source(heavy, &flats, n, ix).unwrap_or_else(|| self.outside(n));
+        let mut expr = Expr::new(nodes, &source);
+        for (id, index) in members {
+            expr.value(*id, index);
+        }
+        expr.loads().for_each(|(node, ix)| reads.add(node, Some(ix)));
+        (!expr.refused).then_some(reads)
+    }
+
+    /// Buffers that the kernel binds.
+    fn bindings(&self, members: &[(NodeId, Index)], reads: &Reads) -> usize {
+        let inside: BTreeSet<NodeId> = members.iter().map(|m| m.0).collect();
+        let written = |id: &NodeId| self.rules.must[id.index()] || !self.storage.roots[id.index()].is_subset(&inside);
+        let own = |(id, index): &&(NodeId, Index)| {
+            let flat = index.flat(&self.rules.nodes[id.index()].shape);
+            let shared = self.rules.in_place.get(id).is_some_and(|state| reads.only_at(*state, &flat));
+            written(id) && !shared
+        };
+        reads.places.len() + members.iter().filter(own).count()
+    }
+
+    /// Whether group `a` needs a result of group `b`, directly or through others.
+    fn depends(&self, a: usize, b: usize) -> bool {
+        let mut stack = vec![a];
+        let mut seen = BTreeSet::new();
+        while let Some(at) = stack.pop() {
+            if at == b {
+                return true;
+            }
+            if seen.insert(at) {
+                stack.extend(self.list[at].reads.iter().filter_map(|r| self.home[r.index()]));
+            }
+        }
+        false
+    }
+
+    /// Whether the group may write `next` over `state`: it reads the state nowhere but at the index it writes.
+    pub(super) fn replaces(&self, group: usize, next: NodeId, state: NodeId) -> bool {
+        let g = &self.list[group];
+        let Some((_, index)) = g.members.iter().find(|m| m.0 == next) else { return false };
+        let reads = self.reads(&g.algorithm, g.heavy, &g.members).expect("a made group is consistent");
+        let flat = index.flat(&self.rules.nodes[next.index()].shape);
+        reads.places.get(&state).is_none_or(|_| reads.only_at(state, &flat))
+    }
+}
+
+/// The flat index of each member.
+pub(super) fn flats(nodes: &[Node], members: &[(NodeId, Index)]) -> BTreeMap<NodeId, Ix> {
+    members.iter().map(|(id, index)| (*id, index.flat(&nodes[id.index()].shape))).collect()
+}
+
+/// Where a member of a kernel comes from inside it; None for other nodes.
+pub(super) fn member_source(
+    heavy: Option<NodeId>,
+    flats: &BTreeMap<NodeId, Ix>,
+    id: NodeId,
+    ix: &Ix,
+) -> Option<Source> {
+    let at = flats.get(&id)?;
+    Some(match (at == ix, heavy == Some(id)) {
+        (false, _) => Source::Refuse,
+        (true, true) => Source::Own,
+        (true, false) => Source::Inline,
+    })
+}
+
+/// The index of `up` that reads its input at `index`.
+fn climb(nodes: &[Node], up: NodeId, index: Index) -> Index {
+    let node = &nodes[up.index()];
+    let from = &nodes[node.inputs[0].index()].shape;
+    match &node.op {
+        Op::Reshape => Index::Flat(index.flat(from)),
+        Op::Permute(perm) => {
+            let axes = index.axes(from);
+            Index::Axes(perm.iter().map(|&p| axes[p].clone()).collect())
+        }
+        _ => index,
+    }
+}
+
+/// The tensors that a kernel reads, and the one index at which it does, if it is one.
+#[derive(Default)]
+struct Reads {
+    places: HashMap<NodeId, Option<Ix>>,
+    order: Vec<NodeId>,
+}
+
+impl Reads {
+    fn add(&mut self, id: NodeId, ix: Option<&Ix>) {
+        let at = self.places.entry(id).or_insert_with(|| {
+            self.order.push(id);
+            ix.cloned()
+        });
+        if at.as_ref() != ix {
+            *at = None;
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &NodeId> {
+        self.order.iter()
+    }
+
+    fn only_at(&self, id: NodeId, ix: &Ix) -> bool {
+        self.places.get(&id).is_some_and(|at| at.as_ref() == Some(ix))
+    }
+
+    fn into_keys_in_order(self) -> Vec<NodeId> {
+        self.order
+    }
+}

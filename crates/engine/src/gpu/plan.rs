@@ -1,0 +1,300 @@
+//! [`Plan`]: what a GPU does for one step of a Program, as data. Nothing here touches a device, so that plans can be
+//! printed, compared and tested anywhere.
+
+use super::algorithm::Algorithm;
+use super::buffers::{Buffer, Buffers};
+use super::group::{Groups, Rules};
+use super::index::Index;
+use super::store::Storage;
+use crate::Error;
+use graph::{Node, NodeId, Op, Program};
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+/// What a device allows. The default is what every WebGPU implementation has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Storage buffers that one shader may bind; at least 4.
+    pub storage_buffers: usize,
+    /// Bytes of the largest buffer.
+    pub buffer_bytes: u64,
+    /// Workgroups along one axis of a dispatch.
+    pub groups: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { storage_buffers: 8, buffer_bytes: 128 << 20, groups: 65_535 }
+    }
+}
+
+/// The kernels of one step in order, the buffers they use, and the copies that end the step.
+pub struct Plan {
+    /// The Program's nodes, and copies of inputs that are outputs.
+    pub(super) nodes: Vec<Node>,
+    pub(super) kernels: Vec<Kernel>,
+    pub(super) buffers: Vec<Buffer>,
+    pub(super) copies: Vec<Copy>,
+    /// Names that can be read, and names that can be written, with their buffers.
+    pub(super) outputs: Vec<(String, usize)>,
+    pub(super) inputs: Vec<(String, usize)>,
+}
+
+/// One dispatch.
+pub(super) struct Kernel {
+    pub(super) algorithm: Algorithm,
+    pub(super) heavy: Option<NodeId>,
+    /// Tensors it loads, with their bindings.
+    pub(super) loads: Vec<(NodeId, usize)>,
+    /// Tensors it stores, at which index, with their bindings.
+    pub(super) stores: Vec<(NodeId, Index, usize)>,
+    pub(super) bindings: Vec<Binding>,
+    /// Workgroups along x and y.
+    pub(super) grid: [u32; 2],
+}
+
+/// A buffer as one kernel sees it.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Binding {
+    pub(super) buffer: usize,
+    /// Elements.
+    pub(super) len: usize,
+    pub(super) writable: bool,
+}
+
+/// Moves the next value of a state into place.
+pub(super) struct Copy {
+    pub(super) from: usize,
+    pub(super) to: usize,
+    pub(super) bytes: u64,
+}
+
+/// The program with what the planner needs to know of it.
+struct Draft {
+    nodes: Vec<Node>,
+    outputs: Vec<(String, NodeId)>,
+    state: Vec<(NodeId, NodeId)>,
+    must: Vec<bool>,
+}
+
+impl Plan {
+    /// Plans a Program, or says which node is beyond the limits.
+    pub fn new(program: &Program, limits: &Limits) -> Result<Plan, Error> {
+        let draft = Draft::new(program);
+        check(&draft.nodes)?;
+        // Writing a state in place asks that all its readers come first. Where that makes a circle, give it up.
+        let mut forbidden = HashSet::new();
+        loop {
+            let in_place = draft.in_place(&forbidden);
+            let rules =
+                Rules { nodes: &draft.nodes, must: &draft.must, in_place: &in_place, bindings: limits.storage_buffers };
+            let storage = Storage::choose(&draft.nodes, &draft.must);
+            let groups = Groups::make(rules, storage);
+            let replaced: HashMap<NodeId, NodeId> = in_place
+                .iter()
+                .map(|(&next, &state)| (next, state))
+                .filter(|&(next, state)| {
+                    groups.replaces(groups.home[next.index()].expect("a next value is stored"), next, state)
+                })
+                .collect();
+            match order(&groups, &replaced) {
+                Ok(order) => return Plan::laid_out(program, &draft, &groups, &order, &replaced, limits),
+                Err(next) => forbidden.insert(next),
+            };
+        }
+    }
+
+    fn laid_out(
+        program: &Program,
+        draft: &Draft,
+        groups: &Groups<'_>,
+        order: &[usize],
+        replaced: &HashMap<NodeId, NodeId>,
+        limits: &Limits,
+    ) -> Result<Plan, Error> {
+        let written = written(groups, order, &draft.must);
+        let buffers = Buffers::assign(&draft.nodes, groups, order, &written, replaced, &draft.outputs, &draft.state);
+        for (buffer, node) in buffers.list.iter().zip(&buffers.largest) {
+            if buffer.bytes > limits.buffer_bytes {
+                let what = format!("{} bytes, and a buffer may have {}", buffer.bytes, limits.buffer_bytes);
+                return Err(Error::Limit { node: describe(&draft.nodes, *node), what });
+            }
+        }
+        let mut kernels = Vec::new();
+        for (&g, written) in order.iter().zip(&written) {
+            kernels.push(Kernel::new(&draft.nodes, &groups.list[g], written, &buffers.of, limits)?);
+        }
+        let at = |id: NodeId| buffers.of[&id];
+        let copies = draft.state.iter().filter(|(state, next)| at(*state) != at(*next)).map(|&(state, next)| Copy {
+            from: at(next),
+            to: at(state),
+            bytes: 4 * draft.nodes[state.index()].len() as u64,
+        });
+        Ok(Plan {
+            copies: copies.collect(),
+            outputs: draft.outputs.iter().map(|(name, id)| (name.clone(), at(*id))).collect(),
+            inputs: program.inputs.iter().map(|(name, id)| (name.clone(), at(*id))).collect(),
+            kernels,
+            buffers: buffers.list,
+            nodes: draft.nodes.clone(),
+        })
+    }
+
+    /// Number of dispatches of a step.
+    pub fn dispatches(&self) -> usize {
+        self.kernels.len()
+    }
+
+    /// Number of buffer copies of a step: states that could not be replaced in place.
+    pub fn copies(&self) -> usize {
+        self.copies.len()
+    }
+
+    /// Bytes of all buffers, and of those that hold neither an input nor an output.
+    pub fn bytes(&self) -> (u64, u64) {
+        let sum = |all: bool| self.buffers.iter().filter(|b| all || b.temporary).map(|b| b.bytes).sum();
+        (sum(true), sum(false))
+    }
+
+    /// The shader of every kernel, in order. Kernels with the same text share a pipeline.
+    pub fn shaders(&self) -> Vec<String> {
+        self.kernels.iter().map(|kernel| super::codegen::shader(&self.nodes, kernel)).collect()
+    }
+}
+
+impl Draft {
+    /// An input that is an output, or the next value of another state, is copied: it may change before it is read.
+    fn new(program: &Program) -> Draft {
+        let mut nodes = program.nodes.clone();
+        let mut copies: HashMap<NodeId, NodeId> = HashMap::new();
+        let mut own = |id: NodeId| {
+            if !matches!(nodes[id.index()].op, Op::Input(_)) {
+                return id;
+            }
+            *copies.entry(id).or_insert_with(|| {
+                let shape = nodes[id.index()].shape.clone();
+                nodes.push(Node { op: Op::Reshape, inputs: vec![id], shape });
+                NodeId(nodes.len() as u32 - 1)
+            })
+        };
+        let outputs: Vec<_> = program.outputs.iter().map(|(name, id)| (name.clone(), own(*id))).collect();
+        let moving = program.state.iter().filter(|(state, next)| state != next);
+        let state: Vec<_> = moving.map(|&(state, next)| (state, own(next))).collect();
+        let mut must = vec![false; nodes.len()];
+        outputs.iter().map(|o| o.1).chain(state.iter().map(|s| s.1)).for_each(|id| must[id.index()] = true);
+        Draft { nodes, outputs, state, must }
+    }
+
+    /// Next values that may take the place of their state. An output must keep its value until the next step, also if
+    /// the state is written in between, so it has its own buffer.
+    fn in_place(&self, forbidden: &HashSet<NodeId>) -> HashMap<NodeId, NodeId> {
+        let outputs: HashSet<NodeId> = self.outputs.iter().map(|o| o.1).collect();
+        let mut map = HashMap::new();
+        for &(state, next) in &self.state {
+            if !outputs.contains(&next) && !forbidden.contains(&next) {
+                map.entry(next).or_insert(state);
+            }
+        }
+        map
+    }
+}
+
+/// Refuses what no shader can express.
+fn check(nodes: &[Node]) -> Result<(), Error> {
+    for (i, node) in nodes.iter().enumerate() {
+        let refuse = |what: &str| Err(Error::Limit { node: describe(nodes, NodeId(i as u32)), what: what.into() });
+        if node.is_empty() {
+            return refuse("it has no element, and a GPU buffer must have one");
+        }
+        if node.len() > u32::MAX as usize / 4 {
+            return refuse("its elements can't be counted in 32 bits");
+        }
+        if matches!(node.op, Op::Const(bits) if !f32::from_bits(bits).is_finite()) {
+            return refuse("a shader can't contain a number that is not finite");
+        }
+    }
+    Ok(())
+}
+
+/// A node as the printed Program shows it.
+pub(super) fn describe(nodes: &[Node], id: NodeId) -> String {
+    let node = &nodes[id.index()];
+    format!("%{} = {} {:?}", id.0, node.op, node.shape)
+}
+
+/// An order in which every group follows those it reads from, and replaces a state after all its other readers; or a
+/// next value that can't replace its state.
+fn order(groups: &Groups<'_>, replaced: &HashMap<NodeId, NodeId>) -> Result<Vec<usize>, NodeId> {
+    let n = groups.list.len();
+    let writer: HashMap<NodeId, usize> =
+        replaced.iter().map(|(next, state)| (*state, groups.home[next.index()].expect("stored"))).collect();
+    let mut before: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); n];
+    for (g, group) in groups.list.iter().enumerate() {
+        for read in &group.reads {
+            if let Some(source) = groups.home[read.index()] {
+                before[g].insert(source);
+            }
+            if let Some(&replacer) = writer.get(read).filter(|&&w| w != g) {
+                before[replacer].insert(g);
+            }
+        }
+    }
+    let mut left: BTreeSet<(NodeId, usize)> =
+        groups.list.iter().enumerate().map(|(g, group)| (group.first(), g)).collect();
+    let mut done = vec![false; n];
+    let mut order = Vec::with_capacity(n);
+    while !left.is_empty() {
+        let ready = left.iter().copied().find(|&(_, g)| before[g].iter().all(|&b| done[b]));
+        let Some(next) = ready else {
+            let stuck = |next: &&NodeId| groups.home[next.index()].is_some_and(|g| !done[g]);
+            return Err(*replaced.keys().filter(stuck).min().expect("data alone makes no circle"));
+        };
+        left.remove(&next);
+        done[next.1] = true;
+        order.push(next.1);
+    }
+    Ok(order)
+}
+
+/// The members of each group that need a buffer: those that another group reads, and outputs and next values.
+fn written(groups: &Groups<'_>, order: &[usize], must: &[bool]) -> Vec<Vec<NodeId>> {
+    let read: HashSet<NodeId> = groups.list.iter().flat_map(|group| group.reads.iter().copied()).collect();
+    let needed = |id: &NodeId| must[id.index()] || read.contains(id);
+    order.iter().map(|&g| groups.list[g].members.iter().map(|m| m.0).filter(needed).collect()).collect()
+}
+
+impl Kernel {
+    fn new(
+        nodes: &[Node],
+        group: &super::group::Group,
+        written: &[NodeId],
+        buffer: &HashMap<NodeId, usize>,
+        limits: &Limits,
+    ) -> Result<Kernel, Error> {
+        let mut bindings: Vec<Binding> = Vec::new();
+        let mut bind = |id: NodeId, writable: bool| {
+            let (of, len) = (buffer[&id], nodes[id.index()].len());
+            let at = bindings.iter().position(|b| b.buffer == of).unwrap_or_else(|| {
+                bindings.push(Binding { buffer: of, len, writable });
+                bindings.len() - 1
+            });
+            bindings[at].writable |= writable;
+            at
+        };
+        let loads = group.reads.iter().map(|&id| (id, bind(id, false))).collect();
+        let members = group.members.iter().filter(|m| written.contains(&m.0));
+        let stores = members.map(|(id, index)| (*id, index.clone(), bind(*id, true))).collect();
+        let named = |what: String| Error::Limit { node: describe(nodes, group.first()), what };
+        if bindings.len() > limits.storage_buffers {
+            let allowed = limits.storage_buffers;
+            return Err(named(format!("its kernel needs {} buffers, and a shader may bind {allowed}", bindings.len())));
+        }
+        let groups = group.algorithm.groups();
+        let x = groups.min(limits.groups as usize);
+        let y = groups.div_ceil(x);
+        if y > limits.groups as usize {
+            return Err(named(format!("it takes {groups} workgroups, and a dispatch has {0} x {0}", limits.groups)));
+        }
+        let grid = [x as u32, y as u32];
+        Ok(Kernel { algorithm: group.algorithm.clone(), heavy: group.heavy, loads, stores, bindings, grid })
+    }
+}

@@ -1,0 +1,207 @@
+//! [`Loaded`]: a plan with its buffers on the device.
+
+use super::device::{Gpu, as_error};
+use super::plan::{Kernel, Plan};
+use crate::Error;
+use graph::{Program, Run};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, Waker};
+
+/// A Program on a GPU.
+pub struct Loaded {
+    gpu: Gpu,
+    program: Program,
+    plan: Plan,
+    buffers: Vec<wgpu::Buffer>,
+    kernels: Vec<Ready>,
+    /// Inputs that have a value.
+    written: HashSet<String>,
+    stepped: bool,
+}
+
+/// A dispatch with nothing left to decide.
+struct Ready {
+    pipeline: wgpu::ComputePipeline,
+    bind_group: wgpu::BindGroup,
+    grid: [u32; 2],
+}
+
+impl Gpu {
+    /// Plans a Program, compiles its shaders and allocates its buffers; inputs and state have no value yet.
+    pub async fn load(&self, program: &Program) -> Result<Loaded, Error> {
+        self.health.check()?;
+        let plan = Plan::new(program, self.limits())?;
+        let writable = |kernel: &Kernel| kernel.bindings.iter().map(|b| b.writable).collect();
+        let shaders: Vec<_> = plan.shaders().into_iter().zip(plan.kernels.iter().map(writable)).collect();
+        let pipelines = self.pipelines(&shaders).await?;
+        let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let buffers: Vec<_> = plan.buffers.iter().map(|b| self.buffer(b.bytes)).collect();
+        let ready = plan.kernels.iter().zip(pipelines).map(|(kernel, pipeline)| self.ready(kernel, pipeline, &buffers));
+        let kernels = ready.collect();
+        let pending = (validation.pop(), memory.pop());
+        // Memory first: a buffer that could not be made makes its bind groups invalid.
+        if let Some(error) = pending.1.await.or(pending.0.await) {
+            self.health.check()?;
+            return Err(as_error(error, "bind groups"));
+        }
+        let program = program.clone();
+        Ok(Loaded { gpu: self.clone(), program, plan, buffers, kernels, written: HashSet::new(), stepped: false })
+    }
+
+    fn buffer(&self, bytes: u64) -> wgpu::Buffer {
+        use wgpu::BufferUsages as Use;
+        let usage = Use::STORAGE | Use::COPY_SRC | Use::COPY_DST;
+        self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size: bytes,
+            usage,
+            mapped_at_creation: false,
+        })
+    }
+
+    fn ready(&self, kernel: &Kernel, pipeline: wgpu::ComputePipeline, buffers: &[wgpu::Buffer]) -> Ready {
+        let entry = |(i, b): (usize, &super::plan::Binding)| wgpu::BindGroupEntry {
+            binding: i as u32,
+            resource: buffers[b.buffer].as_entire_binding(),
+        };
+        let entries: Vec<_> = kernel.bindings.iter().enumerate().map(entry).collect();
+        let layout = pipeline.get_bind_group_layout(0);
+        let descriptor = wgpu::BindGroupDescriptor { label: None, layout: &layout, entries: &entries };
+        Ready { bind_group: self.device.create_bind_group(&descriptor), pipeline, grid: kernel.grid }
+    }
+}
+
+impl Loaded {
+    /// The plan that a step replays.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Reads several values with one wait: in a browser each wait costs up to 100 ms.
+    pub async fn read_all(&self, names: &[&str]) -> Result<Vec<Vec<f32>>, Error> {
+        let found: Vec<(usize, usize)> = names.iter().map(|name| self.find(name)).collect::<Result<_, _>>()?;
+        self.gpu.health.check()?;
+        let bytes = found.iter().map(|f| 4 * f.1 as u64).sum();
+        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+        let descriptor = wgpu::BufferDescriptor { label: None, size: bytes, usage, mapped_at_creation: false };
+        let staging = self.gpu.device.create_buffer(&descriptor);
+        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+        let mut at = 0;
+        for &(buffer, len) in &found {
+            encoder.copy_buffer_to_buffer(&self.buffers[buffer], 0, &staging, at, Some(4 * len as u64));
+            at += 4 * len as u64;
+        }
+        self.gpu.queue.submit([encoder.finish()]);
+        self.mapped(&staging).await?;
+        let lost = |e: &dyn std::fmt::Display| Error::DeviceLost(format!("reading back failed: {e}"));
+        let view = staging.get_mapped_range(..).map_err(|e| lost(&e))?;
+        let values: Vec<f32> = bytemuck::pod_collect_to_vec(&view);
+        let mut rest = values.as_slice();
+        let mut take = |&(_, len): &(usize, usize)| {
+            let (head, tail) = rest.split_at(len);
+            rest = tail;
+            head.to_vec()
+        };
+        Ok(found.iter().map(&mut take).collect())
+    }
+
+    /// Buffer and length of an output or else of an input.
+    fn find(&self, name: &str) -> Result<(usize, usize), Error> {
+        let by_name = |list: &[(String, usize)]| list.iter().find(|(n, _)| n == name).map(|f| f.1);
+        let (buffer, known) = match by_name(&self.plan.outputs) {
+            Some(buffer) => (buffer, self.stepped),
+            None => {
+                let buffer = by_name(&self.plan.inputs).ok_or_else(|| Error::NoSuch(name.into()))?;
+                (buffer, self.written.contains(name))
+            }
+        };
+        if !known {
+            return Err(Error::NoValue(name.into()));
+        }
+        let shape = self.program.shape_of(name).ok_or_else(|| Error::NoSuch(name.into()))?;
+        Ok((buffer, shape.iter().product()))
+    }
+
+    /// Waits until the buffer can be read: natively by blocking, in a browser by giving way to the event loop.
+    async fn mapped(&self, buffer: &wgpu::Buffer) -> Result<(), Error> {
+        type Slot = (Option<Result<(), wgpu::BufferAsyncError>>, Option<Waker>);
+        let slot: Arc<Mutex<Slot>> = Arc::default();
+        let filled = slot.clone();
+        buffer.map_async(wgpu::MapMode::Read, .., move |result| {
+            let mut slot = filled.lock().unwrap_or_else(PoisonError::into_inner);
+            slot.0 = Some(result);
+            if let Some(waker) = slot.1.take() {
+                waker.wake();
+            }
+        });
+        #[cfg(not(target_arch = "wasm32"))]
+        if let Err(e) = self.gpu.device.poll(wgpu::PollType::wait_indefinitely()) {
+            self.gpu.health.check()?;
+            return Err(Error::DeviceLost(e.to_string()));
+        }
+        let result = std::future::poll_fn(|context| {
+            let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+            match slot.0.take() {
+                Some(result) => Poll::Ready(result),
+                None => {
+                    slot.1 = Some(context.waker().clone());
+                    Poll::Pending
+                }
+            }
+        });
+        let result = result.await;
+        self.gpu.health.check()?;
+        result.map_err(|e| Error::DeviceLost(format!("reading back failed: {e}")))
+    }
+}
+
+impl Run for Loaded {
+    type Error = Error;
+
+    fn program(&self) -> &Program {
+        &self.program
+    }
+
+    fn write(&mut self, name: &str, values: &[f32]) -> Result<(), Error> {
+        self.gpu.health.check()?;
+        let id = self.program.input(name).ok_or_else(|| Error::NoSuch(name.into()))?;
+        let expected = self.program.node(id).len();
+        if values.len() != expected {
+            return Err(Error::Length { name: name.into(), expected, got: values.len() });
+        }
+        let buffer = self.plan.inputs.iter().find(|(n, _)| n == name).map(|f| f.1);
+        let buffer = buffer.ok_or_else(|| Error::NoSuch(name.into()))?;
+        self.gpu.queue.write_buffer(&self.buffers[buffer], 0, bytemuck::cast_slice(values));
+        self.written.insert(name.into());
+        Ok(())
+    }
+
+    fn step(&mut self) -> Result<(), Error> {
+        self.gpu.poll();
+        self.gpu.health.check()?;
+        if let Some((name, _)) = self.plan.inputs.iter().find(|(name, _)| !self.written.contains(name)) {
+            return Err(Error::NoValue(name.clone()));
+        }
+        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        for kernel in &self.kernels {
+            pass.set_pipeline(&kernel.pipeline);
+            pass.set_bind_group(0, &kernel.bind_group, &[]);
+            pass.dispatch_workgroups(kernel.grid[0], kernel.grid[1], 1);
+        }
+        drop(pass);
+        for copy in &self.plan.copies {
+            encoder.copy_buffer_to_buffer(&self.buffers[copy.from], 0, &self.buffers[copy.to], 0, Some(copy.bytes));
+        }
+        self.gpu.queue.submit([encoder.finish()]);
+        self.stepped = true;
+        Ok(())
+    }
+
+    async fn read(&self, name: &str) -> Result<Vec<f32>, Error> {
+        let mut values = self.read_all(&[name]).await?;
+        values.pop().ok_or_else(|| Error::NoSuch(name.into()))
+    }
+}

@@ -1,0 +1,147 @@
+//! Which nodes are worth a buffer. Everything else is computed inside the kernels that read it.
+
+use super::algorithm::Algorithm;
+use graph::{Binary, Node, NodeId, Op, Unary};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a kernel of its own costs, in evaluations of a cheap operation: some 20 microseconds.
+const KERNEL: f64 = 20_000.0;
+/// What storing and loading an element costs.
+const STORE: f64 = 2.0;
+/// Longest chain of operations in one expression: lowering recurses.
+const DEPTH: usize = 64;
+
+/// Whether a node gets a buffer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Choice {
+    /// It is computed where it is read.
+    Inline,
+    /// Yes if that costs no kernel: the end of a pointwise chain that starts at a product or reduction.
+    Sink,
+    /// Yes.
+    Store,
+}
+
+/// The choices, and for each node the stored nodes whose kernels evaluate it.
+pub(super) struct Storage {
+    pub(super) choices: Vec<Choice>,
+    pub(super) roots: Vec<BTreeSet<NodeId>>,
+}
+
+/// Whether the node is computed by an algorithm of its own.
+pub(super) fn is_heavy(op: &Op) -> bool {
+    matches!(op, Op::Reduce(..) | Op::Dot | Op::Conv(_))
+}
+
+/// Whether the node is a function of elements at its own index.
+pub(super) fn is_pointwise(op: &Op) -> bool {
+    matches!(op, Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select)
+}
+
+/// The distinct nodes that read each node.
+fn consumers(nodes: &[Node]) -> Vec<Vec<NodeId>> {
+    let mut readers = vec![Vec::new(); nodes.len()];
+    for (i, node) in nodes.iter().enumerate() {
+        for input in node.inputs.iter().collect::<BTreeSet<_>>() {
+            readers[input.index()].push(NodeId(i as u32));
+        }
+    }
+    readers
+}
+
+impl Storage {
+    /// `must` has the nodes that are outputs or the next value of a state.
+    pub(super) fn choose(nodes: &[Node], must: &[bool]) -> Storage {
+        let readers = consumers(nodes);
+        let mut choices: Vec<Choice> = (0..nodes.len())
+            .map(|i| if must[i] || is_heavy(&nodes[i].op) { Choice::Store } else { Choice::Inline })
+            .collect();
+        for id in (0..nodes.len()).filter(|&i| is_heavy(&nodes[i].op)) {
+            if let Some(end) = end_of_chain(nodes, must, &readers, id)
+                && choices[end.index()] == Choice::Inline
+            {
+                choices[end.index()] = Choice::Sink;
+            }
+        }
+        let (weights, depths) = weights(nodes, &choices);
+        let mut evaluations: Vec<BTreeMap<NodeId, f64>> = vec![BTreeMap::new(); nodes.len()];
+        for i in (0..nodes.len()).rev() {
+            let node = &nodes[i];
+            let (len, id) = (node.len() as f64, NodeId(i as u32));
+            let compute = is_pointwise(&node.op);
+            if compute && choices[i] == Choice::Inline {
+                let again = evaluations[i].values().sum::<f64>() - len;
+                let saved = again.max(0.0) * (weights[i] - 1.0).max(0.0);
+                if saved > KERNEL + STORE * len || depths[i] > 0 && depths[i].is_multiple_of(DEPTH) {
+                    choices[i] = Choice::Store;
+                }
+            }
+            let below = if is_heavy(&node.op) {
+                BTreeMap::from([(id, Algorithm::of(nodes, id).evaluations())])
+            } else if choices[i] == Choice::Inline {
+                evaluations[i].clone()
+            } else {
+                BTreeMap::from([(id, len)])
+            };
+            for input in &node.inputs {
+                for (&root, &n) in &below {
+                    let most = evaluations[input.index()].entry(root).or_default();
+                    *most = most.max(n);
+                }
+            }
+        }
+        let roots = evaluations.into_iter().map(|e| e.into_keys().collect()).collect();
+        Storage { choices, roots }
+    }
+
+    /// Makes a node inline after all.
+    pub(super) fn drop(&mut self, id: NodeId) {
+        self.choices[id.index()] = Choice::Inline;
+        let readers = self.roots[id.index()].clone();
+        for roots in &mut self.roots {
+            if roots.remove(&id) {
+                roots.extend(&readers);
+            }
+        }
+    }
+}
+
+/// The last pointwise node of the chain that starts at `id` and has one reader at every link.
+fn end_of_chain(nodes: &[Node], must: &[bool], readers: &[Vec<NodeId>], id: usize) -> Option<NodeId> {
+    let (mut at, mut end) = (id, None);
+    while let ([next], false) = (readers[at].as_slice(), must[at]) {
+        let node = &nodes[next.index()];
+        match &node.op {
+            op if is_pointwise(op) => end = Some(*next),
+            Op::Reshape | Op::Permute(_) => {}
+            _ => break,
+        }
+        at = next.index();
+    }
+    end
+}
+
+/// For each node the cost of an evaluation, a load being 1, and the length of the longest chain below it.
+fn weights(nodes: &[Node], choices: &[Choice]) -> (Vec<f64>, Vec<usize>) {
+    let (mut weights, mut depths) = (vec![0f64; nodes.len()], vec![0; nodes.len()]);
+    for (i, node) in nodes.iter().enumerate() {
+        let seen = |input: &NodeId| if choices[input.index()] == Choice::Inline { weights[input.index()] } else { 1.0 };
+        let below: f64 = node.inputs.iter().map(seen).sum();
+        let own = match &node.op {
+            Op::Input(_) => 1.0,
+            Op::Unary(f) => match f {
+                Unary::Neg | Unary::Abs => 0.25,
+                Unary::Sqrt => 1.0,
+                _ => 4.0,
+            },
+            Op::Binary(Binary::Div) => 1.0,
+            Op::Binary(_) | Op::Compare(_) | Op::Select => 0.25,
+            _ => 0.0,
+        };
+        // Shared parts are counted once a path; the bound keeps such sums finite.
+        weights[i] = (own + below).min(1e6);
+        let deepest = node.inputs.iter().map(|input| depths[input.index()]).max().unwrap_or(0);
+        depths[i] = if choices[i] == Choice::Inline { deepest + 1 } else { 0 };
+    }
+    (weights, depths)
+}

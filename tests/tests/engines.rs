@@ -1,0 +1,245 @@
+//! Every operation on the GPU engine against the CPU engine, on shapes around the sizes at which kernels change.
+
+use conformance::compare::{POINTWISE, SUMS, agree, noise, same};
+use graph::{Graph, Program, Tensor, Window, grad};
+
+/// A Program of one output.
+fn program(y: Tensor<'_>) -> Program {
+    Program::new(&[("y", y)], &[])
+}
+
+#[test]
+fn functions_of_one_value() {
+    let g = Graph::new();
+    let x = g.input("x", &[401]);
+    let positive = x.abs() + 1e-3;
+    let outputs = [
+        ("neg", -x),
+        ("exp", x.exp()),
+        ("ln", positive.ln()),
+        ("sqrt", positive.sqrt()),
+        ("sin", x.sin()),
+        ("cos", x.cos()),
+        ("tanh", x.tanh()),
+        ("abs", x.abs()),
+        ("sigmoid", x.sigmoid()),
+        ("softplus", x.softplus()),
+    ];
+    let program = Program::new(&outputs, &[]);
+    // From -20 to 20: both tails of sigmoid and softplus, and several periods of sin.
+    let x: Vec<f32> = (0..401).map(|i| i as f32 * 0.1 - 20.0).collect();
+    agree(&program, &[("x".into(), x)], 1, POINTWISE);
+}
+
+#[test]
+fn functions_far_out_stay_finite() {
+    let g = Graph::new();
+    let x = g.input("x", &[6]);
+    let outputs = [("tanh", x.tanh()), ("sigmoid", x.sigmoid()), ("softplus", x.softplus())];
+    let program = Program::new(&outputs, &[]);
+    let x = vec![-1e4, -200.0, -90.0, 90.0, 200.0, 1e4];
+    agree(&program, &[("x".into(), x)], 1, POINTWISE);
+}
+
+#[test]
+fn functions_of_two_values() {
+    let g = Graph::new();
+    let (a, b, c) = (g.input("a", &[5, 13]), g.input("b", &[13]), g.input("c", &[5, 1]));
+    let outputs = [
+        ("add", a + b),
+        ("sub", b - c),
+        ("mul", a * b),
+        ("div", a / (b.abs() + 0.5)),
+        ("max", a.maximum(c)),
+        ("min", a.minimum(b)),
+        ("lt", a.lt(b)),
+        ("le", a.le(a)),
+        ("eq", a.eq(a.maximum(c))),
+        ("select", a.lt(c).select(a, b)),
+    ];
+    same(&Program::new(&outputs, &[]), POINTWISE);
+}
+
+#[test]
+fn constants_and_indices() {
+    let g = Graph::new();
+    let x = g.input("x", &[3, 4]);
+    let tiny = g.full(1e-20, &[3, 4]) * 1e20;
+    let infinite = g.scalar(0.0).ln().broadcast_to(&[3, 4]).maximum(x);
+    let outputs = [
+        ("full", g.full(-2.5, &[7])),
+        ("scalar", g.scalar(3.0) + 0.5),
+        ("iota", g.iota(1, &[3, 4]) + g.iota(0, &[3, 4]) * 10.0),
+        ("tiny", x * tiny),
+        ("huge", x * -3.402_823_5e38 / 3.4e38),
+        ("infinite", infinite),
+    ];
+    same(&Program::new(&outputs, &[]), POINTWISE);
+}
+
+#[test]
+fn movement() {
+    let g = Graph::new();
+    let x = g.input("x", &[2, 3, 5]);
+    let y = x * 2.0;
+    let outputs = [
+        ("reshape", y.reshape(&[6, 5])),
+        ("permute", y.permute(&[2, 0, 1])),
+        ("reshape of permute", y.permute(&[2, 0, 1]).reshape(&[10, 3]).t()),
+        ("expand", y.narrow(1, 1, 1).expand(&[2, 4, 5])),
+        ("slice", y.slice(&[1, 0, 2], &[1, 3, 2])),
+        ("pad", y.pad(&[1, 0, 2], &[4, 3, 9])),
+        ("flip", y.flip(&[0, 2])),
+        (
+            "all",
+            y.pad(&[0, 1, 1], &[2, 5, 7]).flip(&[1]).permute(&[1, 2, 0]).reshape(&[35, 2]).slice(&[3, 0], &[29, 2]),
+        ),
+        // Zeros, also where the function of 0 is not 0 and where it is not finite.
+        ("pad of ln", y.abs().ln().pad(&[0, 1, 0], &[2, 4, 5])),
+        ("concatenation", x.pad(&[0, 0, 0], &[2, 6, 5]) + (x * x).pad(&[0, 3, 0], &[2, 6, 5])),
+        ("symmetric", {
+            let m = y.reshape(&[2, 15]).narrow(1, 0, 2);
+            m + m.t()
+        }),
+    ];
+    same(&Program::new(&outputs, &[]), POINTWISE);
+}
+
+#[test]
+fn reductions() {
+    // Around each change of method: 32 elements (one thread an output), then more threads with the length.
+    for n in [1, 2, 31, 32, 33, 64, 511, 513, 5000] {
+        let g = Graph::new();
+        let x = g.input("x", &[2, n, 3]);
+        let outputs = [
+            ("inner", x.reshape(&[6, n]).sum(&[1])),
+            ("outer", x.sum(&[0])),
+            ("middle", x.sum(&[1])),
+            ("both ends", (x * 2.0).sum(&[0, 2])),
+            ("all", x.sum_all()),
+            ("max", x.max(&[1])),
+            ("max of negative", (x - 5.0).max(&[0, 1])),
+            ("mean", x.mean(&[1]).sqrt().abs()),
+        ];
+        let program = Program::new(&outputs[..7], &[]);
+        same(&program, SUMS);
+    }
+}
+
+#[test]
+fn softmax_and_normalisation() {
+    for n in [5, 100] {
+        let g = Graph::new();
+        let x = g.input("x", &[7, n]);
+        let e = (x - x.max(&[1])).exp();
+        let centred = x - x.mean(&[1]);
+        let outputs = [("softmax", e / e.sum(&[1])), ("norm", centred / (centred.square().mean(&[1]) + 1e-5).sqrt())];
+        same(&Program::new(&outputs, &[]), POINTWISE);
+    }
+}
+
+#[test]
+fn products() {
+    let sizes = [1, 3, 4, 5, 17];
+    for (i, &m) in sizes.iter().enumerate() {
+        for (j, &n) in sizes.iter().enumerate() {
+            let k = sizes[(i + j) % 5];
+            let g = Graph::new();
+            let (a, b) = (g.input("a", &[m, k]), g.input("b", &[k, n]));
+            same(&program(a.dot(b)), SUMS);
+        }
+    }
+}
+
+#[test]
+fn products_in_batches_and_of_views() {
+    let g = Graph::new();
+    let (a, b, bias) = (g.input("a", &[2, 3, 9, 20]), g.input("b", &[2, 3, 20, 70]), g.input("bias", &[70]));
+    let outputs = [
+        ("batched", a.dot(b)),
+        ("transposed", b.t().dot(a.t())),
+        ("with bias", (a.dot(b) + bias).maximum(g.scalar(0.0))),
+        (
+            "heads",
+            a.permute(&[0, 2, 1, 3])
+                .reshape(&[2, 9, 60])
+                .dot(b.permute(&[0, 1, 3, 2]).reshape(&[2, 210, 20]).t().pad(&[0, 0, 0], &[2, 60, 210])),
+        ),
+        ("of functions", a.exp().dot(b.tanh())),
+    ];
+    same(&Program::new(&outputs, &[]), SUMS);
+}
+
+#[test]
+fn long_products_are_split() {
+    for (m, k, n) in [(3, 1000, 5), (1, 129, 1), (10, 70, 33), (16, 4096, 16)] {
+        let g = Graph::new();
+        let (a, b) = (g.input("a", &[m, k]), g.input("b", &[k, n]));
+        same(&program(a.dot(b) * 0.5), SUMS);
+    }
+}
+
+#[test]
+fn convolutions() {
+    let plain = Window::new(1, 0);
+    let windows = [
+        plain,
+        Window::new(1, 1),
+        Window::new(2, 1),
+        Window { pad: [(2, 0), (-1, 1)], ..plain },
+        Window { dilation: [2, 1], pad: [(1, 1), (0, 2)], ..plain },
+        Window { lhs_dilation: [2, 2], pad: [(2, 2), (2, 3)], ..plain },
+        Window { lhs_dilation: [3, 1], pad: [(1, 0), (0, 0)], ..plain },
+        Window { lhs_dilation: [2, 3], stride: [3, 2], pad: [(2, 1), (1, 2)], ..plain },
+        Window { lhs_dilation: [2, 2], dilation: [2, 3], stride: [1, 2], pad: [(3, 1), (1, 2)] },
+    ];
+    for window in windows {
+        for (b, c, o) in [(1, 1, 1), (2, 3, 5), (1, 5, 4)] {
+            let g = Graph::new();
+            let (x, w) = (g.input("x", &[b, c, 7, 6]), g.input("w", &[o, c, 3, 2]));
+            same(&program(x.conv(w, window)), SUMS);
+        }
+    }
+}
+
+#[test]
+fn gradients_of_convolutions() {
+    for (window, k) in
+        [(Window::new(1, 1), 3), (Window::new(2, 1), 4), (Window { lhs_dilation: [2, 2], ..Window::new(1, 2) }, 4)]
+    {
+        let g = Graph::new();
+        let (x, w) = (g.input("x", &[9, 3, 8, 7]), g.input("w", &[5, 3, k, k]));
+        let y = x.conv(w, window);
+        let v = g.input("v", &y.shape());
+        let d = grad((y.tanh() * v).sum_all(), &[x, w]);
+        same(&Program::new(&[("x", d[0]), ("w", d[1])], &[]), SUMS);
+    }
+}
+
+#[test]
+fn gradients_of_products_and_reductions() {
+    let g = Graph::new();
+    let (a, b) = (g.input("a", &[3, 6, 10]), g.input("b", &[3, 10, 7]));
+    let y = a.dot(b);
+    let loss = (y.max(&[2]) + y.softplus().sum(&[1]).square().mean(&[2])).sum_all();
+    let d = grad(loss, &[a, b]);
+    let second = grad((d[0] * d[0]).sum_all(), &[b])[0];
+    same(&Program::new(&[("loss", loss), ("a", d[0]), ("b", d[1]), ("second", second)], &[]), SUMS);
+}
+
+#[test]
+fn dispatches_beyond_one_row_of_workgroups() {
+    // 65,535 workgroups of 64 threads are 4,194,240 elements.
+    let n = 4_200_001;
+    let g = Graph::new();
+    let program = program(g.iota(0, &[n]) * 2.0 + g.input("x", &[1]));
+    agree(&program, &[("x".into(), vec![1.0])], 1, POINTWISE);
+}
+
+#[test]
+fn a_value_that_is_read_by_nobody_and_one_that_is_an_output_twice() {
+    let g = Graph::new();
+    let x = g.input("x", &[4]);
+    let y = x + 1.0;
+    agree(&Program::new(&[("a", y), ("b", y), ("x again", x)], &[]), &[("x".into(), noise(1, 4))], 1, POINTWISE);
+}
