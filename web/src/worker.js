@@ -1,4 +1,88 @@
-import init, { version } from "./playground.js";
+// The worker that owns the engine. It does the input and output (files, pictures, ports); the numbers are Rust's.
 
-await init();
-postMessage(version());
+import * as Comlink from "comlink";
+import init, { Session, sha256 } from "./playground.js";
+import { openModelFiles } from "./worker/files.js";
+import { readImage } from "./worker/image.js";
+import { Job } from "./worker/job.js";
+
+/** @typedef {import("./protocol.d.ts").Command} Command */
+
+/** @type {Session} */ let session;
+/** @type {string} */ let base;
+
+/** One engine, one job at a time: two that interleave would overwrite each other's inputs on the device. */
+let queue = Promise.resolve();
+
+const api = {
+  /**
+   * Makes the engine from the compiled module.
+   * @param {WebAssembly.Module} module
+   * @param {string} baseUrl the folder that holds models/
+   */
+  async start(module, baseUrl) {
+    base = baseUrl;
+    await init({ module_or_path: module });
+    // From now on a panic is posted as { panic } before the trap: after it, nothing of this instance can be asked.
+    session = new Session();
+  },
+
+  /**
+   * Runs a command; everything it has to say, the result included, goes through the port.
+   * @param {Command} command
+   * @param {any} payload
+   * @param {MessagePort} port
+   */
+  async run(command, payload, port) {
+    const job = new Job(port);
+    try {
+      const input = await prepare(command, payload, job);
+      const turn = queue.then(async () => {
+        if (job.aborted) return job.failAborted();
+        job.emit({ type: "started" });
+        await session.run(command, input, job);
+      });
+      queue = turn.catch(() => {});
+      await turn;
+    } catch (error) {
+      job.fail(error);
+    }
+  },
+};
+
+/**
+ * What a command needs from outside: model files, pixels.
+ * @param {Command} command
+ * @param {any} payload
+ * @param {Job} job
+ */
+async function prepare(command, payload, job) {
+  switch (command.type) {
+    case "open":
+      return {
+        ...(await openModelFiles(new URL(`models/${command.model}/`, base), payload, job, sha256)),
+        noWebgpu: command.backend === "cpu" ? undefined : await whyNoWebgpu(),
+      };
+    case "log-prob":
+      return payload instanceof Blob ? readImage(payload) : payload;
+    default:
+      return undefined;
+  }
+}
+
+/** Why this browser has no WebGPU, as a sentence; undefined: it has. */
+async function whyNoWebgpu() {
+  if (!self.isSecureContext) return "Browsers offer WebGPU only to pages that come over https or from this computer.";
+  // Not in TypeScript's library yet.
+  const { gpu } = /** @type {any} */ (navigator);
+  if (!gpu) return "This browser has no WebGPU.";
+  try {
+    return (await gpu.requestAdapter()) ? undefined : "This browser has WebGPU, but no GPU that it would use.";
+  } catch (error) {
+    return `This browser refused WebGPU (${error instanceof Error ? error.message : error}).`;
+  }
+}
+
+/** @typedef {typeof api} WorkerApi */
+
+Comlink.expose(api);

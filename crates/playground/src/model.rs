@@ -1,0 +1,147 @@
+//! An open model: its card, its weights, and its Programs on one engine.
+
+use crate::failure::Failure;
+use crate::protocol::{BackendInfo, BackendName, Budget};
+use engine::{Engine, Loaded};
+use graph::{Program, Run};
+use models::registry::sha256;
+use models::{Card, Weights, vae};
+use std::rc::Rc;
+
+/// The files of a model as they came.
+pub struct Files {
+    /// `card.json`.
+    pub card: String,
+    /// A safetensors file.
+    pub weights: Vec<u8>,
+    /// Inputs and outputs of the self-test, another safetensors file.
+    pub golden: Vec<u8>,
+    /// Whether `weights` are a person's own instead of the card's.
+    pub own: bool,
+    /// Why this browser has no WebGPU, where that is so.
+    pub no_webgpu: Option<String>,
+}
+
+/// A model that can be asked.
+pub(crate) struct OpenModel {
+    pub(crate) card: Card,
+    pub(crate) weights: Weights,
+    pub(crate) golden: Weights,
+    /// Whether the weights are those of the card, for which alone the golden outputs hold.
+    pub(crate) own: bool,
+    pub(crate) engine: Rc<Engine>,
+    pub(crate) backend: BackendInfo,
+    pub(crate) loaded: Programs,
+}
+
+/// Programs that have been loaded: each when it is first needed.
+#[derive(Default)]
+pub(crate) struct Programs {
+    sampler: Option<(usize, Loaded)>,
+    encoder: Option<Loaded>,
+    fast: Option<Loaded>,
+    precise: Option<Loaded>,
+}
+
+impl OpenModel {
+    /// Reads and verifies the files; nothing runs yet.
+    pub(crate) fn read(files: Files) -> Result<OpenModel, Failure> {
+        let card = Card::parse(&files.card)?;
+        if !files.own {
+            card.weights.verify(&files.weights)?;
+        }
+        card.golden.verify(&files.golden)?;
+        Ok(OpenModel {
+            weights: Weights::parse(&files.weights, &vae::specs(&card.network))?,
+            golden: Weights::parse_any(&files.golden)?,
+            own: files.own && sha256(&files.weights) != card.weights.sha256,
+            card,
+            engine: Rc::new(Engine::cpu()),
+            backend: BackendInfo { name: BackendName::Cpu, verified: false, reason: String::new() },
+            loaded: Programs::default(),
+        })
+    }
+
+    pub(crate) fn on_gpu(&self) -> bool {
+        matches!(*self.engine, Engine::Gpu(_))
+    }
+
+    /// Moves to an engine; the Programs are loaded again when they are needed.
+    pub(crate) fn move_to(&mut self, engine: Rc<Engine>, backend: BackendInfo) {
+        self.engine = engine;
+        self.backend = backend;
+        self.loaded = Programs::default();
+    }
+
+    /// The sampler and its batch size for `n` pictures. On one CPU thread small batches come out sooner and leave the
+    /// worker time to hear that it should stop; a GPU wants everything at once.
+    pub(crate) async fn sampler(&mut self, n: usize) -> Result<(usize, &mut Loaded), Failure> {
+        let batch = if self.on_gpu() { n.clamp(1, 16) } else { n.clamp(1, 4) };
+        if self.loaded.sampler.as_ref().is_none_or(|(b, _)| *b != batch) {
+            let program = vae::sampler(&self.card.network, batch);
+            self.loaded.sampler = Some((batch, self.load(&program).await?));
+        }
+        match &mut self.loaded.sampler {
+            Some((batch, loaded)) => Ok((*batch, loaded)),
+            None => Err(missing()),
+        }
+    }
+
+    /// Encoder and weigher for a budget.
+    pub(crate) async fn scorers(&mut self, budget: Budget) -> Result<(&mut Loaded, &mut Loaded), Failure> {
+        if self.loaded.encoder.is_none() {
+            self.loaded.encoder = Some(self.load(&vae::encoder(&self.card.network, 1)).await?);
+        }
+        let batch = match (self.on_gpu(), budget) {
+            (false, Budget::Fast) => 8,
+            (false, Budget::Precise) => 10,
+            (true, Budget::Fast) => 64,
+            (true, Budget::Precise) => 50,
+        };
+        let there = match budget {
+            Budget::Fast => self.loaded.fast.is_some(),
+            Budget::Precise => self.loaded.precise.is_some(),
+        };
+        if !there {
+            let loaded = self.load(&vae::weigher(&self.card.network, batch, true)).await?;
+            *self.loaded.weigher(budget) = Some(loaded);
+        }
+        let Programs { encoder, fast, precise, .. } = &mut self.loaded;
+        let weigher = if budget == Budget::Fast { fast } else { precise };
+        encoder.as_mut().zip(weigher.as_mut()).ok_or_else(missing)
+    }
+
+    /// A Program on the model's engine, with the weights written.
+    pub(crate) async fn load(&self, program: &Program) -> Result<Loaded, Failure> {
+        let mut loaded = self.engine.load(program).await?;
+        for (name, values) in self.weights.iter() {
+            if program.input(name).is_some() {
+                loaded.write(name, values)?;
+            }
+        }
+        Ok(loaded)
+    }
+
+    /// Writes inputs, runs once, reads one output.
+    pub(crate) async fn step(run: &mut Loaded, inputs: &[(&str, &[f32])], output: &str) -> Result<Vec<f32>, Failure> {
+        for (name, values) in inputs {
+            run.write(name, values)?;
+        }
+        run.step()?;
+        Ok(run.read(output).await?)
+    }
+}
+
+impl Programs {
+    fn weigher(&mut self, budget: Budget) -> &mut Option<Loaded> {
+        match budget {
+            Budget::Fast => &mut self.fast,
+            Budget::Precise => &mut self.precise,
+        }
+    }
+}
+
+/// Cannot happen: what is asked for has just been loaded.
+fn missing() -> Failure {
+    Failure::new("engine-failed", "A program of the model was not loaded.")
+}

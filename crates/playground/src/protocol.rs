@@ -1,0 +1,225 @@
+//! Every message between the page and the engine. `web/src/protocol.d.ts` is made from this file by a test.
+//!
+//! Large arrays do not travel inside: they go beside a message, as typed arrays whose memory is moved.
+
+use serde::{Deserialize, Serialize};
+use tsify::Tsify;
+
+/// What the page asks for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Tsify)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Command {
+    /// Open a model; its files travel beside.
+    Open {
+        /// Id of the model.
+        model: String,
+        /// Engine to use.
+        backend: BackendChoice,
+    },
+    /// Draw from p(x).
+    Sample {
+        /// Handle from [`Reply::Opened`].
+        model: u32,
+        /// Number of pictures.
+        n: u32,
+        /// Seed of all noise.
+        #[tsify(type = "number")]
+        seed: u64,
+    },
+    /// Ask for log p(x); the picture travels beside.
+    LogProb {
+        /// Handle from [`Reply::Opened`].
+        model: u32,
+        /// How much work the answer is worth.
+        budget: Budget,
+        /// Seed of all noise.
+        #[tsify(type = "number")]
+        seed: u64,
+    },
+    /// Forget a model.
+    Close {
+        /// Handle from [`Reply::Opened`].
+        model: u32,
+    },
+    /// Panic, so that recovery can be tried.
+    Panic,
+}
+
+/// Which engine the page wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Tsify)]
+#[serde(rename_all = "lowercase")]
+pub enum BackendChoice {
+    /// WebGPU if there is one and it computes correctly, else the CPU.
+    Auto,
+    /// The same, but a missing WebGPU is said plainly.
+    Webgpu,
+    /// The CPU.
+    Cpu,
+}
+
+/// How much work an answer is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Tsify)]
+#[serde(rename_all = "lowercase")]
+pub enum Budget {
+    /// A live answer while drawing: 64 importance samples.
+    Fast,
+    /// A tighter bound: 5,000 importance samples.
+    Precise,
+}
+
+impl Budget {
+    /// Number of importance samples.
+    pub fn samples(self) -> usize {
+        match self {
+            Budget::Fast => 64,
+            Budget::Precise => 5000,
+        }
+    }
+}
+
+/// What the engine says while a command runs. `Done` or `Error` is the last event.
+#[derive(Clone, Debug, PartialEq, Serialize, Tsify)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Event {
+    /// The command has reached the engine.
+    Started,
+    /// How far it is.
+    Progress {
+        /// How far.
+        progress: Progress,
+    },
+    /// Some pictures are there; `images` and `means` travel beside, complete for the first `done` pictures.
+    Sampled {
+        /// How far, and in which shape.
+        step: SampleStep,
+    },
+    /// The engine had to change; the command goes on.
+    Backend {
+        /// The new one.
+        backend: BackendInfo,
+    },
+    /// The command has succeeded.
+    Done {
+        /// The answer.
+        reply: Reply,
+    },
+    /// The command has failed.
+    Error {
+        /// For programs; the codes are listed in `web/src/engine/errors.js`.
+        code: String,
+        /// For people: one plain sentence.
+        message: String,
+        /// Whether the same model can go on being used.
+        recoverable: bool,
+    },
+}
+
+/// How far a job is.
+#[derive(Clone, Debug, PartialEq, Serialize, Tsify)]
+pub struct Progress {
+    /// What is being done.
+    pub phase: Phase,
+    /// How much of it is done.
+    pub done: f64,
+    /// Of how much.
+    pub total: f64,
+    /// Bytes that have been downloaded.
+    pub bytes: f64,
+    /// Seconds left at the present pace.
+    pub seconds_left: f64,
+}
+
+/// What a job is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Tsify)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Files are on their way.
+    Download,
+    /// The engine is compared with the golden outputs.
+    SelfTest,
+    /// Pictures are drawn.
+    Sample,
+    /// Importance samples are weighed.
+    LogProb,
+}
+
+/// A step of sampling.
+#[derive(Clone, Debug, PartialEq, Serialize, Tsify)]
+pub struct SampleStep {
+    /// Always `Sample`.
+    pub phase: Phase,
+    /// Pictures that are done.
+    pub done: f64,
+    /// Pictures that were asked for.
+    pub total: f64,
+    /// Always 0.
+    pub bytes: f64,
+    /// Seconds left at the present pace.
+    pub seconds_left: f64,
+    /// Width of a picture.
+    pub width: u32,
+    /// Height of a picture.
+    pub height: u32,
+}
+
+/// The engine that runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Tsify)]
+pub struct BackendInfo {
+    /// Which.
+    pub name: BackendName,
+    /// Whether it was compared with the model's golden outputs, and agreed.
+    pub verified: bool,
+    /// Why this one: one plain sentence.
+    pub reason: String,
+}
+
+/// The engines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Tsify)]
+#[serde(rename_all = "lowercase")]
+pub enum BackendName {
+    /// wgpu on WebGPU.
+    Webgpu,
+    /// candle on WASM SIMD.
+    Cpu,
+}
+
+/// The answer to a command.
+#[derive(Clone, Debug, PartialEq, Serialize, Tsify)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Reply {
+    /// To `Open`.
+    Opened {
+        /// Handle for the other commands.
+        model: u32,
+        /// `card.json` as it came.
+        card: String,
+        /// The engine that was chosen.
+        backend: BackendInfo,
+    },
+    /// To `Sample`; the pictures came in the last `Sampled`.
+    Sampled,
+    /// To `LogProb`; `grey` and `pixels` (784 bytes each) travel beside.
+    Estimate {
+        /// How likely the picture is.
+        #[tsify(type = "Estimate")]
+        estimate: likelihood::Estimate,
+        /// What was scored.
+        scored: Scored,
+    },
+    /// To `Close`.
+    Closed,
+}
+
+/// The picture that was scored.
+#[derive(Clone, Debug, PartialEq, Serialize, Tsify)]
+pub struct Scored {
+    /// Width.
+    pub width: u32,
+    /// Height.
+    pub height: u32,
+    /// What was done to the picture that came: one plain sentence each.
+    pub notices: Vec<String>,
+    /// Seed with which grey levels became black and white.
+    #[tsify(type = "number")]
+    pub seed: u64,
+}

@@ -1,0 +1,61 @@
+//! The TypeScript side of the protocol is this crate's, to the letter.
+
+use playground::protocol::*;
+use tsify::Tsify;
+
+const HEADER: &str = "// Made from crates/playground/src/protocol.rs by its test `types`; UPDATE=1 writes it anew.\n\n\
+    import type { Estimate } from \"./estimate.d.ts\";\n";
+
+fn declarations() -> String {
+    let all = [
+        Command::DECL,
+        BackendChoice::DECL,
+        Budget::DECL,
+        Event::DECL,
+        Progress::DECL,
+        Phase::DECL,
+        SampleStep::DECL,
+        BackendInfo::DECL,
+        BackendName::DECL,
+        Reply::DECL,
+        Scored::DECL,
+    ];
+    all.iter().fold(HEADER.to_string(), |text, decl| text + "\n" + decl.trim() + "\n")
+}
+
+#[test]
+fn the_page_has_the_types_of_the_engine() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../web/src/protocol.d.ts");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(path, declarations()).unwrap();
+    }
+    let on_disk = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(on_disk == declarations(), "{path} is out of date: run `UPDATE=1 cargo test -p playground --test types`");
+}
+
+/// `Estimate` belongs to a crate that knows no TypeScript, so its fields are compared by name.
+#[test]
+fn the_page_knows_every_field_of_an_estimate() {
+    let estimate = likelihood::Estimate {
+        nats: -1.0,
+        std_error: Some(0.1),
+        kind: likelihood::Kind::LowerBound,
+        bits_per_dim: 1.0,
+        estimator: String::new(),
+        k: 1,
+        effective_samples: None,
+        parts: Some(likelihood::Parts { elbo: -1.0, elbo_std_error: 0.1, reconstruction: -1.0, kl: 0.0 }),
+        terms: vec![0.0],
+        n_evals: 1,
+        assumptions: vec![],
+        percentile_own: None,
+        percentile_held_out: None,
+    };
+    let declared = include_str!("../../../web/src/estimate.d.ts");
+    let json = serde_json::to_value(estimate).unwrap();
+    let fields = json.as_object().unwrap().iter();
+    let parts = json["parts"].as_object().unwrap().iter();
+    for (name, _) in fields.chain(parts) {
+        assert!(declared.contains(&format!(" {name}: ")), "estimate.d.ts lacks `{name}`");
+    }
+}

@@ -1,0 +1,246 @@
+// The main thread's end of the engine: starts the worker, talks to it, and replaces it when it dies.
+//
+// After a wasm trap an instance must never be called again (its memory is in an unknown state), so the worker is
+// terminated and a new one is made from the same compiled module. Three crashes in a minute: something is really
+// broken, and the host stops trying.
+
+import * as Comlink from "comlink";
+import { PofxError } from "./errors.js";
+
+/** @typedef {import("../protocol.d.ts").Command} Command */
+/** @typedef {import("../protocol.d.ts").Event} JobEvent */
+/** @typedef {import("../worker.js").WorkerApi} WorkerApi */
+
+/**
+ * One message on the port of a job: an event of the protocol, and the large arrays that belong to it.
+ * @typedef {{ event: JobEvent, arrays?: Record<string, Float32Array | Uint8Array> }} Message
+ */
+
+const CRASHES_ALLOWED = 3;
+const CRASH_WINDOW_MS = 60_000;
+/** A job that has started and says nothing for this long hangs: a GPU can do that, and no browser ends it. */
+const SILENCE_MS = 60_000;
+/** How long a stopped job may take to really stop before its worker is replaced. */
+const STOP_MS = 5_000;
+
+export class Host {
+  /** Counts workers: a model opened in an older one must be opened again. */
+  generation = 0;
+  /** How the last worker ended, for the person who asks. */
+  lastCrash = "";
+
+  /** @type {URL} */ #base;
+  /** @type {Promise<WebAssembly.Module> | undefined} */ #module;
+  /** @type {Promise<Comlink.Remote<WorkerApi>> | undefined} */ #remote;
+  /** @type {Worker | undefined} */ #worker;
+  /** @type {Set<Job>} */ #jobs = new Set();
+  /** @type {number[]} */ #crashes = [];
+  /** The panic hook's text; it arrives just before the trap. */ #panic = "";
+
+  /** @param {URL} base the folder that holds worker.js, playground_bg.wasm and models/ */
+  constructor(base) {
+    this.#base = base;
+  }
+
+  /**
+   * Runs one command in the worker. Resolves with the last message; rejects with a PofxError.
+   * @param {Command} command
+   * @param {{ payload?: unknown, transfer?: Transferable[], signal?: AbortSignal,
+   *           onMessage?: (message: Message) => void }} [options]
+   * @returns {Promise<Message>}
+   */
+  async run(command, { payload, transfer = [], signal, onMessage } = {}) {
+    if (signal?.aborted) throw PofxError.aborted(signal);
+    const remote = await this.#started();
+    if (signal?.aborted) throw PofxError.aborted(signal);
+    const { port1, port2 } = new MessageChannel();
+    const job = new Job(port1, onMessage, (error) => this.#crashed(error));
+    this.#jobs.add(job);
+    const stop = () => job.abort(PofxError.aborted(signal));
+    signal?.addEventListener("abort", stop);
+    const input = transfer.length > 0 ? Comlink.transfer(payload, transfer) : payload;
+    remote.run(command, input, Comlink.transfer(port2, [port2])).catch((error) => {
+      job.settle(PofxError.from(error));
+    });
+    // A stopped job counts as running until the worker confirms, so that a worker that hangs is noticed.
+    void job.ended.then(() => this.#jobs.delete(job));
+    try {
+      return await job.result;
+    } finally {
+      signal?.removeEventListener("abort", stop);
+    }
+  }
+
+  /** Ends the worker; the next command starts another. */
+  stop() {
+    this.#worker?.terminate();
+    this.#worker = undefined;
+    this.#remote = undefined;
+    this.generation += 1;
+  }
+
+  #started() {
+    this.#remote ??= this.#start().catch((error) => {
+      this.stop();
+      throw error;
+    });
+    return this.#remote;
+  }
+
+  async #start() {
+    const recent = this.#crashes.filter((at) => performance.now() - at < CRASH_WINDOW_MS);
+    if (recent.length >= CRASHES_ALLOWED) {
+      throw new PofxError(
+        "engine-crashed",
+        `The engine crashed ${recent.length} times within a minute (${this.lastCrash}) and was not started again; reload the page to try once more.`,
+        { recoverable: false },
+      );
+    }
+    const worker = new Worker(new URL("worker.js", this.#base), { type: "module", name: "p-of-x engine" });
+    this.#worker = worker;
+    this.#panic = "";
+    const failed = new Promise((_, reject) => this.#watch(worker, reject));
+    /** @type {Comlink.Remote<WorkerApi>} */
+    const remote = Comlink.wrap(worker);
+    const ready = this.#compiled().then((module) => remote.start(module, this.#base.href));
+    await Promise.race([ready, failed]);
+    return remote;
+  }
+
+  /** @param {Worker} worker @param {(error: PofxError) => void} failed */
+  #watch(worker, failed) {
+    worker.addEventListener("message", (message) => {
+      if (typeof message.data?.panic === "string") this.#panic = message.data.panic;
+    });
+    worker.addEventListener("error", (event) => {
+      event.preventDefault();
+      if (worker !== this.#worker) return;
+      const text = this.#panic || event.message || "the worker did not start";
+      const error = new PofxError("engine-crashed", `The engine crashed and was replaced: ${firstLine(text)}`);
+      this.#crashed(error);
+      failed(error);
+    });
+  }
+
+  /** @param {PofxError} error */
+  #crashed(error) {
+    this.lastCrash = firstLine(this.#panic || error.message);
+    this.#crashes.push(performance.now());
+    const jobs = [...this.#jobs];
+    this.#jobs.clear();
+    this.stop();
+    for (const job of jobs) job.settle(error);
+  }
+
+  /** The compiled engine: made once, shared with every worker that follows. */
+  #compiled() {
+    this.#module ??= compile(new URL("playground_bg.wasm", this.#base)).catch((error) => {
+      this.#module = undefined;
+      throw error;
+    });
+    return this.#module;
+  }
+}
+
+/** One command on its way: settles exactly once, whatever the worker does. */
+class Job {
+  /** @type {(message: Message) => void} */ #resolve = () => {};
+  /** @type {(error: PofxError) => void} */ #reject = () => {};
+  /** @type {() => void} */ #end = () => {};
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer;
+  /** @type {MessagePort} */ #port;
+  /** @type {(error: PofxError) => void} */ #hung;
+  /** Whether the engine works on it: a job that waits its turn or downloads may be silent. */ #started = false;
+
+  /** @type {Promise<Message>} */
+  result = new Promise((resolve, reject) => {
+    this.#resolve = resolve;
+    this.#reject = reject;
+  });
+
+  /** When the worker has let go of it. @type {Promise<void>} */
+  ended = new Promise((resolve) => {
+    this.#end = resolve;
+  });
+
+  /**
+   * @param {MessagePort} port
+   * @param {((message: Message) => void) | undefined} onMessage
+   * @param {(error: PofxError) => void} hung
+   */
+  constructor(port, onMessage, hung) {
+    this.#port = port;
+    this.#hung = hung;
+    port.onmessage = ({ data }) => {
+      const message = /** @type {Message} */ (data);
+      const { event } = message;
+      if (event.type === "done") return this.settle(message);
+      if (event.type === "error") return this.settle(failure(event));
+      this.#started ||= event.type === "started";
+      this.#wait(SILENCE_MS);
+      if (event.type !== "started") onMessage?.(message);
+    };
+  }
+
+  /** Answers the caller at once and tells the worker. @param {PofxError} reason */
+  abort(reason) {
+    this.#port.postMessage("abort");
+    this.#reject(reason);
+    this.#wait(STOP_MS);
+  }
+
+  /** @param {Message | PofxError} outcome */
+  settle(outcome) {
+    clearTimeout(this.#timer);
+    this.#port.close();
+    if (outcome instanceof PofxError) this.#reject(outcome);
+    else this.#resolve(outcome);
+    this.#end();
+    // A trap that the worker could still report is a crash like any other.
+    if (outcome instanceof PofxError && outcome.code === "engine-crashed") this.#hung(outcome);
+  }
+
+  /** @param {number} ms */
+  #wait(ms) {
+    clearTimeout(this.#timer);
+    if (!this.#started) return;
+    this.#timer = setTimeout(() => {
+      const seconds = Math.round(ms / 1000);
+      this.#hung(new PofxError("engine-crashed", `The engine did not answer for ${seconds} s and was replaced.`));
+    }, ms);
+  }
+}
+
+/** @param {Extract<JobEvent, { type: "error" }>} event */
+function failure({ code, message, recoverable }) {
+  return new PofxError(/** @type {import("./errors.js").Code} */ (code), message, { recoverable });
+}
+
+/** @param {URL} url @returns {Promise<WebAssembly.Module>} */
+async function compile(url) {
+  if (typeof WebAssembly !== "object") {
+    throw new PofxError("no-wasm", "This browser has no WebAssembly, which the engine needs.", { recoverable: false });
+  }
+  let response;
+  try {
+    response = await fetch(url);
+  } catch (cause) {
+    throw new PofxError("network", "The engine could not be downloaded: the network did not answer.", { cause });
+  }
+  if (!response.ok) {
+    throw new PofxError("network", `The engine could not be downloaded: the server answered ${response.status}.`);
+  }
+  try {
+    // Streaming needs the right media type, which simple static servers do not always send.
+    const streams = response.headers.get("content-type")?.startsWith("application/wasm");
+    return await (streams ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer()));
+  } catch (cause) {
+    const text = cause instanceof Error ? cause.message : String(cause);
+    throw new PofxError("no-wasm", `This browser could not compile the engine: ${firstLine(text)}`, { cause });
+  }
+}
+
+/** @param {string} text */
+function firstLine(text) {
+  return text.split("\n").slice(0, 2).join(" ").trim();
+}

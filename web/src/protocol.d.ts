@@ -1,0 +1,138 @@
+// Made from crates/playground/src/protocol.rs by its test `types`; UPDATE=1 writes it anew.
+
+import type { Estimate } from "./estimate.d.ts";
+
+/**
+ * What the page asks for.
+ */
+export type Command = { type: "open"; model: string; backend: BackendChoice } | { type: "sample"; model: number; n: number; seed: number } | { type: "log-prob"; model: number; budget: Budget; seed: number } | { type: "close"; model: number } | { type: "panic" };
+
+/**
+ * Which engine the page wants.
+ */
+export type BackendChoice = "auto" | "webgpu" | "cpu";
+
+/**
+ * How much work an answer is worth.
+ */
+export type Budget = "fast" | "precise";
+
+/**
+ * What the engine says while a command runs. `Done` or `Error` is the last event.
+ */
+export type Event = { type: "started" } | { type: "progress"; progress: Progress } | { type: "sampled"; step: SampleStep } | { type: "backend"; backend: BackendInfo } | { type: "done"; reply: Reply } | { type: "error"; code: string; message: string; recoverable: boolean };
+
+/**
+ * How far a job is.
+ */
+export interface Progress {
+    /**
+     * What is being done.
+     */
+    phase: Phase;
+    /**
+     * How much of it is done.
+     */
+    done: number;
+    /**
+     * Of how much.
+     */
+    total: number;
+    /**
+     * Bytes that have been downloaded.
+     */
+    bytes: number;
+    /**
+     * Seconds left at the present pace.
+     */
+    seconds_left: number;
+}
+
+/**
+ * What a job is doing.
+ */
+export type Phase = "download" | "self-test" | "sample" | "log-prob";
+
+/**
+ * A step of sampling.
+ */
+export interface SampleStep {
+    /**
+     * Always `Sample`.
+     */
+    phase: Phase;
+    /**
+     * Pictures that are done.
+     */
+    done: number;
+    /**
+     * Pictures that were asked for.
+     */
+    total: number;
+    /**
+     * Always 0.
+     */
+    bytes: number;
+    /**
+     * Seconds left at the present pace.
+     */
+    seconds_left: number;
+    /**
+     * Width of a picture.
+     */
+    width: number;
+    /**
+     * Height of a picture.
+     */
+    height: number;
+}
+
+/**
+ * The engine that runs.
+ */
+export interface BackendInfo {
+    /**
+     * Which.
+     */
+    name: BackendName;
+    /**
+     * Whether it was compared with the model's golden outputs, and agreed.
+     */
+    verified: boolean;
+    /**
+     * Why this one: one plain sentence.
+     */
+    reason: string;
+}
+
+/**
+ * The engines.
+ */
+export type BackendName = "webgpu" | "cpu";
+
+/**
+ * The answer to a command.
+ */
+export type Reply = { type: "opened"; model: number; card: string; backend: BackendInfo } | { type: "sampled" } | { type: "estimate"; estimate: Estimate; scored: Scored } | { type: "closed" };
+
+/**
+ * The picture that was scored.
+ */
+export interface Scored {
+    /**
+     * Width.
+     */
+    width: number;
+    /**
+     * Height.
+     */
+    height: number;
+    /**
+     * What was done to the picture that came: one plain sentence each.
+     */
+    notices: string[];
+    /**
+     * Seed with which grey levels became black and white.
+     */
+    seed: number;
+}

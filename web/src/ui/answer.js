@@ -1,0 +1,96 @@
+// The answer: how likely, and compared with what.
+
+import { LitElement, css, html, nothing } from "lit";
+import { nats, percent, percentile, relation } from "./format.js";
+import { shared } from "./styles.js";
+import "./histogram.js";
+
+/** @typedef {import("../p-of-x.js").Estimate} Estimate */
+/** @typedef {import("../p-of-x.js").Card} Card */
+
+/** `<pofx-answer>`: properties `estimate`, `card`, `stale` (another question is being answered). */
+export class Answer extends LitElement {
+  static properties = {
+    estimate: { attribute: false },
+    card: { attribute: false },
+    stale: { type: Boolean, reflect: true },
+  };
+
+  static styles = [
+    shared,
+    css`
+      :host {
+        display: block;
+      }
+      .headline {
+        margin: 0;
+      }
+      .value {
+        display: block;
+        font: 500 clamp(1.75rem, 4.2vw, 2.6rem) / 1.2 var(--serif);
+        font-variant-numeric: lining-nums tabular-nums;
+        letter-spacing: -0.01em;
+        white-space: nowrap;
+      }
+      .kind {
+        display: block;
+        color: var(--muted);
+      }
+      .rank {
+        margin: 0.5rem 0 0.9rem;
+        min-height: 3.1em;
+        text-wrap: pretty;
+      }
+      :host([stale]) .value {
+        opacity: 0.62;
+      }
+    `,
+  ];
+
+  constructor() {
+    super();
+    /** @type {Estimate | undefined} */ this.estimate = undefined;
+    /** @type {Card | undefined} */ this.card = undefined;
+    this.stale = false;
+  }
+
+  render() {
+    const e = this.estimate;
+    const reference = this.card?.reference;
+    return html`
+      <p class="headline">
+        <span class="value">log <i>p</i>(<i>x</i>) ${e ? relation(e.kind) : "≥"} ${e ? nats(e.nats) : "–"} nats</span>
+        <span class="kind">${e ? explain(e) : "(draw or choose a picture to ask about it)"}</span>
+      </p>
+      <p class="rank">${e && reference ? rank(e, reference) : nothing}</p>
+      <pofx-histogram
+        .heldOut=${reference?.held_out ?? []}
+        .own=${reference?.own ?? []}
+        .value=${e?.nats}
+      ></pofx-histogram>
+    `;
+  }
+}
+
+/** The bracket behind the number. @param {Estimate} e */
+export function explain(e) {
+  const kind = typeof e.kind === "string" ? e.kind.replaceAll("_", " ") : e.kind.undefined;
+  const error = e.std_error === null ? [] : [`± ${e.std_error.toFixed(1)}`];
+  return `(${[kind, e.estimator, ...error].join(", ")})`;
+}
+
+/** The answer in one sentence. @param {Estimate} e */
+export function sentence(e) {
+  return `log p(x) ${relation(e.kind)} ${nats(e.nats)} nats ${explain(e)}`;
+}
+
+/** @param {Estimate} e @param {Card["reference"]} reference */
+function rank(e, reference) {
+  // Made with another k, the score is higher than the same picture's among the reference scores would be.
+  const held = e.percentile_held_out ?? percentile(reference.held_out, e.nats);
+  const own = e.percentile_own ?? percentile(reference.own, e.nats);
+  return html`${e.percentile_own === null ? `Compared with scores made by ${reference.estimator}: m` : "M"}ore likely than <strong>${percent(held)}</strong> of held-out test digits, and than
+    <strong>${percent(own)}</strong> of the model’s own samples.`;
+}
+
+customElements.define("pofx-answer", Answer);

@@ -1,0 +1,187 @@
+// What an answer is made of: the picture that was scored, the surprise of its pixels, and the parts of the bound.
+
+import { LitElement, css, html, nothing, svg } from "lit";
+import { nats } from "./format.js";
+import { shared } from "./styles.js";
+import "./picture.js";
+import "./surprise.js";
+
+/** @typedef {import("../p-of-x.js").Estimate} Estimate */
+
+const BAR_WIDTH = 200;
+
+/** `<pofx-breakdown>`: property `estimate`. */
+export class Breakdown extends LitElement {
+  static properties = { estimate: { attribute: false } };
+
+  static styles = [
+    shared,
+    css`
+      :host {
+        display: grid;
+        grid-template-columns: minmax(0, 12rem) minmax(0, 12rem) minmax(0, 1fr);
+        gap: 1.4rem 1.8rem;
+        margin-top: 1.6rem;
+        padding-top: 1.2rem;
+        border-top: 1px solid var(--line);
+      }
+      h3 {
+        margin: 0 0 0.55rem;
+        font: 500 1rem/1.4 var(--sans);
+      }
+      table {
+        width: 100%;
+        border-collapse: collapse;
+        font-variant-numeric: tabular-nums;
+      }
+      th,
+      td {
+        padding: 0.45rem 0;
+        border-bottom: 1px solid var(--line);
+        font-weight: 400;
+        text-align: left;
+        vertical-align: top;
+      }
+      tr.sum th,
+      tr.sum td {
+        font-weight: 600;
+      }
+      td.number {
+        width: 4.5rem;
+        text-align: right;
+        padding-right: 1rem;
+      }
+      td.bar {
+        width: 34%;
+        padding-top: 0.75rem;
+      }
+      td.bar svg {
+        display: block;
+        width: 100%;
+        height: 0.75rem;
+      }
+      small {
+        display: block;
+        color: var(--muted);
+        font-size: 0.9375rem;
+        font-weight: 400;
+      }
+      .recon {
+        fill: var(--accent);
+      }
+      .kl {
+        fill: var(--second);
+      }
+      .total {
+        fill: var(--muted);
+      }
+      ul {
+        margin: 0.5rem 0 0;
+        padding-left: 1.1em;
+        color: var(--muted);
+        font-size: 0.9375rem;
+      }
+      .notes {
+        min-height: 4.6em;
+      }
+      summary {
+        width: fit-content;
+        padding-block: 0.35rem;
+        color: var(--accent);
+        cursor: pointer;
+        font-size: 0.9375rem;
+      }
+      @container pofx (max-width: 52rem) {
+        :host {
+          grid-template-columns: 1fr 1fr;
+        }
+        .parts {
+          grid-column: 1 / -1;
+        }
+      }
+      @container pofx (max-width: 40rem) {
+        :host {
+          gap: 1.4rem 1rem;
+        }
+      }
+    `,
+  ];
+
+  constructor() {
+    super();
+    /** @type {Estimate | undefined} */ this.estimate = undefined;
+  }
+
+  render() {
+    const e = this.estimate;
+    return html`
+      <section>
+        <h3>What was scored</h3>
+        <pofx-picture .values=${e?.scored.pixels} .max=${255} .label=${e ? describe(e) : "No picture yet"}></pofx-picture>
+        <div class="notes">${e ? this.#notes(e) : nothing}</div>
+      </section>
+      <section>
+        <h3>Surprise of each pixel</h3>
+        <pofx-surprise .terms=${e?.terms}></pofx-surprise>
+      </section>
+      <section class="parts">
+        <h3>Where the number comes from</h3>
+        ${this.#parts()}
+        <details>
+          <summary>What it rests on</summary>
+          <ul>
+            ${(e?.assumptions ?? ["No answer yet."]).map((assumption) => html`<li>${assumption}</li>`)}
+            ${e ? html`<li>${e.bits_per_dim.toFixed(3)} bits per pixel.</li>` : nothing}
+          </ul>
+        </details>
+      </section>
+    `;
+  }
+
+  /** @param {Estimate} e */
+  #notes(e) {
+    const drawn = `28 × 28 pixels, black or white; greys were decided by chance with seed ${e.scored.seed}.`;
+    return html`<ul>${[...e.scored.notices, drawn].map((note) => html`<li>${note}</li>`)}</ul>`;
+  }
+
+  #parts() {
+    const e = this.estimate;
+    const { reconstruction, kl, elbo } = e?.parts ?? { reconstruction: NaN, kl: NaN, elbo: NaN };
+    const total = e?.nats ?? NaN;
+    const scale = BAR_WIDTH / Math.max(-elbo || 1, -total || 1);
+    const bar = (/** @type {string} */ name, /** @type {number} */ from, /** @type {number} */ to) => {
+      if (!Number.isFinite(to)) return nothing;
+      return svg`<rect class=${name} x=${-from * scale} width=${Math.max((from - to) * scale, 0)} height="16" rx="2"></rect>`;
+    };
+    /** @type {[string, string, string, number, unknown][]} */
+    const rows = [
+      ["", "Reconstruction", "pixels, given the code z", reconstruction, bar("recon", 0, reconstruction)],
+      ["", "− KL", "the price of the code z", -kl, bar("kl", reconstruction, reconstruction - kl)],
+      ["sum", "= ELBO", "the simplest lower bound", elbo, bar("total", 0, elbo)],
+      ["sum", e?.estimator ?? "IWAE", "a tighter one, from many codes", total, bar("total", 0, total)],
+    ];
+    return html`<table>
+      <caption class="hidden">Parts of the estimate, in nats</caption>
+      <thead class="hidden">
+        <tr><th scope="col">Part</th><th scope="col">Nats</th><th scope="col">Bar</th></tr>
+      </thead>
+      <tbody>
+        ${rows.map(
+          ([kind, name, meaning, value, drawn]) => html`<tr class=${kind}>
+            <th scope="row">${name} <small>${meaning}</small></th>
+            <td class="number">${nats(value)}</td>
+            <td class="bar"><svg viewBox="0 0 ${BAR_WIDTH} 16" preserveAspectRatio="none" aria-hidden="true">${drawn}</svg></td>
+          </tr>`,
+        )}
+      </tbody>
+    </table>`;
+  }
+}
+
+/** @param {Estimate} e */
+function describe(e) {
+  const ink = e.scored.pixels.reduce((sum, value) => sum + (value > 0 ? 1 : 0), 0);
+  return `The scored picture: 28 by 28 pixels, ${ink} of them ink`;
+}
+
+customElements.define("pofx-breakdown", Breakdown);

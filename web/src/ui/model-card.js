@@ -1,0 +1,129 @@
+// What the model is, as its card says, and a person's own weights in its place. Everything from the card is text.
+
+import { LitElement, css, html, nothing } from "lit";
+import { megabytes, nats } from "./format.js";
+import { shared } from "./styles.js";
+
+/** @typedef {import("../p-of-x.js").Card} Card */
+
+/** `<pofx-model-card>`: properties `card`, `own` (name of a person's file); events `weights` (detail: File), `shipped`. */
+export class ModelCard extends LitElement {
+  static properties = { card: { attribute: false }, own: {} };
+
+  static styles = [
+    shared,
+    css`
+      :host {
+        display: block;
+      }
+      summary {
+        width: fit-content;
+        padding-block: 0.5rem;
+        cursor: pointer;
+        font: 500 1.25rem/1.3 var(--serif);
+      }
+      dl {
+        display: grid;
+        grid-template-columns: max-content minmax(0, 1fr);
+        gap: 0.45rem 1.6rem;
+        margin: 0.6rem 0 1.2rem;
+        max-width: 62rem;
+      }
+      dt {
+        color: var(--muted);
+      }
+      dd {
+        margin: 0;
+        overflow-wrap: anywhere;
+      }
+      code {
+        font: 0.875em/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace;
+      }
+      .own {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        gap: 0.6rem 1rem;
+      }
+      .own p {
+        margin: 0;
+        flex: 1 1 20rem;
+        color: var(--muted);
+      }
+      @media (max-width: 36rem) {
+        dl {
+          grid-template-columns: 1fr;
+          gap: 0.1rem;
+        }
+        dd {
+          margin-bottom: 0.6rem;
+        }
+      }
+    `,
+  ];
+
+  constructor() {
+    super();
+    /** @type {Card | undefined} */ this.card = undefined;
+    this.own = "";
+  }
+
+  render() {
+    const c = this.card;
+    return html`<details>
+      <summary>About this model</summary>
+      ${c ? this.#facts(c) : html`<p>The card has not arrived yet.</p>`}
+      <div class="own">
+        <p>
+          ${this.own
+            ? html`Now in use: your file “${this.own}”.`
+            : "You have trained your own weights for this architecture? Choose the .safetensors file, or drop it anywhere on the page."}
+        </p>
+        <input class="hidden" type="file" id="weights" accept=".safetensors" tabindex="-1" aria-hidden="true" @change=${this.#onFile} />
+        <button type="button" @click=${this.#choose}>Use your own weights…</button>
+        ${this.own ? html`<button type="button" @click=${this.#onShipped}>Use the shipped weights</button>` : nothing}
+      </div>
+    </details>`;
+  }
+
+  /** @param {Card} c */
+  #facts(c) {
+    const m = c.metrics;
+    /** @type {[string, unknown][]} */
+    const facts = [
+      ["Model", `${c.title} (${c.id})`],
+      ["Form of p(x)", c.parametric_form],
+      ["Data", `${c.data.name}; ${c.data.preparation}`],
+      ["Licences", `weights ${c.licence}; data ${c.data.licence}`],
+      ["Trained by", `${c.loss}; ${c.optimiser}`],
+      ["Size", `${c.parameters.toLocaleString("en")} parameters, ${megabytes(c.weights.bytes)}`],
+      [
+        "Test set",
+        html`IWAE-${m.iwae_k} ${nats(m.iwae_nats)} ± ${m.iwae_std_error.toFixed(2)} nats, ELBO ${nats(m.elbo_nats)} nats over
+          ${m.images.toLocaleString("en")} images (<code>${m.command}</code>)`,
+      ],
+      ["Papers", c.references.join("; ")],
+      ["Checksum", html`<code>${c.weights.sha256}</code>`],
+    ];
+    return html`<dl>${facts.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>`;
+  }
+
+  #choose() {
+    const input = this.renderRoot.querySelector("input");
+    input?.click();
+  }
+
+  /** @param {Event} event */
+  #onFile(event) {
+    const input = /** @type {HTMLInputElement} */ (event.target);
+    const file = input.files?.[0];
+    input.value = "";
+    if (file) this.dispatchEvent(new CustomEvent("weights", { detail: file }));
+  }
+
+  #onShipped() {
+    this.dispatchEvent(new CustomEvent("shipped"));
+  }
+}
+
+customElements.define("pofx-model-card", ModelCard);
