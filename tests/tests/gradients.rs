@@ -1,8 +1,12 @@
 //! Every gradient rule, of first and of second order, against central differences in f64; and compositions against
 //! candle's own tape.
 
+use candle_core::Var;
+use conformance::close::{Tolerance, assert_close};
 use conformance::difference::{Argument, check};
-use conformance::run::{normal, uniform};
+use conformance::reference::evaluate;
+use conformance::run::{self, normal, uniform};
+use conformance::tape;
 use graph::{Tensor, Window};
 
 fn any(seed: u64, shape: &[usize]) -> Argument {
@@ -80,7 +84,7 @@ fn ties_share_the_gradient() {
     let x = g.input("x", &[4]);
     let dx = graph::grad(x.max(&[0]).sum_all(), &[x])[0];
     let program = graph::Program::new(&[("dx", dx)], &[]);
-    let got = conformance::reference::evaluate(&program, &[("x", &[2.0, 1.0, 2.0, 0.0])]);
+    let got = evaluate(&program, &[("x", &[2.0, 1.0, 2.0, 0.0])]);
     assert_eq!(got[0], [0.5, 0.0, 0.5, 0.0]);
 }
 
@@ -92,13 +96,13 @@ fn ties_of_two_values_count_once() {
     for (what, z, expected) in [("max", x.maximum(y), [0.0, 0.0, 1.0]), ("min", x.minimum(y), [1.0, 0.0, 0.0])] {
         let grads = graph::grad(z.sum_all(), &[x, y]);
         let program = graph::Program::new(&[("dx", grads[0]), ("sum", grads[0] + grads[1])], &[]);
-        let got = conformance::reference::evaluate(&program, &[("x", &[1.0, 2.0, 3.0]), ("y", &[2.0; 3])]);
+        let got = evaluate(&program, &[("x", &[1.0, 2.0, 3.0]), ("y", &[2.0; 3])]);
         assert_eq!(got[1], [1.0; 3], "{what}");
         assert_eq!((got[0][0], got[0][2]), (expected[0], expected[2]), "{what}");
     }
     let relu = graph::grad(x.relu().sum_all(), &[x])[0];
     let program = graph::Program::new(&[("dx", relu)], &[]);
-    assert_eq!(conformance::reference::evaluate(&program, &[("x", &[-1.0, 0.0, 1.0])])[0], [0.0, 0.0, 1.0]);
+    assert_eq!(evaluate(&program, &[("x", &[-1.0, 0.0, 1.0])])[0], [0.0, 0.0, 1.0]);
 }
 
 #[test]
@@ -209,11 +213,113 @@ fn gradients_of_any_tensor() {
     let program =
         graph::Program::new(&[("middle", grads[0]), ("unused", grads[1]), ("y", grads[2]), ("x", grads[3])], &[]);
     let at = [0.3, -1.0, 2.0];
-    let got = conformance::reference::evaluate(&program, &[("x", &at)]);
+    let got = evaluate(&program, &[("x", &at)]);
     assert_eq!(got[0], at);
     assert_eq!(got[1], [0.0; 3]);
     assert_eq!(got[2], [1.0]);
     for (g, x) in got[3].iter().zip(at) {
         assert!((g - (x.cos() * x + x.sin())).abs() < 1e-15);
     }
+}
+
+/// Of the CPU engine, in f32, relative to the largest gradient of the argument; the reference must be 1e-10 near.
+const F32: f64 = 1e-5;
+
+/// Gradients of a scalar on the CPU engine and in the reference against candle's tape in f64.
+#[track_caller]
+fn check_tape(
+    what: &str,
+    arguments: &[Argument],
+    build: impl for<'g> Fn(&[Tensor<'g>]) -> Tensor<'g>,
+    on_tape: impl Fn(&[candle_core::Tensor]) -> candle_core::Result<candle_core::Tensor>,
+) {
+    let vars: Vec<Var> =
+        arguments.iter().map(|(shape, x)| Var::from_tensor(&tape::tensor(x, shape).unwrap()).unwrap()).collect();
+    let y = on_tape(&vars.iter().map(|v| v.as_tensor().clone()).collect::<Vec<_>>()).unwrap();
+    let store = y.backward().unwrap();
+
+    let g = graph::Graph::new();
+    let names: Vec<String> = (0..arguments.len()).map(|i| format!("x{i}")).collect();
+    let xs: Vec<Tensor> = names.iter().zip(arguments).map(|(name, (shape, _))| g.input(name, shape)).collect();
+    let y_graph = build(&xs);
+    let mut outputs = vec![("y", y_graph)];
+    outputs.extend(names.iter().map(String::as_str).zip(graph::grad(y_graph, &xs)));
+    let program = graph::Program::new(&outputs, &[]);
+    let inputs: Vec<(&str, &[f64])> =
+        names.iter().map(String::as_str).zip(arguments.iter().map(|a| &a.1[..])).collect();
+    let mut expected = vec![tape::values(&y).unwrap()];
+    expected.extend(vars.iter().map(|v| tape::values(store.get(v).expect("a gradient")).unwrap()));
+    let engines = [("cpu", run::cpu(&program, &inputs), F32), ("reference", evaluate(&program, &inputs), 1e-10)];
+    for (engine, got, rtol) in engines {
+        for (i, (got, expected)) in got.iter().zip(&expected).enumerate() {
+            let value = if i == 0 { "value".to_string() } else { format!("gradient {}", i - 1) };
+            assert_close(&format!("{what}, {engine}, {value}"), got, expected, Tolerance::of_largest(rtol, expected));
+        }
+    }
+}
+
+/// A classifier with two layers: bias, tanh, softmax and cross-entropy.
+#[test]
+fn a_dense_net_has_the_gradients_of_candles_tape() {
+    let arguments = [any(1, &[7, 9]), any(2, &[13, 9]), any(3, &[13]), any(4, &[5, 13]), any(5, &[5])];
+    check_tape(
+        "dense net",
+        &arguments,
+        |x| {
+            let h = (x[0].dot(x[1].t()) + x[2]).tanh();
+            let logits = h.dot(x[3].t()) + x[4];
+            let log_p = logits - models::nn::log_sum_exp(logits, 1);
+            -log_p.narrow(1, 2, 1).sum_all()
+        },
+        |x| {
+            let h = x[0].matmul(&x[1].t()?)?.broadcast_add(&x[2])?.tanh()?;
+            let logits = h.matmul(&x[3].t()?)?.broadcast_add(&x[4])?;
+            let log_p = logits.broadcast_sub(&tape::log_sum_exp(&logits)?.unsqueeze(1)?)?;
+            log_p.narrow(1, 2, 1)?.sum_all()?.neg()
+        },
+    );
+}
+
+/// Three convolutions, of stride 2, padded, and dilated; candle's own `conv2d` differentiates them in its own way.
+#[test]
+fn a_conv_net_has_the_gradients_of_candles_tape() {
+    let dilated = Window { dilation: [2, 2], ..Window::new(1, 0) };
+    let arguments =
+        [any(1, &[2, 2, 9, 9]), any(2, &[5, 2, 3, 3]), any(3, &[5]), any(4, &[3, 5, 3, 3]), any(5, &[4, 3, 2, 2])];
+    check_tape(
+        "conv net",
+        &arguments,
+        |x| {
+            let h = (x[0].conv(x[1], Window::new(2, 1)) + x[2].reshape(&[1, 5, 1, 1])).silu();
+            h.conv(x[3], Window::new(1, 1)).relu().conv(x[4], dilated).square().sum_all()
+        },
+        |x| {
+            let h = x[0].conv2d(&x[1], 1, 2, 1, 1)?.broadcast_add(&x[2].reshape((1, 5, 1, 1))?)?;
+            let h = tape::silu(&h)?.conv2d(&x[3], 1, 1, 1, 1)?.relu()?;
+            h.conv2d(&x[4], 0, 1, 2, 1)?.sqr()?.sum_all()
+        },
+    );
+}
+
+#[test]
+fn densities_have_the_gradients_of_candles_tape() {
+    let arguments = [any(1, &[6, 11]), any(2, &[6, 11])];
+    check_tape(
+        "softmax",
+        &arguments,
+        |x| ((x[0] - models::nn::log_sum_exp(x[0], 1)).exp() * x[1]).sum_all(),
+        |x| (x[0].broadcast_sub(&tape::log_sum_exp(&x[0])?.unsqueeze(1)?)?.exp()? * &x[1])?.sum_all(),
+    );
+    check_tape(
+        "softplus and sigmoid",
+        &arguments,
+        |x| ((x[0] * 5.0).softplus() * x[1].sigmoid()).sum_all(),
+        |x| (tape::softplus(&(&x[0] * 5.0)?)? * tape::sigmoid(&x[1])?)?.sum_all(),
+    );
+    check_tape(
+        "kl",
+        &arguments,
+        |x| models::nn::normal_kl(x[0], x[1]).sum_all(),
+        |x| ((x[0].sqr()? + x[1].exp()?)? - &x[1])?.sum_all()?.affine(0.5, -33.0),
+    );
 }
