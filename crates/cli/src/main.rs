@@ -1,18 +1,34 @@
 //! `pofx`: trains, samples and asks for p(x), natively, with the same Programs as the page.
 
+mod eval;
+mod export;
+mod logprob;
 mod mnist;
+mod model;
+mod picture;
+mod sample;
 mod train;
 
-use anyhow::Result;
-use clap::{Parser, Subcommand};
-use engine::Engine;
-use std::path::PathBuf;
+use anyhow::{Context, Result, bail};
+use clap::{Parser, Subcommand, ValueEnum};
+use engine::{Engine, Gpu};
+use model::Model;
+use std::path::{Path, PathBuf};
 
 #[derive(Parser)]
 #[command(version, about = "Sample from p(x), and ask for p(x).")]
 struct Args {
     #[command(subcommand)]
     verb: Verb,
+    /// Where to compute
+    #[arg(long, value_enum, default_value = "cpu", global = true)]
+    engine: EngineName,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum EngineName {
+    Cpu,
+    Gpu,
 }
 
 #[derive(Subcommand)]
@@ -25,17 +41,159 @@ enum Verb {
         #[arg(long, default_value = "checkpoints")]
         checkpoints: PathBuf,
     },
-    /// Fetch a data set
+    /// Draw samples into a PNG
+    Sample {
+        /// Name of the model
+        model: String,
+        /// Number of samples
+        #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        n: u32,
+        /// Seed; the same seed gives the same samples
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+        /// File to write
+        #[arg(long, default_value = "samples.png")]
+        out: PathBuf,
+        /// A checkpoint instead of the shipped weights
+        #[arg(long)]
+        checkpoint: Option<PathBuf>,
+    },
+    /// Ask how likely the picture in a PNG file is
+    Logprob {
+        /// Name of the model
+        model: String,
+        /// A PNG file; any size, it is placed as MNIST places digits
+        file: PathBuf,
+        /// Importance samples
+        #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+        k: u32,
+        /// Seed of binarisation and importance samples
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+        /// A checkpoint instead of the shipped weights
+        #[arg(long)]
+        checkpoint: Option<PathBuf>,
+    },
+    /// Mean bounds on the test set
+    Eval {
+        /// Name of the model
+        model: String,
+        /// Number of test images, from the first one on
+        #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(2..=10_000))]
+        images: u32,
+        /// Importance samples
+        #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+        k: u32,
+        /// End with one JSON object on a line of its own
+        #[arg(long)]
+        json: bool,
+        /// A checkpoint instead of the shipped weights
+        #[arg(long)]
+        checkpoint: Option<PathBuf>,
+    },
+    /// Write a checkpoint into the page's folder: weights, golden vector, card
+    Export {
+        /// Name of the model
+        model: String,
+        /// The checkpoint
+        #[arg(long)]
+        checkpoint: PathBuf,
+        /// Keep f32 instead of f16
+        #[arg(long)]
+        f32: bool,
+        /// Number of test images for the card's metrics
+        #[arg(long, default_value_t = 10_000)]
+        images: u32,
+        /// Importance samples for the card's metrics
+        #[arg(long, default_value_t = 5000)]
+        k: u32,
+    },
+    /// Fetch the data set and print its folder
     Data,
 }
 
 fn main() -> Result<()> {
-    match Args::parse().verb {
+    let args = Args::parse();
+    match args.verb {
         Verb::Train { model, checkpoints } => {
-            let path = train::train(&models::registry::recipe(&model)?, &Engine::cpu(), &checkpoints)?;
+            let path = train::train(&models::registry::recipe(&model)?, &engine(args.engine)?, &checkpoints)?;
             println!("{}", path.display());
+        }
+        Verb::Sample { model, n, seed, out, checkpoint } => {
+            sample::sample(&open(&model, checkpoint.as_deref())?, &engine(args.engine)?, n as usize, seed, &out)?;
+            println!("{}", out.display());
+        }
+        Verb::Logprob { model, file, k, seed, json, checkpoint } => {
+            let (model, picture) = (open(&model, checkpoint.as_deref())?, picture::read_rgba(&file)?);
+            let (estimate, notices) = logprob::log_prob(&model, &engine(args.engine)?, picture, k as usize, seed)?;
+            print_estimate(&estimate, &notices, json)?;
+        }
+        Verb::Eval { model, images, k, json, checkpoint } => {
+            only_on_the_cpu(args.engine)?;
+            one_thread_a_product()?;
+            let report = eval::eval(&open(&model, checkpoint.as_deref())?, images as usize, k as usize)?;
+            println!("{}", if json { serde_json::to_string(&report)? } else { serde_json::to_string_pretty(&report)? });
+        }
+        Verb::Export { model, checkpoint, f32, images, k } => {
+            only_on_the_cpu(args.engine)?;
+            one_thread_a_product()?;
+            export::export(open(&model, Some(&checkpoint))?, !f32, images as usize, k as usize)?;
+            println!("{}", model::folder(&model).display());
         }
         Verb::Data => println!("{}", mnist::ensure()?.display()),
     }
+    Ok(())
+}
+
+fn open(id: &str, checkpoint: Option<&Path>) -> Result<Model> {
+    Model::open(id, checkpoint).with_context(|| format!("the model {id} can't be opened"))
+}
+
+fn engine(name: EngineName) -> Result<Engine> {
+    Ok(match name {
+        EngineName::Cpu => Engine::cpu(),
+        EngineName::Gpu => Engine::Gpu(pollster::block_on(Gpu::open(engine::gpu::Options::default()))?),
+    })
+}
+
+fn only_on_the_cpu(engine: EngineName) -> Result<()> {
+    if engine == EngineName::Gpu {
+        bail!("this verb spreads images over the cores of the CPU; leave out --engine gpu");
+    }
+    Ok(())
+}
+
+/// Scoring gives each core images of its own, so a matrix product must not spread over the cores too. candle takes its
+/// number of threads from the environment alone, so the program starts itself once more.
+fn one_thread_a_product() -> Result<()> {
+    const THREADS: &str = "RAYON_NUM_THREADS";
+    if std::env::var_os(THREADS).is_some() {
+        return Ok(());
+    }
+    let program = std::env::current_exe().context("this program can't find itself")?;
+    let status = std::process::Command::new(program).args(std::env::args_os().skip(1)).env(THREADS, "1").status()?;
+    std::process::exit(status.code().unwrap_or(1));
+}
+
+fn print_estimate(estimate: &likelihood::Estimate, notices: &[String], json: bool) -> Result<()> {
+    if json {
+        let mut value = serde_json::to_value(estimate)?;
+        value["notices"] = notices.into();
+        println!("{value}");
+        return Ok(());
+    }
+    println!("{estimate}");
+    if let Some(p) = estimate.parts {
+        println!("ELBO {:.1} = reconstruction {:.1} - KL {:.1}", p.elbo, p.reconstruction, p.kl);
+    }
+    for (share, of) in [(estimate.percentile_held_out, "held-out digits"), (estimate.percentile_own, "own samples")] {
+        if let Some(share) = share {
+            println!("more likely than {share:.0} % of {of}");
+        }
+    }
+    notices.iter().chain(&estimate.assumptions).for_each(|line| println!("{line}"));
     Ok(())
 }

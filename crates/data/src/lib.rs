@@ -10,6 +10,9 @@ use rng::{Rng, stream};
 /// Width and height of an MNIST digit.
 pub const SIDE: usize = 28;
 
+/// Seed of the one draw by which the test set is binarised, here and in every figure.
+pub const TEST_SEED: u64 = 0;
+
 /// Draws a binary image from grey levels: pixel i is 1 with probability `grey[i] / 255`.
 ///
 /// This is the stochastic ("dynamic") binarisation of Burda et al. 2016, arXiv:1509.00519, section 5. The same seed gives

@@ -1,0 +1,53 @@
+//! `pofx logprob`: how likely is the picture in this file?
+
+use crate::model::Model;
+use anyhow::Result;
+use data::rng::{Rng, stream};
+use engine::{Engine, Loaded};
+use likelihood::{Estimate, iwae};
+use models::vae;
+use std::ops::ControlFlow;
+
+/// Importance samples that are weighed at once.
+pub(crate) const BATCH: usize = 64;
+
+/// The Programs of a query, loaded.
+pub(crate) struct Query {
+    encoder: Loaded,
+    weigher: Loaded,
+}
+
+impl Query {
+    /// Loads the Programs; `pixels` asks for the surprise of each pixel.
+    pub(crate) fn load(model: &Model, engine: &Engine, pixels: bool) -> Result<Query> {
+        let c = &model.recipe.network;
+        Ok(Query {
+            encoder: model.load(engine, &vae::encoder(c, 1))?,
+            weigher: model.load(engine, &vae::weigher(c, BATCH, pixels))?,
+        })
+    }
+
+    /// The bound with at least `k` importance samples on a binary image; `index` numbers the images of a set.
+    pub(crate) fn log_prob(&mut self, x: &[f32], k: usize, seed: u64, index: u64) -> Result<Estimate> {
+        let noise = Rng::new(seed, stream::ESTIMATE).skip(index << 32);
+        let go_on = async |_| ControlFlow::Continue(());
+        Ok(pollster::block_on(iwae::log_prob(&mut self.encoder, &mut self.weigher, x, k, noise, go_on))?)
+    }
+}
+
+/// The estimate for a picture of any size, and what had to be done to it.
+pub(crate) fn log_prob(
+    model: &Model,
+    engine: &Engine,
+    (rgba, width, height): (Vec<u8>, usize, usize),
+    k: usize,
+    seed: u64,
+) -> Result<(Estimate, Vec<String>)> {
+    let data::image::Prepared { grey, mut notices } = data::image::prepare(&rgba, width, height)?;
+    notices.push(format!("Grey levels were binarised at random with seed {seed}, as in training."));
+    let mut estimate = Query::load(model, engine, true)?.log_prob(&data::binarise(&grey, seed, 0), k, seed, 0)?;
+    if let Some(card) = &model.card {
+        estimate = estimate.placed_in(&card.reference);
+    }
+    Ok((estimate, notices))
+}

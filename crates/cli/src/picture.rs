@@ -1,0 +1,42 @@
+//! PNG files in and out.
+
+use anyhow::{Context, Result, bail};
+use data::image::MAX_SIDE;
+use std::fs::File;
+use std::io::{BufReader, BufWriter};
+use std::path::Path;
+
+/// A picture as RGBA bytes with its width and height.
+pub(crate) fn read_rgba(path: &Path) -> Result<(Vec<u8>, usize, usize)> {
+    let name = path.display();
+    let file = File::open(path).with_context(|| format!("{name} can't be opened"))?;
+    let mut decoder = png::Decoder::new(BufReader::new(file));
+    decoder.set_transformations(png::Transformations::normalize_to_color8());
+    let mut reader = decoder.read_info().with_context(|| format!("{name} is no PNG image"))?;
+    let (width, height) = (reader.info().width as usize, reader.info().height as usize);
+    if width > MAX_SIDE || height > MAX_SIDE {
+        bail!(data::image::Error::TooLarge(width, height));
+    }
+    let mut bytes = vec![0; reader.output_buffer_size().context("the image is too large")?];
+    let frame = reader.next_frame(&mut bytes).with_context(|| format!("{name} is damaged"))?;
+    let rgba = bytes[..frame.buffer_size()]
+        .chunks_exact(frame.color_type.samples())
+        .flat_map(|p| match *p {
+            [g] => [g, g, g, 255],
+            [g, a] => [g, g, g, a],
+            [r, g, b] => [r, g, b, 255],
+            [r, g, b, a] => [r, g, b, a],
+            _ => [0, 0, 0, 0],
+        })
+        .collect();
+    Ok((rgba, width, height))
+}
+
+/// Writes grey levels, row major.
+pub(crate) fn write_grey(path: &Path, width: usize, height: usize, grey: &[u8]) -> Result<()> {
+    let file = File::create(path).with_context(|| format!("{} can't be written", path.display()))?;
+    let mut encoder = png::Encoder::new(BufWriter::new(file), width as u32, height as u32);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.write_header()?.write_image_data(grey).with_context(|| format!("{} can't be written", path.display()))
+}
