@@ -94,7 +94,7 @@ fn card(model: &Model, weights: &[u8], golden: &[u8], metrics: models::registry:
         },
         parametric_form: "p(x) = integral of N(z; 0, I) prod_d Bernoulli(x_d; f_d(z)) dz, f a convolutional network"
             .into(),
-        loss: "The negative evidence lower bound (k=1), then the negative importance-weighted bound (k>1)".into(),
+        loss: "The negative evidence lower bound where k=1, the negative importance-weighted bound where k>1".into(),
         optimiser: format!("Adam; {}", stages.join("; ")),
         parameters: vae::specs(&recipe.network).iter().map(Spec::len).sum(),
         licence: "CC BY-SA 3.0, as the data".into(),
