@@ -1,19 +1,22 @@
-//! The VAE's trainer against the same model on candle's tape: the bound, every gradient, and the bounds of training steps.
+//! The VAE and its trainer against the same model on candle's tape and against a file that PyTorch made: outputs, the
+//! bound, every gradient, and the bounds of training steps.
 
 use candle_core::Result;
 use conformance::close::{Tolerance, assert_close, narrow, widen};
 use conformance::reference::Reference;
-use conformance::run::{normal, uniform};
+use conformance::run::{self, normal, uniform};
 use conformance::tape::{self, tensor};
 use engine::{Engine, Loaded};
-use graph::Run;
+use graph::{Graph, Program, Run};
 use models::Weights;
 use models::nn::Adam;
-use models::params::Spec;
+use models::params::{Params, Spec};
 use models::vae::{self, Config, D};
 use std::collections::BTreeMap;
 
 const CONFIG: Config = Config { latents: 4, hidden: 16, channels: 8 };
+/// Learning rate of the training steps.
+const RATE: f64 = 3e-3;
 /// Images in a batch.
 const B: usize = 3;
 /// Of the CPU engine, in f32, relative to the largest gradient of the tensor.
@@ -41,6 +44,16 @@ impl Case {
         }
         let x = uniform(6, B * D, 0.0, 1.0).iter().map(|u| f64::from(u8::from(*u < 0.3))).collect();
         Case { k, specs, weights, x, eps: normal(7, B * k * CONFIG.latents) }
+    }
+
+    /// The batch in PyTorch's file, with K = 2 samples of each image where `k` is not 1.
+    fn golden(file: &Weights, k: usize) -> Case {
+        let specs = vae::specs(&CONFIG);
+        let mut weights = Weights::default();
+        for spec in &specs {
+            weights.insert(&spec.name, &spec.shape, file.get(&spec.name).expect("a parameter").to_vec());
+        }
+        Case { k, specs, weights, x: golden(file, "x"), eps: golden(file, if k == 1 { "eps" } else { "eps_k" }) }
     }
 
     fn tape(&self) -> Result<tape::Vae> {
@@ -74,10 +87,14 @@ impl Case {
     }
 }
 
+fn golden(file: &Weights, name: &str) -> Vec<f64> {
+    widen(file.get(name).unwrap_or_else(|| panic!("'{name}' is not in the golden file")))
+}
+
 /// After the first step from zero the first moment is (1 - beta1) times the gradient.
 fn gradient_of(moment: &[f64]) -> Vec<f64> {
-    let scale = 1.0 - f64::from(1.0 - Adam::default().beta1);
-    moment.iter().map(|m| m / (1.0 - scale)).collect()
+    let share = f64::from(1.0 - Adam::default().beta1);
+    moment.iter().map(|m| m / share).collect()
 }
 
 fn read(loaded: &Loaded, name: &str) -> Vec<f64> {
@@ -121,7 +138,6 @@ fn the_bound_and_all_gradients_are_those_of_candles_tape() -> Result<()> {
 /// Each step uses the same batch: the bounds rise, so that a wrong moment, a wrong correction or a wrong sign shows.
 #[test]
 fn training_steps_follow_candles_tape() -> Result<()> {
-    const RATE: f64 = 3e-3;
     for k in [1, 2] {
         let case = Case::new(k);
         let (vae, mut adam) = (case.tape()?, tape::Adam::new(RATE));
@@ -145,4 +161,64 @@ fn training_steps_follow_candles_tape() -> Result<()> {
         println!("f64 {:e}", assert_close("reference", &in_f64, &expected, Tolerance::new(0.0, F64)) * F64);
     }
     Ok(())
+}
+
+/// The file was made by `golden/make.py`, which states what is in it.
+fn golden_file() -> Weights {
+    Weights::parse_any(include_bytes!("../golden/vae.safetensors")).unwrap()
+}
+
+#[test]
+fn outputs_are_those_of_pytorch() {
+    let file = golden_file();
+    let (g, c) = (Graph::new(), CONFIG);
+    let (p, x) = (Params::new(&g), g.input("x", &[B, D]));
+    let (eps, eps_k) = (g.input("eps", &[B, c.latents]), g.input("eps_k", &[2 * B, c.latents]));
+    let (mu, logvar) = vae::encode(&p, &c, x);
+    let logits = vae::decode(&p, &c, mu + (logvar * 0.5).exp() * eps);
+    let elbo = vae::elbo(&p, &c, x, eps);
+    let log_w = vae::log_weight(&p, &c, x, (mu, logvar), eps_k).total();
+    let outputs = [("logits", logits), ("recon", elbo.recon), ("kl", elbo.kl), ("log_w", log_w)];
+    let program = Program::new(&outputs, &[]);
+    let inputs: Vec<(String, Vec<f64>)> =
+        program.inputs.iter().map(|(name, _)| (name.clone(), golden(&file, name))).collect();
+    let inputs: Vec<(&str, &[f64])> = inputs.iter().map(|(n, v)| (n.as_str(), v.as_slice())).collect();
+    for ((name, _), got) in outputs.iter().zip(run::cpu(&program, &inputs)) {
+        let expected = golden(&file, name);
+        let error = assert_close(name, &got, &expected, Tolerance::of_largest(F32, &expected));
+        println!("{name}: {:e} of the largest", error * 2.0 * F32);
+    }
+}
+
+#[test]
+fn gradients_are_those_of_pytorch() {
+    let file = golden_file();
+    let case = Case::golden(&file, 1);
+    let mut cpu = case.cpu();
+    cpu.write("rate", &[0.0]).unwrap();
+    cpu.step().unwrap();
+    let mut worst = 0.0f64;
+    for spec in &case.specs {
+        let expected = golden(&file, &format!("grad.{}", spec.name));
+        let got = gradient_of(&read(&cpu, &format!("m.{}", spec.name)));
+        worst = worst.max(assert_close(&spec.name, &got, &expected, Tolerance::of_largest(F32, &expected)));
+    }
+    println!("gradients: {:e} of the largest", worst * 2.0 * F32);
+}
+
+#[test]
+fn ten_training_steps_are_those_of_pytorch() {
+    let file = golden_file();
+    for (k, name) in [(1, "bounds"), (2, "bounds_k")] {
+        let mut cpu = Case::golden(&file, k).cpu();
+        let bounds: Vec<f64> = (1..=10)
+            .flat_map(|t| {
+                cpu.write("rate", &[Adam::default().rate(RATE, t)]).unwrap();
+                cpu.step().unwrap();
+                read(&cpu, "bound")
+            })
+            .collect();
+        let error = assert_close(name, &bounds, &golden(&file, name), Tolerance::new(0.0, F32));
+        println!("{name}: {:e}, {bounds:?}", error * F32);
+    }
 }
