@@ -63,16 +63,20 @@ impl Weights {
         &self.recon
     }
 
-    /// (sum w)^2 / sum w^2, between 1 and the number of samples.
+    /// (sum w)^2 / sum w^2, between 1 and the number of samples; 0 where every weight is 0.
     pub fn effective_samples(&self) -> f64 {
+        if self.log_mean() == f64::NEG_INFINITY {
+            return 0.0;
+        }
         let twice: Vec<f64> = self.log_w.iter().map(|w| 2.0 * w).collect();
         (2.0 * log_sum_exp(&self.log_w) - log_sum_exp(&twice)).exp()
     }
 
-    /// Standard error of [`Weights::log_mean`] by the delta method: sd(w) / (sqrt(k) mean(w)).
+    /// Standard error of [`Weights::log_mean`] by the delta method: sd(w) / (sqrt(k) mean(w)); infinite where there is
+    /// none to be had, from fewer than two samples or from weights that are all 0.
     pub fn std_error(&self) -> f64 {
         let k = self.log_w.len() as f64;
-        if k < 2.0 {
+        if k < 2.0 || self.log_mean() == f64::NEG_INFINITY {
             return f64::INFINITY;
         }
         let mean = self.log_mean();
@@ -170,7 +174,7 @@ fn estimate(weights: &Weights, kl: f64, d: usize) -> Estimate {
     }
     Estimate {
         nats,
-        std_error: Some(weights.std_error()),
+        std_error: Some(weights.std_error()).filter(|e| e.is_finite()),
         kind: Kind::LowerBound,
         bits_per_dim: -nats / (d as f64 * std::f64::consts::LN_2),
         estimator: format!("IWAE k={k}"),

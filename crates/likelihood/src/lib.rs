@@ -8,11 +8,12 @@ pub mod iwae;
 
 pub use estimate::{Estimate, Kind, Parts};
 
-/// ln sum exp x, with the largest term taken out; -inf for no term and for terms that are all -inf.
+/// ln sum exp x, with the largest term taken out; -inf for no term and for terms that are all -inf; NaN if one is NaN.
 pub fn log_sum_exp(x: &[f64]) -> f64 {
     let top = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     if top == f64::NEG_INFINITY {
-        return top;
+        // `max` passes over NaN, which must not be taken for a probability of 0.
+        return if x.iter().any(|v| v.is_nan()) { f64::NAN } else { top };
     }
     top + x.iter().map(|v| (v - top).exp()).sum::<f64>().ln()
 }
