@@ -93,6 +93,9 @@ fn infinities_and_nan_pass_through() {
     check("exp", &[(&[5], &x)], EXACT, |x| x[0].exp() * 0.0);
     check("reciprocal", &[(&[5], &x)], EXACT, |x| 1.0 / x[0]);
     check("ln", &[(&[5], &x)], EXACT, |x| x[0].ln());
+    let denormal = Tolerance::new(1e-37, 0.0);
+    check("sigmoid", &[(&[3], &x[..3])], denormal, |x| x[0].sigmoid());
+    check("softplus", &[(&[3], &x[..3])], denormal, |x| x[0].softplus());
     check("compare", &[(&[5], &x)], EXACT, |x| x[0].lt(x[0].graph().scalar(0.5)) + x[0].eq(x[0]) * 2.0);
     check("select", &[(&[5], &x)], EXACT, |x| x[0].eq(x[0]).select(x[0], x[0].graph().scalar(7.0)));
 }
