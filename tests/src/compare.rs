@@ -1,6 +1,6 @@
 //! One Program on both engines: the CPU engine is the reference.
 
-use engine::gpu::{Gpu, Options};
+use engine::gpu::{Gpu, Limits, Options, Plan};
 use engine::{Cpu, Error};
 use graph::{NodeId, Op, Program, Run};
 use pollster::block_on;
@@ -74,9 +74,23 @@ pub fn run<L: Run<Error = Error>>(
 /// Panics where the engines differ; says at which element.
 #[track_caller]
 pub fn agree(program: &Program, inputs: &[(String, Vec<f32>)], steps: usize, tolerance: Tolerance) {
+    let limits = *gpu().limits();
+    agree_within(&limits, program, inputs, steps, tolerance);
+}
+
+/// [`agree`] with a plan for a device of these limits.
+#[track_caller]
+pub fn agree_within(
+    limits: &Limits,
+    program: &Program,
+    inputs: &[(String, Vec<f32>)],
+    steps: usize,
+    tolerance: Tolerance,
+) {
     let expected = run(Cpu.load(program), inputs, steps);
     let gpu = gpu();
-    let got = run(block_on(gpu.load(program)).unwrap_or_else(|e| panic!("{e}\n{program}")), inputs, steps);
+    let loaded = Plan::new(program, limits).map(|plan| block_on(gpu.load_plan(program, plan)));
+    let got = run(loaded.and_then(|l| l).unwrap_or_else(|e| panic!("{e}\n{program}")), inputs, steps);
     for ((name, a), (_, b)) in expected.iter().zip(&got) {
         if let Some(at) = first_difference(a, b, tolerance) {
             let (x, y) = (a[at], b[at]);

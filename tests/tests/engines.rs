@@ -1,7 +1,11 @@
 //! Every operation on the GPU engine against the CPU engine, on shapes around the sizes at which kernels change.
 
-use conformance::compare::{POINTWISE, SUMS, agree, noise, same};
-use graph::{Graph, Program, Tensor, Window, grad};
+use conformance::compare::{POINTWISE, SUMS, agree, gpu, inputs, noise, same};
+use engine::Error;
+use engine::gpu::{Limits, Plan};
+use graph::{Graph, Program, Run, Tensor, Window, grad};
+use models::vae::{self, Config};
+use pollster::block_on;
 
 /// A Program of one output.
 fn program(y: Tensor<'_>) -> Program {
@@ -242,4 +246,58 @@ fn a_value_that_is_read_by_nobody_and_one_that_is_an_output_twice() {
     let x = g.input("x", &[4]);
     let y = x + 1.0;
     agree(&Program::new(&[("a", y), ("b", y), ("x again", x)], &[]), &[("x".into(), noise(1, 4))], 1, POINTWISE);
+}
+
+#[test]
+fn states_move_on_in_place_or_not() {
+    let g = Graph::new();
+    let [a, b, c, d, e, f] = ["a", "b", "c", "d", "e", "f"].map(|name| g.input(name, &[4, 4]));
+    let next = c + a.dot(b) * 0.1;
+    let states = [
+        (a, b),                 // takes the old b, while
+        (b, a),                 // b takes the old a: one kernel does both in place
+        (c, next),              // an output keeps its value: copied
+        (d, (d.t() + d) * 0.5), // read at another index than written: copied
+        (e, next),              // copied
+        (f, f * 0.5 + c),       // in place
+    ];
+    let program = Program::new(&[("next", next), ("old c", c), ("row", d.sum(&[1]))], &states);
+    let plan = Plan::new(&program, &Limits::default()).unwrap();
+    assert_eq!(plan.copies(), 3, "{plan}");
+    agree(&program, &inputs(&program), 4, SUMS);
+}
+
+#[test]
+fn five_steps_of_training() {
+    let small = Config { latents: 3, hidden: 12, channels: 4 };
+    for k in [1, 3] {
+        let program = vae::trainer(&small, 6, k);
+        let mut values = inputs(&program);
+        for (name, values) in &mut values {
+            match name.as_str() {
+                "rate" => values.fill(1e-3),
+                "x" => values.iter_mut().for_each(|v| *v = f32::from(*v > 0.0)),
+                // Second moments are no smaller than 0.
+                _ => values.iter_mut().for_each(|v| *v = if name.starts_with("v.") { v.abs() } else { *v * 0.1 }),
+            }
+        }
+        agree(&program, &values, 5, SUMS);
+    }
+}
+
+#[test]
+fn mistakes_are_named() {
+    let g = Graph::new();
+    let program = program(g.input("x", &[3]) + 1.0);
+    let gpu = gpu();
+    let mut loaded = block_on(gpu.load(&program)).unwrap();
+    let said = |e: Option<Error>| e.map(|e| e.to_string()).unwrap_or_default();
+    assert_eq!(said(loaded.step().err()), "'x' has no value yet");
+    assert_eq!(said(block_on(loaded.read("y")).err()), "'y' has no value yet");
+    assert_eq!(said(loaded.write("x", &[1.0]).err()), "'x' takes 3 values and got 1");
+    assert_eq!(said(loaded.write("z", &[]).err()), "the program has no value named 'z'");
+    assert_eq!(said(block_on(loaded.read("z")).err()), "the program has no value named 'z'");
+    loaded.write("x", &[1.0, 2.0, 3.0]).unwrap();
+    loaded.step().unwrap();
+    assert_eq!(block_on(loaded.read_all(&["y", "x"])).unwrap(), [[2.0, 3.0, 4.0], [1.0, 2.0, 3.0]]);
 }

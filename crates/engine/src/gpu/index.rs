@@ -88,8 +88,17 @@ impl Ix {
         self
     }
 
-    fn gcd(&self, d: i64) -> i64 {
-        self.terms.iter().fold(d, |g, (_, c)| gcd(g, c.abs()))
+    /// (g, high, low) with self = g high + low, 0 <= low < g, and g > 1 a divisor of d.
+    fn digits(&self, d: i64) -> Option<(i64, Ix, Ix)> {
+        let mut divisors: Vec<i64> = self.terms.iter().map(|(_, c)| gcd(c.abs(), d)).filter(|&g| g > 1).collect();
+        divisors.sort_unstable();
+        divisors.into_iter().rev().find_map(|g| {
+            let (high, low): (Vec<_>, Vec<_>) = self.terms.iter().cloned().partition(|(_, c)| c % g == 0);
+            let low = Ix { terms: low, offset: self.offset.rem_euclid(g) };
+            let (least, most) = low.range();
+            let terms = high.into_iter().map(|(a, c)| (a, c / g)).collect();
+            (least >= 0 && most < g).then(|| (g, Ix { terms, offset: self.offset.div_euclid(g) }, low))
+        })
     }
 
     /// Quotient by a positive constant.
@@ -116,21 +125,14 @@ impl Ix {
         if self.range().1 < d {
             return Ix::default();
         }
-        let g = self.gcd(d);
-        if g > 1 {
-            return self.divided(g).div(d / g);
+        if let Some((g, high, _)) = self.digits(d) {
+            return high.div(d / g);
         }
         match self.terms.as_slice() {
             [(Atom::Div(x, e), 1)] if self.offset == 0 => x.div(e * d),
             [(Atom::Rem(x, m), 1)] if self.offset == 0 && m % d == 0 => x.div(d).rem(m / d),
             _ => Ix::atom(Atom::Div(Box::new(self), d)),
         }
-    }
-
-    /// Quotient by a common divisor of the coefficients.
-    fn divided(&self, g: i64) -> Ix {
-        let terms = self.terms.iter().map(|(a, c)| (a.clone(), c / g)).collect();
-        Ix { terms, offset: self.offset.div_euclid(g) }
     }
 
     /// Remainder by a positive constant.
@@ -151,9 +153,8 @@ impl Ix {
         if hi < m {
             return rest;
         }
-        let g = rest.gcd(m);
-        if g > 1 {
-            return rest.divided(g).rem(m / g).times(g).plus(rest.offset.rem_euclid(g));
+        if let Some((g, high, low)) = rest.digits(m) {
+            return high.rem(m / g).times(g).add(&low);
         }
         match rest.terms.as_slice() {
             [(Atom::Rem(x, n), 1)] if rest.offset == 0 && n % m == 0 => x.rem(m),
@@ -290,6 +291,18 @@ mod tests {
         // Merging two axes undoes one division.
         let merged = Index::Flat(Index::Axes(there).flat(&[3, 4, 5])).axes(&[12, 5]);
         assert_eq!(merged.iter().map(Ix::divisions).sum::<usize>(), 2);
+    }
+
+    /// From (B, 4, 14, 14) to pictures of 28 x 28, and back.
+    #[test]
+    fn depth_to_space_is_undone() {
+        let own = Index::Axes(vec![Ix::var("b", 16), Ix::var("o", 4), Ix::var("y", 14), Ix::var("x", 14)]);
+        let split = Index::Flat(own.flat(&[16, 4, 14, 14])).axes(&[16, 2, 2, 14, 14]);
+        let shuffled = Index::Axes([0, 3, 1, 4, 2].map(|p| split[p].clone()).to_vec());
+        let picture = Index::Flat(shuffled.flat(&[16, 14, 2, 14, 2]));
+        let back = picture.axes(&[16, 14, 2, 14, 2]);
+        let joined = Index::Axes([0, 2, 4, 1, 3].map(|p| back[p].clone()).to_vec());
+        assert_eq!(joined.flat(&[16, 2, 2, 14, 14]), own.flat(&[16, 4, 14, 14]));
     }
 
     #[test]

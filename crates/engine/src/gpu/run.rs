@@ -30,8 +30,12 @@ struct Ready {
 impl Gpu {
     /// Plans a Program, compiles its shaders and allocates its buffers; inputs and state have no value yet.
     pub async fn load(&self, program: &Program) -> Result<Loaded, Error> {
+        self.load_plan(program, Plan::new(program, self.limits())?).await
+    }
+
+    /// [`load`](Gpu::load) for a plan made before, which may be one for smaller limits.
+    pub async fn load_plan(&self, program: &Program, plan: Plan) -> Result<Loaded, Error> {
         self.health.check()?;
-        let plan = Plan::new(program, self.limits())?;
         let writable = |kernel: &Kernel| kernel.bindings.iter().map(|b| b.writable).collect();
         let shaders: Vec<_> = plan.shaders().into_iter().zip(plan.kernels.iter().map(writable)).collect();
         let pipelines = self.pipelines(&shaders).await?;
