@@ -174,8 +174,8 @@ fn unary(f: Unary, x: &Tensor) -> Candle<Tensor> {
         Unary::Cos => x.cos(),
         Unary::Tanh => x.tanh(),
         Unary::Abs => x.abs(),
-        Unary::Sigmoid => x.contiguous()?.apply_op1_no_bwd(&Pointwise::SIGMOID),
-        Unary::Softplus => x.contiguous()?.apply_op1_no_bwd(&Pointwise::SOFTPLUS),
+        Unary::Sigmoid => x.contiguous()?.apply_op1_no_bwd(&Pointwise::Sigmoid),
+        Unary::Softplus => x.contiguous()?.apply_op1_no_bwd(&Pointwise::Softplus),
     }
 }
 

@@ -153,8 +153,13 @@ impl CustomOp1 for Scatter {
                 for j in 0..ly.count {
                     let to = &mut y[(ly.out + j * ly.out_step) * self.taps.out[1]..];
                     let from = &row[(ly.input + j * ly.in_step) * self.taps.input[1]..];
-                    for i in 0..lx.count {
-                        to[lx.out + i * lx.out_step] += from[lx.input + i * lx.in_step];
+                    if lx.out_step == 1 && lx.in_step == 1 {
+                        let to = &mut to[lx.out..lx.out + lx.count];
+                        to.iter_mut().zip(&from[lx.input..]).for_each(|(sum, part)| *sum += part);
+                    } else {
+                        for i in 0..lx.count {
+                            to[lx.out + i * lx.out_step] += from[lx.input + i * lx.in_step];
+                        }
                     }
                 }
             }
