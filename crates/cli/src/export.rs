@@ -8,6 +8,7 @@ use engine::Engine;
 use graph::Run;
 use models::registry::{Card, DataCard, FileCard};
 use models::{Spec, Weights, vae};
+use std::path::Path;
 
 /// Images in each set of reference scores, and importance samples of each score: the page's own budget.
 const REFERENCE_IMAGES: usize = 1000;
@@ -25,13 +26,18 @@ pub(crate) fn export(mut model: Model, f16: bool, images: usize, k: usize) -> Re
     model.weights = Weights::parse(&bytes, &vae::specs(&model.recipe.network))?;
     let golden = golden(&model)?.to_bytes(false)?;
     let card = card(&model, &bytes, &golden, eval::eval(&model, images, k)?.metrics())?;
-    let write = |file: &str, bytes: &[u8]| {
-        let path = folder.join(file);
-        std::fs::write(&path, bytes).with_context(|| format!("{} can't be written", path.display()))
-    };
-    write(&card.weights.file, &bytes)?;
-    write(&card.golden.file, &golden)?;
-    write("card.json", (serde_json::to_string(&card)? + "\n").as_bytes())
+    write(&folder.join(&card.weights.file), &bytes)?;
+    write(&folder.join(&card.golden.file), &golden)?;
+    write_card(&card)
+}
+
+/// Writes `card.json`.
+pub(crate) fn write_card(card: &Card) -> Result<()> {
+    write(&model::folder(&card.id).join("card.json"), (serde_json::to_string(card)? + "\n").as_bytes())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    std::fs::write(path, bytes).with_context(|| format!("{} can't be written", path.display()))
 }
 
 /// Inputs `z`, `x`, `eps`, and what the CPU engine makes of them: `mean`, `mu`, `logvar`, `log_w`.

@@ -1,5 +1,6 @@
 //! `pofx`: trains, samples and asks for p(x), natively, with the same Programs as the page.
 
+mod bench;
 mod eval;
 mod export;
 mod logprob;
@@ -90,9 +91,21 @@ enum Verb {
         /// End with one JSON object on a line of its own
         #[arg(long)]
         json: bool,
+        /// Keep the figures in the shipped model's card
+        #[arg(long, conflicts_with = "checkpoint")]
+        save: bool,
         /// A checkpoint instead of the shipped weights
         #[arg(long)]
         checkpoint: Option<PathBuf>,
+    },
+    /// Measure the speed of training, sampling and scoring on this machine's CPU
+    Bench {
+        /// Name of the model
+        #[arg(default_value = "binary-mnist-vae")]
+        model: String,
+        /// End with one JSON object on a line of its own
+        #[arg(long)]
+        json: bool,
     },
     /// Write a checkpoint into the page's folder: weights, golden vector, card
     Export {
@@ -131,12 +144,18 @@ fn main() -> Result<()> {
             let (estimate, notices) = logprob::log_prob(&model, &engine(args.engine)?, picture, k as usize, seed)?;
             print_estimate(&estimate, &notices, json)?;
         }
-        Verb::Eval { model, images, k, json, checkpoint } => {
+        Verb::Eval { model, images, k, json, save, checkpoint } => {
             only_on_the_cpu(args.engine)?;
             one_thread_a_product()?;
-            let report = eval::eval(&open(&model, checkpoint.as_deref())?, images as usize, k as usize)?;
-            println!("{}", if json { serde_json::to_string(&report)? } else { serde_json::to_string_pretty(&report)? });
+            let mut model = open(&model, checkpoint.as_deref())?;
+            let report = eval::eval(&model, images as usize, k as usize)?;
+            if let (true, Some(card)) = (save, &mut model.card) {
+                card.metrics = report.metrics();
+                export::write_card(card)?;
+            }
+            print_report(&report, json)?;
         }
+        Verb::Bench { model, json } => print_report(&bench::bench(&open(&model, None)?)?, json)?,
         Verb::Export { model, checkpoint, f32, images, k } => {
             only_on_the_cpu(args.engine)?;
             one_thread_a_product()?;
@@ -176,6 +195,11 @@ fn one_thread_a_product() -> Result<()> {
     let program = std::env::current_exe().context("this program can't find itself")?;
     let status = std::process::Command::new(program).args(std::env::args_os().skip(1)).env(THREADS, "1").status()?;
     std::process::exit(status.code().unwrap_or(1));
+}
+
+fn print_report(report: &impl serde::Serialize, json: bool) -> Result<()> {
+    println!("{}", if json { serde_json::to_string(report)? } else { serde_json::to_string_pretty(report)? });
+    Ok(())
 }
 
 fn print_estimate(estimate: &likelihood::Estimate, notices: &[String], json: bool) -> Result<()> {
