@@ -221,15 +221,43 @@ fn axis() -> impl Strategy<Value = Axis> {
     (1usize..=7, 1usize..=4, 1usize..=3, (-2isize..=4, -2isize..=4), 1usize..=2, 1usize..=3)
 }
 
-#[test]
-fn convolutions() {
-    let sizes = (1usize..=3, 1usize..=5, 1usize..=5);
-    let fits = |(.., y, x): &((usize, usize, usize), Axis, Axis)| {
+/// Images, channels in and out, and both axes of a convolution that has a result.
+fn convolution() -> impl Strategy<Value = ([usize; 3], Axis, Axis)> {
+    let sizes = [1usize..=3, 1usize..=5, 1usize..=5];
+    (sizes, axis(), axis()).prop_filter("kernel does not fit", |(_, y, x)| {
         let w = window(y, x);
         w.out_size(0, y.0, y.1) > 0 && w.out_size(1, x.0, x.1) > 0
-    };
-    property(400, (sizes, axis(), axis()).prop_filter("kernel does not fit", fits), |((b, c, o), y, x)| {
-        check_conv([b, c, o], [y.0, x.0], [y.1, x.1], window(&y, &x));
+    })
+}
+
+#[test]
+fn convolutions() {
+    property(400, convolution(), |(sizes, y, x)| check_conv(sizes, [y.0, x.0], [y.1, x.1], window(&y, &x)));
+}
+
+/// Convolution is linear in both operands, so <y, v> = <x, x_bar> = <k, k_bar> for the products x_bar and k_bar of a random
+/// v: nearly no wrong gradient passes that.
+#[test]
+fn gradients_of_convolutions() {
+    property(400, convolution(), |([b, c, o], y, x)| {
+        let w = window(&y, &x);
+        let (x_shape, k_shape) = ([b, c, y.0, x.0], [o, c, y.1, x.1]);
+        let g = Graph::new();
+        let (x, k) = (g.input("x", &x_shape), g.input("k", &k_shape));
+        let y = x.conv(k, w);
+        let v = g.input("v", &y.shape());
+        let [x_bar, k_bar] = graph::vjp(y, v, &[x, k])[..] else { panic!("two gradients") };
+        let products = [("yv", y * v), ("xx", x * x_bar), ("kk", k * k_bar)].map(|(name, t)| (name, t.sum_all()));
+        let program = Program::new(&[&[("x_bar", x_bar), ("k_bar", k_bar)][..], &products].concat(), &[]);
+        let (x, k, v) = (normal(1, len(&x_shape)), normal(2, len(&k_shape)), normal(3, len(&v.shape())));
+        let inputs: [(&str, &[f64]); 3] = [("x", &x), ("k", &k), ("v", &v)];
+        let (got, expected) = (run::cpu(&program, &inputs), evaluate(&program, &inputs));
+        for (i, name) in ["x_bar", "k_bar"].iter().enumerate() {
+            assert_close(name, &got[i], &expected[i], SUM);
+        }
+        for product in &expected[3..] {
+            assert_close("adjoint", product, &expected[2], Tolerance::new(1e-10, 1e-10));
+        }
     });
 }
 
