@@ -107,8 +107,8 @@ proptest! {
     fn random_graphs_agree(choices in proptest::collection::vec(any::<u16>(), 40..160)) {
         let program = random_program(&choices);
         // As few buffers a shader as any plan can live with, and as many as every browser has.
-        for storage_buffers in [4, 8] {
-            let limits = Limits { storage_buffers, ..Limits::default() };
+        for (storage_buffers, busy_threads) in [(4, 0), (8, 4096)] {
+            let limits = Limits { storage_buffers, busy_threads, ..Limits::default() };
             agree_within(&limits, &program, &inputs(&program), 3, CHAIN);
         }
     }

@@ -35,8 +35,9 @@ fn every_operation() -> Program {
 }
 
 fn shaders() -> BTreeSet<String> {
-    let limits = Limits::default();
-    programs().iter().flat_map(|p| Plan::new(p, &limits).unwrap_or_else(|e| panic!("{e}")).shaders()).collect()
+    let limits = [0, 4096].map(|busy_threads| Limits { busy_threads, ..Limits::default() });
+    let plan = |p: &Program, l: &Limits| Plan::new(p, l).unwrap_or_else(|e| panic!("{e}")).shaders();
+    programs().iter().flat_map(|p| limits.iter().flat_map(|l| plan(p, l)).collect::<Vec<_>>()).collect()
 }
 
 #[test]

@@ -9,8 +9,6 @@ use std::fmt::Write;
 const THREADS: usize = 64;
 /// Each thread of dot and conv keeps TILE x TILE results in registers.
 const TILE: usize = 4;
-/// Below this many threads a GPU stands idle, so the sum of each result is split between threads.
-const BUSY: usize = 4096;
 
 /// A function of the shader that returns one element of an operand.
 pub(super) struct Operand {
@@ -19,6 +17,9 @@ pub(super) struct Operand {
     pub(super) node: NodeId,
     pub(super) index: Index,
 }
+
+/// Most elements that one thread adds up.
+const LONG: usize = 1024;
 
 /// What a kernel runs, with all sizes known.
 #[derive(Clone, PartialEq, Debug)]
@@ -58,11 +59,11 @@ pub(super) struct Tiles {
 }
 
 impl Tiles {
-    fn new(batch: usize, rows: usize, cols: usize, depth: usize, max_split: usize) -> Tiles {
+    fn new([batch, rows, cols, depth]: [usize; 4], max_split: usize, busy: usize) -> Tiles {
         let (down, across) = (rows.div_ceil(TILE), cols.div_ceil(TILE));
         let mut split = 1;
         // 32 products a thread at least: the sum of the parts costs about 10.
-        while batch * down * across * split < BUSY && 2 * split <= max_split.min(THREADS) && depth / (2 * split) >= 32 {
+        while batch * down * across * split < busy && 2 * split <= max_split.min(THREADS) && depth / (2 * split) >= 32 {
             split *= 2;
         }
         let lanes = THREADS / split;
@@ -104,16 +105,17 @@ fn phases(w: &Window) -> [usize; 2] {
 }
 
 impl Algorithm {
-    /// The algorithm of a Reduce, Dot or Conv node.
-    pub(super) fn of(nodes: &[Node], id: NodeId) -> Algorithm {
+    /// The algorithm of a Reduce, Dot or Conv node. With fewer than `busy` threads the device would stand idle: then
+    /// several threads share the sum of each result.
+    pub(super) fn of(nodes: &[Node], id: NodeId, busy: usize) -> Algorithm {
         let node = &nodes[id.index()];
         let input = |i: usize| nodes[node.inputs[i].index()].shape.as_slice();
         match &node.op {
-            Op::Reduce(f, axes) => Algorithm::Reduce(Reduction::new(*f, input(0), axes, node.len())),
+            Op::Reduce(f, axes) => Algorithm::Reduce(Reduction::new(*f, input(0), axes, busy)),
             Op::Dot => {
                 let r = node.shape.len();
                 let (rows, cols, depth) = (node.shape[r - 2], node.shape[r - 1], input(0)[r - 1]);
-                Algorithm::Dot(Tiles::new(node.shape[..r - 2].iter().product(), rows, cols, depth, THREADS))
+                Algorithm::Dot(Tiles::new([node.shape[..r - 2].iter().product(), rows, cols, depth], THREADS, busy))
             }
             Op::Conv(w) => {
                 let [py, px] = phases(w);
@@ -121,7 +123,7 @@ impl Algorithm {
                 let taps = k[2].div_ceil(py) * k[3].div_ceil(px);
                 let positions = out[0] * out[2].div_ceil(py) * out[3].div_ceil(px);
                 let max_split = power_below(taps) * power_below(k[1]);
-                Algorithm::Conv(*w, Tiles::new(py * px, out[1], positions, k[1] * taps, max_split))
+                Algorithm::Conv(*w, Tiles::new([py * px, out[1], positions, k[1] * taps], max_split, busy))
             }
             op => unreachable!("{op} has no algorithm of its own"),
         }
@@ -266,12 +268,14 @@ impl Algorithm {
 }
 
 impl Reduction {
-    fn new(f: Reduce, shape: &[usize], axes: &[usize], outputs: usize) -> Reduction {
+    fn new(f: Reduce, shape: &[usize], axes: &[usize], busy: usize) -> Reduction {
         let count: usize = axes.iter().map(|&a| shape[a]).product();
+        let outputs = shape.iter().product::<usize>() / count;
         let inner_kept = shape.iter().rposition(|&n| n > 1).is_some_and(|last| !axes.contains(&last));
-        // A thread has 16 elements at least, and several threads an output only where outputs alone are too few.
+        // A thread has 16 elements at least, and several threads an output only where outputs alone are too few. A
+        // long sum takes several in any case: added one by one it would lose digits.
         let mut width = 1;
-        while width < 256 && outputs * width < 16 * BUSY && count / (2 * width) >= 16 {
+        while width < 256 && count / (2 * width) >= 16 && (outputs * width < 16 * busy || count / width > LONG) {
             width *= 2;
         }
         let outs = if width == 1 { THREADS } else { (THREADS / width).max(if inner_kept { 256 / width } else { 1 }) };

@@ -38,6 +38,8 @@ pub(super) struct Rules<'a> {
     pub(super) in_place: &'a HashMap<NodeId, NodeId>,
     /// Buffers a shader may bind.
     pub(super) bindings: usize,
+    /// Threads that keep the device busy.
+    pub(super) busy: usize,
 }
 
 /// The groups, as far as they are made.
@@ -146,7 +148,7 @@ impl<'a> Groups<'a> {
         let nodes = self.rules.nodes;
         let node = &nodes[id.index()];
         let (algorithm, heavy) = if is_heavy(&node.op) {
-            (Algorithm::of(nodes, id), Some(id))
+            (Algorithm::of(nodes, id, self.rules.busy), Some(id))
         } else {
             (Algorithm::Pointwise { len: node.len() }, None)
         };

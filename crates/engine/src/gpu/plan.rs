@@ -10,7 +10,7 @@ use crate::Error;
 use graph::{Node, NodeId, Op, Program};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-/// What a device allows. The default is what every WebGPU implementation has.
+/// What a device allows and likes. The default is what every WebGPU implementation has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
     /// Storage buffers that one shader may bind; at least 4.
@@ -19,11 +19,14 @@ pub struct Limits {
     pub buffer_bytes: u64,
     /// Workgroups along one axis of a dispatch.
     pub groups: u32,
+    /// Threads below which the device stands partly idle, so that it is worth while to split sums between threads;
+    /// 0 to split only the longest.
+    pub busy_threads: usize,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { storage_buffers: 8, buffer_bytes: 128 << 20, groups: 65_535 }
+        Limits { storage_buffers: 8, buffer_bytes: 128 << 20, groups: 65_535, busy_threads: 4096 }
     }
 }
 
@@ -85,9 +88,14 @@ impl Plan {
         let mut forbidden = HashSet::new();
         loop {
             let in_place = draft.in_place(&forbidden);
-            let rules =
-                Rules { nodes: &draft.nodes, must: &draft.must, in_place: &in_place, bindings: limits.storage_buffers };
-            let storage = Storage::choose(&draft.nodes, &draft.must);
+            let rules = Rules {
+                nodes: &draft.nodes,
+                must: &draft.must,
+                in_place: &in_place,
+                bindings: limits.storage_buffers,
+                busy: limits.busy_threads,
+            };
+            let storage = Storage::choose(&draft.nodes, &draft.must, limits.busy_threads);
             let groups = Groups::make(rules, storage);
             let replaced: HashMap<NodeId, NodeId> = in_place
                 .iter()

@@ -51,7 +51,7 @@ fn consumers(nodes: &[Node]) -> Vec<Vec<NodeId>> {
 
 impl Storage {
     /// `must` has the nodes that are outputs or the next value of a state.
-    pub(super) fn choose(nodes: &[Node], must: &[bool]) -> Storage {
+    pub(super) fn choose(nodes: &[Node], must: &[bool], busy: usize) -> Storage {
         let readers = consumers(nodes);
         let mut choices: Vec<Choice> = (0..nodes.len())
             .map(|i| if must[i] || is_heavy(&nodes[i].op) { Choice::Store } else { Choice::Inline })
@@ -77,7 +77,7 @@ impl Storage {
                 }
             }
             let below = if is_heavy(&node.op) {
-                BTreeMap::from([(id, Algorithm::of(nodes, id).evaluations())])
+                BTreeMap::from([(id, Algorithm::of(nodes, id, busy).evaluations())])
             } else if choices[i] == Choice::Inline {
                 evaluations[i].clone()
             } else {

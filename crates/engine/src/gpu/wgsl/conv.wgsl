@@ -44,11 +44,13 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local
     let width = i32(W * SPREAD_X);
     let taps_x = (KW + PHASES_X - 1u) / PHASES_X;
     let taps_y = (KH + PHASES_Y - 1u) / PHASES_Y;
+    // A thread without a tile has nothing to add, but must reach the barrier in `finish` where there is one.
+    let taps = select(0u, taps_y * taps_x, m0 < ROWS && n0 < COLS);
     var r0 = vec4f();
     var r1 = vec4f();
     var r2 = vec4f();
     var r3 = vec4f();
-    for (var tap = part % SPLIT_TAPS; tap < taps_x * taps_y; tap += SPLIT_TAPS) {
+    for (var tap = part % SPLIT_TAPS; tap < taps; tap += SPLIT_TAPS) {
         let ky = ky0 + tap / taps_x * PHASES_Y;
         let kx = kx0 + tap % taps_x * PHASES_X;
         let sy = top + i32(ky * DILATION_Y);

@@ -19,7 +19,9 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local
     var r1 = vec4f();
     var r2 = vec4f();
     var r3 = vec4f();
-    for (var k = local % SPLIT; k < DEPTH; k += SPLIT) {
+    // A thread without a tile has nothing to add, but must reach the barrier in `finish` where there is one.
+    let depth = select(0u, DEPTH, m0 < ROWS && n0 < COLS);
+    for (var k = local % SPLIT; k < depth; k += SPLIT) {
         let row = vec4f(rhs(b, k, n.x), rhs(b, k, n.y), rhs(b, k, n.z), rhs(b, k, n.w));
         r0 += lhs(b, m.x, k) * row;
         r1 += lhs(b, m.y, k) * row;
