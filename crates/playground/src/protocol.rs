@@ -202,7 +202,7 @@ pub enum Reply {
     Estimate {
         /// How likely the picture is.
         #[tsify(type = "Estimate")]
-        estimate: likelihood::Estimate,
+        estimate: Box<likelihood::Estimate>,
         /// What was scored.
         scored: Scored,
     },

@@ -125,7 +125,7 @@ impl Session {
             ("grey", Array::U8(prepared.grey)),
             ("pixels", Array::U8(x.iter().map(|v| if *v > 0.5 { 255 } else { 0 }).collect())),
         ];
-        Ok((Reply::Estimate { estimate, scored }, arrays))
+        Ok((Reply::Estimate { estimate: Box::new(estimate), scored }, arrays))
     }
 
     /// Moves a model off a device that failed: to a new device the first time one is lost, else to the CPU.

@@ -19,7 +19,7 @@ import { PofxError } from "./errors.js";
 const CRASHES_ALLOWED = 3;
 const CRASH_WINDOW_MS = 60_000;
 /** A job that has started and says nothing for this long hangs: a GPU can do that, and no browser ends it. */
-const SILENCE_MS = 60_000;
+const SILENCE_MS = 30_000;
 /** How long a stopped job may take to really stop before its worker is replaced. */
 const STOP_MS = 5_000;
 
@@ -54,7 +54,9 @@ export class Host {
     const remote = await this.#started();
     if (signal?.aborted) throw PofxError.aborted(signal);
     const { port1, port2 } = new MessageChannel();
-    const job = new Job(port1, onMessage, (error) => this.#crashed(error));
+    const worker = this.#worker;
+    // A job may outlive its worker by a message; the worker that came after must not pay for it.
+    const job = new Job(port1, onMessage, (error) => worker === this.#worker && this.#crashed(error));
     this.#jobs.add(job);
     const stop = () => job.abort(PofxError.aborted(signal));
     signal?.addEventListener("abort", stop);
@@ -149,7 +151,7 @@ class Job {
   /** @type {() => void} */ #end = () => {};
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer;
   /** @type {MessagePort} */ #port;
-  /** @type {(error: PofxError) => void} */ #hung;
+  /** @type {(error: PofxError) => void} */ #crashed;
   /** Whether the engine works on it: a job that waits its turn or downloads may be silent. */ #started = false;
 
   /** @type {Promise<Message>} */
@@ -166,16 +168,16 @@ class Job {
   /**
    * @param {MessagePort} port
    * @param {((message: Message) => void) | undefined} onMessage
-   * @param {(error: PofxError) => void} hung
+   * @param {(error: PofxError) => void} crashed told when the worker cannot be used any more
    */
-  constructor(port, onMessage, hung) {
+  constructor(port, onMessage, crashed) {
     this.#port = port;
-    this.#hung = hung;
+    this.#crashed = crashed;
     port.onmessage = ({ data }) => {
       const message = /** @type {Message} */ (data);
       const { event } = message;
       if (event.type === "done") return this.settle(message);
-      if (event.type === "error") return this.settle(failure(event));
+      if (event.type === "error") return this.#fail(failure(event));
       this.#started ||= event.type === "started";
       this.#wait(SILENCE_MS);
       if (event.type !== "started") onMessage?.(message);
@@ -196,8 +198,12 @@ class Job {
     if (outcome instanceof PofxError) this.#reject(outcome);
     else this.#resolve(outcome);
     this.#end();
-    // A trap that the worker could still report is a crash like any other.
-    if (outcome instanceof PofxError && outcome.code === "engine-crashed") this.#hung(outcome);
+  }
+
+  /** A trap that the worker could still report is a crash like any other. @param {PofxError} error */
+  #fail(error) {
+    this.settle(error);
+    if (error.code === "engine-crashed") this.#crashed(error);
   }
 
   /** @param {number} ms */
@@ -206,7 +212,7 @@ class Job {
     if (!this.#started) return;
     this.#timer = setTimeout(() => {
       const seconds = Math.round(ms / 1000);
-      this.#hung(new PofxError("engine-crashed", `The engine did not answer for ${seconds} s and was replaced.`));
+      this.#crashed(new PofxError("engine-crashed", `The engine did not answer for ${seconds} s and was replaced.`));
     }, ms);
   }
 }

@@ -1,0 +1,197 @@
+//! The session without a browser: real models, the real CPU engine, a list in place of the message port.
+
+use models::registry::{Card, DataCard, FileCard, Metrics, Reference};
+use models::{Weights, vae};
+use playground::protocol::*;
+use playground::{Array, Arrays, Files, Image, Input, Session, Sink};
+use std::cell::RefCell;
+
+/// Keeps all events, and says stop at the given tick.
+#[derive(Default)]
+struct Log {
+    events: RefCell<Vec<(Event, Arrays)>>,
+    ticks: RefCell<usize>,
+    stop_at: Option<usize>,
+}
+
+impl Sink for Log {
+    fn emit(&self, event: Event, arrays: Arrays) {
+        self.events.borrow_mut().push((event, arrays));
+    }
+    async fn tick(&self) -> bool {
+        *self.ticks.borrow_mut() += 1;
+        self.stop_at != Some(*self.ticks.borrow())
+    }
+    fn seconds(&self) -> f64 {
+        0.0
+    }
+}
+
+const NETWORK: vae::Config = vae::Config { latents: 6, hidden: 16, channels: 4 };
+
+/// A model with random weights, and golden outputs that are really its own.
+fn files() -> Files {
+    let weights = Weights::init(&vae::specs(&NETWORK), 1);
+    let z: Vec<f32> = (0..2 * NETWORK.latents).map(|i| (i as f32 / 3.0).sin()).collect();
+    let run = |program: graph::Program, inputs: &[(&str, &[f32])], output: &str| {
+        let mut loaded = pollster::block_on(engine::Engine::cpu().load(&program)).unwrap();
+        let all = weights.iter().chain(inputs.iter().copied());
+        all.filter(|(name, _)| program.input(name).is_some()).for_each(|(n, v)| graph::Run::write(&mut loaded, n, v).unwrap());
+        graph::Run::step(&mut loaded).unwrap();
+        pollster::block_on(graph::Run::read(&loaded, output)).unwrap()
+    };
+    let mut golden = Weights::default();
+    golden.insert("mean", &[2, vae::D], run(vae::sampler(&NETWORK, 2), &[("z", &z)], "mean"));
+    golden.insert("z", &[2, NETWORK.latents], z);
+    let (weights, golden) = (weights.to_bytes(false).unwrap(), golden.to_bytes(false).unwrap());
+    let card = card(&weights, &golden);
+    Files { card: serde_json::to_string(&card).unwrap(), weights, golden, own: false, no_webgpu: Some("None here.".into()) }
+}
+
+fn card(weights: &[u8], golden: &[u8]) -> Card {
+    let text = String::new;
+    Card {
+        id: "test".into(),
+        title: text(),
+        family: "vae".into(),
+        data: DataCard { name: text(), source: text(), licence: text(), preparation: text() },
+        parametric_form: text(),
+        loss: text(),
+        optimiser: text(),
+        parameters: 0,
+        licence: text(),
+        references: vec![],
+        network: NETWORK,
+        weights: FileCard::of("weights.safetensors", weights),
+        golden: FileCard::of("golden.safetensors", golden),
+        metrics: Metrics { images: 1, elbo_nats: 0.0, iwae_nats: 0.0, iwae_k: 1, iwae_std_error: 0.0, command: text() },
+        reference: Reference { estimator: "IWAE k=64".into(), k: 64, held_out: vec![-1e9, 0.0], own: vec![-1e9] },
+    }
+}
+
+fn run_on(session: &mut Session, command: Command, input: Input, log: Log) -> Vec<(Event, Arrays)> {
+    pollster::block_on(session.run(command, input, &log));
+    log.events.into_inner()
+}
+
+fn run(session: &mut Session, command: Command, input: Input) -> Vec<(Event, Arrays)> {
+    run_on(session, command, input, Log::default())
+}
+
+fn open(session: &mut Session, files: Files) -> Event {
+    let command = Command::Open { model: "test".into(), backend: BackendChoice::Auto };
+    run(session, command, Input::Files(files)).pop().unwrap().0
+}
+
+fn error_of(event: &Event) -> (&str, &str) {
+    match event {
+        Event::Error { code, message, .. } => (code, message),
+        other => panic!("{other:?} is no error"),
+    }
+}
+
+fn image(side: usize) -> Input {
+    let rgba = (0..side * side).flat_map(|i| if i % 7 == 0 { [255; 4] } else { [0, 0, 0, 255] }).collect();
+    Input::Image(Image { rgba, width: side, height: side })
+}
+
+#[test]
+fn a_model_opens_on_the_cpu_and_says_why() {
+    let event = open(&mut Session::default(), files());
+    let Event::Done { reply: Reply::Opened { model: 0, backend, .. } } = event else { panic!("{event:?}") };
+    assert_eq!((backend.name, backend.reason.as_str()), (BackendName::Cpu, "None here."));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_pictures_whatever_is_drawn_with_them() {
+    let mut session = Session::default();
+    open(&mut session, files());
+    let mut sample = |n, seed| {
+        let mut events = run(&mut session, Command::Sample { model: 0, n, seed }, Input::Nothing);
+        assert!(matches!(events.pop().unwrap().0, Event::Done { reply: Reply::Sampled }));
+        let Array::U8(images) = events.pop().unwrap().1.remove(0).1 else { panic!("no images") };
+        images
+    };
+    let six = sample(6, 7);
+    assert_eq!(six.len(), 6 * vae::D);
+    assert!(six.iter().all(|&v| v == 0 || v == 255));
+    assert_eq!(sample(3, 7), six[..3 * vae::D]);
+    assert_ne!(sample(3, 8), six[..3 * vae::D]);
+}
+
+#[test]
+fn a_query_is_answered_placed_and_repeatable() {
+    let mut session = Session::default();
+    open(&mut session, files());
+    let mut ask = |side| {
+        let command = Command::LogProb { model: 0, budget: Budget::Fast, seed: 3 };
+        let (event, arrays) = run(&mut session, command, image(side)).pop().unwrap();
+        let Event::Done { reply: Reply::Estimate { estimate, scored } } = event else { panic!("{event:?}") };
+        (estimate, scored, arrays)
+    };
+    let (estimate, scored, arrays) = ask(28);
+    assert!(estimate.nats.is_finite() && estimate.k == 64);
+    assert_eq!(estimate.percentile_held_out, Some(50.0));
+    assert!(scored.notices.is_empty());
+    assert_eq!(arrays.iter().map(|a| a.0).collect::<Vec<_>>(), ["terms", "grey", "pixels"]);
+    assert_eq!(ask(28).0, estimate);
+    assert!(!ask(56).1.notices.is_empty());
+}
+
+#[test]
+fn a_job_stops_between_two_batches_and_the_model_works_on() {
+    let mut session = Session::default();
+    open(&mut session, files());
+    let stopping = || Log { stop_at: Some(2), ..Log::default() };
+    let sample = Command::Sample { model: 0, n: 64, seed: 1 };
+    let events = run_on(&mut session, sample.clone(), Input::Nothing, stopping());
+    assert_eq!(error_of(&events.last().unwrap().0).0, "aborted");
+    assert_eq!(events.len(), 3);
+    let ask = Command::LogProb { model: 0, budget: Budget::Precise, seed: 1 };
+    let events = run_on(&mut session, ask, image(28), stopping());
+    assert_eq!(error_of(&events.last().unwrap().0).0, "aborted");
+    assert!(matches!(run(&mut session, sample, Input::Nothing).pop().unwrap().0, Event::Done { .. }));
+}
+
+#[test]
+fn bad_files_and_pictures_get_their_code_and_a_sentence() {
+    let mut session = Session::default();
+    let mut refused = |change: fn(&mut Files), code: &str| {
+        let mut files = files();
+        change(&mut files);
+        let event = open(&mut session, files);
+        let (got, message) = error_of(&event);
+        assert_eq!(got, code, "{message}");
+        assert!(message.ends_with('.') && message.starts_with(char::is_uppercase), "{message}");
+    };
+    refused(|f| f.weights[100] ^= 1, "integrity");
+    refused(|f| f.weights.truncate(50), "integrity");
+    refused(|f| f.card = "<html>".into(), "bad-card");
+    refused(
+        |f| {
+            f.own = true;
+            f.weights.truncate(50);
+        },
+        "bad-weights",
+    );
+    open(&mut session, files());
+    let ask = Command::LogProb { model: 0, budget: Budget::Fast, seed: 1 };
+    let empty = Input::Image(Image { rgba: vec![], width: 0, height: 0 });
+    let event = run(&mut session, ask, empty).pop().unwrap().0;
+    assert_eq!(error_of(&event).0, "bad-image");
+    let closed = run(&mut session, Command::Sample { model: 9, n: 1, seed: 1 }, Input::Nothing).pop().unwrap().0;
+    assert_eq!(error_of(&closed), ("bad-request", "This model was closed."));
+}
+
+#[test]
+fn an_engine_that_computes_otherwise_is_not_used() {
+    let mut files = files();
+    let mut golden = Weights::parse_any(&files.golden).unwrap();
+    let wrong: Vec<f32> = golden.get("mean").unwrap().iter().map(|v| v * 0.9).collect();
+    golden.insert("mean", &[2, vae::D], wrong);
+    files.golden = golden.to_bytes(false).unwrap();
+    files.card = serde_json::to_string(&card(&files.weights, &files.golden)).unwrap();
+    let event = open(&mut Session::default(), files);
+    let (code, message) = error_of(&event);
+    assert!(code == "engine-failed" && message.contains("mean"), "{message}");
+}

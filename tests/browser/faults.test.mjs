@@ -1,0 +1,178 @@
+// The GPU is missing, wrong, or goes away; the engine panics. Each time: one sentence, and the page goes on.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { launch } from "./support/browser.mjs";
+import { KEEP_DEVICES, MODEL, inWorker, openApi } from "./support/lab.mjs";
+
+/** @type {import("playwright-core").Browser} */
+let browser;
+before(async () => void (browser = await launch()));
+after(() => browser.close());
+
+/** Opens the model with a broken browser around it. @param {string} code @param {string} [backend] */
+async function openBroken(code, backend = "auto") {
+  const site = await openApi(browser, { intercept: inWorker(code) });
+  const opened = await site.page.evaluate(
+    async ([id, backend]) => {
+      globalThis.model = await api.open(id, { backend });
+      return { ...model.backend, works: await stillWorks(model) };
+    },
+    [MODEL, backend],
+  );
+  return { ...site, opened };
+}
+
+test("no WebGPU in the browser: the CPU, with the reason", async () => {
+  const { opened, close } = await openBroken("delete WorkerNavigator.prototype.gpu");
+  await close();
+  assert.deepEqual(opened, { name: "cpu", verified: true, reason: "This browser has no WebGPU.", works: true });
+});
+
+test("WebGPU asked for, but no adapter: the CPU, and it says so", async () => {
+  const { opened, close } = await openBroken("GPU.prototype.requestAdapter = async () => null", "webgpu");
+  await close();
+  assert.equal(opened.name, "cpu");
+  assert.equal(opened.reason, "WebGPU was asked for. This browser has WebGPU, but no GPU that it would use.");
+  assert.ok(opened.works);
+});
+
+test("a device that cannot be opened: the CPU, with the reason", async () => {
+  const { opened, close } = await openBroken(
+    "GPUAdapter.prototype.requestDevice = async () => { throw new DOMException('no device today', 'OperationError') }",
+  );
+  await close();
+  assert.equal(opened.name, "cpu");
+  assert.match(opened.reason, /GPU/);
+  assert.ok(opened.works);
+});
+
+test("a GPU that computes wrongly is found out by the golden outputs", async () => {
+  const { opened, close } = await openBroken(`
+    const create = GPUDevice.prototype.createShaderModule;
+    GPUDevice.prototype.createShaderModule = function (descriptor) {
+      return create.call(this, { ...descriptor, code: descriptor.code.replaceAll("* row", "* (row * 1.01)") });
+    }`);
+  await close();
+  assert.equal(opened.name, "cpu");
+  assert.match(opened.reason, /^This GPU computes the model wrongly \(.*\), so the CPU does it\.$/);
+  assert.ok(opened.works);
+});
+
+test("a shader that does not compile: the CPU, with the reason", async () => {
+  const { opened, close } = await openBroken(`
+    const create = GPUDevice.prototype.createShaderModule;
+    GPUDevice.prototype.createShaderModule = function (descriptor) {
+      return create.call(this, { ...descriptor, code: "fn main(" });
+    }`);
+  await close();
+  assert.equal(opened.name, "cpu");
+  assert.ok(opened.works);
+});
+
+/** Destroys the device after the first step of a job; what came of the job. */
+async function loseDevice(site, noMoreAdapters) {
+  return site.page.evaluate(async (noMoreAdapters) => {
+    const changes = [];
+    model.addEventListener("backendchange", ({ detail }) => changes.push(detail));
+    const faults = new BroadcastChannel("faults");
+    let lost = false;
+    const onProgress = () => {
+      if (!lost) faults.postMessage({ noMoreAdapters });
+      lost = true;
+    };
+    const { means } = await samples(model, { n: 96, seed: 11, onProgress });
+    faults.close();
+    return { means, changes, backend: model.backend, works: await stillWorks(model) };
+  }, noMoreAdapters);
+}
+
+/** @param {number[]} a @param {number[]} b */
+function assertNear(a, b) {
+  assert.equal(a.length, b.length);
+  const largest = Math.max(...a.map((v, i) => Math.abs(v - b[i])));
+  assert.ok(largest < 1e-3, `${largest}`);
+}
+
+test("a device that is lost in a job: another is taken, then the CPU; the pictures are the same", async () => {
+  const site = await openBroken(KEEP_DEVICES);
+  assert.equal(site.opened.name, "webgpu");
+  const first = await loseDevice(site, false);
+  assert.equal(first.changes.length, 1);
+  assert.equal(first.backend.name, "webgpu");
+  assert.match(first.backend.reason, /lost once and taken again/);
+  const second = await loseDevice(site, false);
+  assert.equal(second.backend.name, "cpu");
+  assert.match(second.backend.reason, /GPU was lost/);
+  assert.ok(first.works && second.works);
+  await site.close();
+  assertNear(first.means, second.means);
+});
+
+test("a device that is lost for good in a job: the job goes on on the CPU, with the same pictures", async () => {
+  const site = await openBroken(KEEP_DEVICES);
+  const lost = await loseDevice(site, true);
+  const cpu = await site.page.evaluate(async () => samples(model, { n: 96, seed: 11 }));
+  await site.close();
+  assert.equal(lost.backend.name, "cpu");
+  assert.equal(lost.changes.length, 1);
+  assert.match(lost.backend.reason, /The job went on here\.$/);
+  assert.ok(lost.works);
+  assert.deepEqual(lost.means, cpu.means);
+});
+
+test("a device that is lost while the page rests: the next job notices", async () => {
+  const site = await openBroken(KEEP_DEVICES);
+  const { backend, works } = await site.page.evaluate(async () => {
+    new BroadcastChannel("faults").postMessage({ noMoreAdapters: true });
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    return { works: await stillWorks(model), backend: model.backend };
+  });
+  await site.close();
+  assert.equal(backend.name, "cpu");
+  assert.ok(works);
+});
+
+test("a panic ends the job with its text; the worker is replaced, until it has crashed three times", async () => {
+  const site = await openApi(browser);
+  const { first, works, same, last } = await site.page.evaluate(async (id) => {
+    const model = await api.open(id, { backend: "cpu" });
+    const before = await samples(model, { n: 2, seed: 4 });
+    const first = await outcome(api.crash());
+    const works = await stillWorks(model);
+    const again = await samples(model, { n: 2, seed: 4 });
+    await outcome(api.crash());
+    await outcome(api.crash());
+    return { first, works, same: String(before.images) === String(again.images), last: await outcome(stillWorks(model)) };
+  }, MODEL);
+  await site.close();
+  assert.equal(first.code, "engine-crashed");
+  assert.match(first.message, /a panic was asked for/);
+  assert.ok(works, "the engine works again after a panic");
+  assert.ok(same, "and draws the same");
+  assert.equal(last.code, "engine-crashed");
+  assert.equal(last.recoverable, false);
+  assert.match(last.message, /crashed 3 times within a minute/);
+});
+
+test("a trap inside the engine's memory is a crash like any other", async () => {
+  const site = await openApi(browser, {
+    intercept: inWorker(`
+      const instantiate = WebAssembly.instantiate;
+      WebAssembly.instantiate = async (...args) => {
+        const made = await instantiate(...args);
+        const { memory } = (made.instance ?? made).exports;
+        new BroadcastChannel("faults").onmessage = () => new Uint8Array(memory.buffer).fill(0);
+        return made;
+      }`),
+  });
+  const { error, works } = await site.page.evaluate(async (id) => {
+    const model = await api.open(id, { backend: "cpu" });
+    const onProgress = () => new BroadcastChannel("faults").postMessage(0);
+    const error = await outcome(model.logProb(one, { budget: "precise", onProgress }));
+    return { error, works: await stillWorks(model) };
+  }, MODEL);
+  await site.close();
+  assert.equal(error.code, "engine-crashed");
+  assert.ok(works);
+});

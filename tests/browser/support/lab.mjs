@@ -1,0 +1,94 @@
+// Pages for tests: the public API alone, or the whole page with something broken around it.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { openSite } from "./browser.mjs";
+import { DIST } from "./site.mjs";
+
+export const MODEL = "binary-mnist-vae";
+const CARD = JSON.parse(readFileSync(join(DIST, "models", MODEL, "card.json"), "utf8"));
+export const WEIGHTS = join("models", MODEL, CARD.weights.file);
+
+/** The files a test may start from. @param {string} path in dist */
+export function dist(path) {
+  return readFileSync(join(DIST, path));
+}
+
+/**
+ * Several intercepts as one; the first that answers wins.
+ * @param {((path: string, response: import("node:http").ServerResponse) => boolean)[]} all
+ */
+export function together(...all) {
+  return (path, response) => all.some((one) => one(path, response));
+}
+
+/** Serves `body` in place of a file. @param {string} path @param {string | Uint8Array} body @param {object} [headers] */
+export function replace(path, body, headers = {}) {
+  return (asked, response) => {
+    if (asked !== path) return false;
+    response.writeHead(200, headers).end(body);
+    return true;
+  };
+}
+
+/**
+ * Breaks the browser around the engine: `code` runs in the worker before our own script does.
+ * @param {string} code
+ */
+export function inWorker(code) {
+  return replace("worker.js", `${code};\n${dist("worker.js")}`, { "content-type": "text/javascript" });
+}
+
+/** Keeps the GPU devices of the worker, and destroys them when a message on the channel "faults" says so. */
+export const KEEP_DEVICES = `
+  const devices = [];
+  const requestDevice = GPUAdapter.prototype.requestDevice;
+  GPUAdapter.prototype.requestDevice = async function (...args) {
+    const device = await requestDevice.apply(this, args);
+    devices.push(device);
+    return device;
+  };
+  new BroadcastChannel("faults").onmessage = ({ data }) => {
+    if (data.noMoreAdapters) GPU.prototype.requestAdapter = async () => null;
+    devices.splice(0).forEach((device) => device.destroy());
+  }`;
+
+/**
+ * A page with nothing on it but the API, as `globalThis.api`.
+ * @param {import("playwright-core").Browser} browser
+ * @param {NonNullable<Parameters<typeof openSite>[1]>} [options]
+ */
+export async function openApi(browser, { intercept = () => false, ...options } = {}) {
+  const blank = replace("blank.html", "<!doctype html><html lang=en><title>blank</title>", { "content-type": "text/html" });
+  const site = await openSite(browser, { ...options, query: "blank.html", intercept: together(blank, intercept) });
+  await site.page.evaluate(async () => {
+    globalThis.api = await import(new URL("./p-of-x.js", location.href).href);
+    // A stroke of ink, four pixels wide: the digit one.
+    const ink = (_, i) => (i % 28 >= 12 && i % 28 < 16 && i >= 112 && i < 672 ? 255 : 0);
+    globalThis.one = { width: 28, height: 28, data: Array.from({ length: 784 }, ink) };
+    /** The last step of sampling, as plain arrays. */
+    globalThis.samples = async (model, options) => {
+      let last;
+      let steps = 0;
+      for await (const step of model.sample(options)) [last, steps] = [step, steps + 1];
+      return { steps, done: last.done, images: [...last.images], means: [...last.means] };
+    };
+    /** What a promise came to: its value, or the error's fields. */
+    globalThis.outcome = async (promise) => {
+      try {
+        return { value: await promise };
+      } catch ({ name, code, message, recoverable }) {
+        return { name, code, message, recoverable };
+      }
+    };
+    /** What still works after a fault. */
+    globalThis.stillWorks = async (model) => Number.isFinite((await model.logProb(one, { seed: 1 })).nats);
+  });
+  return site;
+}
+
+/** Waits until the page has samples and an answer. @param {import("playwright-core").Page} page */
+export async function ready(page) {
+  await page.locator("p-of-x .sample [role=option]:not([aria-disabled=true])").nth(15).waitFor({ timeout: 60_000 });
+  await page.locator("pofx-answer:not([stale]) .value", { hasText: /−\d/ }).waitFor({ timeout: 60_000 });
+}
