@@ -15,6 +15,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use engine::{Engine, Gpu};
 use model::Model;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 #[derive(Parser)]
 #[command(version, about = "Sample from p(x), and ask for p(x).")]
@@ -128,8 +129,17 @@ enum Verb {
     Data,
 }
 
-fn main() -> Result<()> {
-    let args = Args::parse();
+fn main() -> ExitCode {
+    match run(Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: Args) -> Result<()> {
     match args.verb {
         Verb::Train { model, checkpoints } => {
             let path = train::train(&models::registry::recipe(&model)?, &engine(args.engine)?, &checkpoints)?;

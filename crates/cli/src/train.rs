@@ -20,8 +20,19 @@ struct Progress {
     stage: usize,
     /// Finished epochs of the stage.
     epoch: usize,
+    /// Finished steps of the epoch.
+    batch: usize,
     /// Finished steps of the whole run.
     step: u64,
+}
+
+/// How an epoch ended.
+enum Outcome {
+    Finished,
+    /// The user pressed Ctrl-C.
+    Stopped,
+    /// The bound is not a number any more.
+    Diverged,
 }
 
 /// Trains a model, or goes on training it, and leaves the last checkpoint at the returned path.
@@ -39,16 +50,18 @@ pub(crate) fn train(recipe: &Recipe, engine: &Engine, folder: &Path) -> Result<P
     while let Some(stage) = recipe.stages.get(progress.stage) {
         let mut loaded = pollster::block_on(engine.load(&vae::trainer(&recipe.network, stage.batch, stage.k)))?;
         write_state(&mut loaded, &weights)?;
+        let mut run = StageRun { recipe, stage, images: &images, loaded, stop: &stop };
         while progress.epoch < stage.epochs {
-            let Some(bound) = epoch(recipe, stage, &mut progress, &images, &mut loaded, &stop)? else {
-                eprintln!("Stopped. {} has all finished epochs; the same command goes on from there.", path.display());
-                std::process::exit(130);
-            };
-            if !bound.is_finite() {
-                bail!("training diverged; {} holds the last good epoch", path.display());
+            let outcome = run.epoch(&mut progress)?;
+            if let Outcome::Diverged = outcome {
+                bail!("training diverged at step {}; {} holds the last good epoch", progress.step, path.display());
             }
-            weights = read_state(&loaded)?;
+            weights = read_state(&run.loaded)?;
             save(&path, &weights, progress)?;
+            if let Outcome::Stopped = outcome {
+                eprintln!("Stopped after step {}; the same command goes on from {}.", progress.step, path.display());
+                std::process::exit(130);
+            }
         }
         progress = Progress { stage: progress.stage + 1, epoch: 0, ..progress };
         save(&path, &weights, progress)?;
@@ -56,77 +69,73 @@ pub(crate) fn train(recipe: &Recipe, engine: &Engine, folder: &Path) -> Result<P
     Ok(path)
 }
 
-/// One pass over the training set; the mean bound, or None if the user stopped it.
-fn epoch(
-    recipe: &Recipe,
-    stage: &Stage,
-    progress: &mut Progress,
-    images: &Idx,
-    loaded: &mut Loaded,
-    stop: &AtomicBool,
-) -> Result<Option<f64>> {
-    let steps = images.len() / stage.batch;
-    // Epochs are numbered through all stages, so that no two see the same order or the same binarisation.
-    let number = recipe.stages[..progress.stage].iter().map(|s| s.epochs).sum::<usize>() + progress.epoch;
-    let mut order: Vec<usize> = (0..images.len()).collect();
-    Rng::new(recipe.seed, stream::SHUFFLE).skip((number as u64) << 32).shuffle(&mut order);
-    let bar = progress_bar(recipe, progress, stage, steps)?;
-    let (mut sum, mut recent) = (0.0, 0.0);
-    for (i, batch) in order.chunks_exact(stage.batch).enumerate() {
-        if stop.load(Ordering::Relaxed) {
-            return Ok(None);
-        }
-        progress.step += 1;
-        let done = (progress.epoch * steps + i) as f64 / (stage.epochs * steps) as f64;
-        step(recipe, stage, number, progress.step, batch, images, loaded, stage.rate_at(done))?;
-        let bound = f64::from(pollster::block_on(loaded.read("bound"))?[0]);
-        sum += bound;
-        recent = if i == 0 { bound } else { 0.98 * recent + 0.02 * bound };
-        bar.set_message(format!("{recent:.2}"));
-        bar.inc(1);
-        if !bound.is_finite() {
-            return Ok(Some(bound));
-        }
-    }
-    let mean = sum / steps as f64;
-    bar.abandon_with_message(format!("{mean:.3} mean"));
-    // A bar is not drawn into a file: a log gets its line an epoch all the same.
-    if bar.is_hidden() {
-        eprintln!(
-            "stage {} epoch {} bound {mean:.3} nats, {:.0?}",
-            progress.stage + 1,
-            progress.epoch + 1,
-            bar.elapsed()
-        );
-    }
-    progress.epoch += 1;
-    Ok(Some(mean))
+/// What the steps of one stage need.
+struct StageRun<'a> {
+    recipe: &'a Recipe,
+    stage: &'a Stage,
+    images: &'a Idx,
+    loaded: Loaded,
+    stop: &'a AtomicBool,
 }
 
-#[allow(clippy::too_many_arguments, reason = "all that one step depends on")]
-fn step(
-    recipe: &Recipe,
-    stage: &Stage,
-    epoch: usize,
-    step: u64,
-    batch: &[usize],
-    images: &Idx,
-    loaded: &mut Loaded,
-    rate: f64,
-) -> Result<()> {
-    let index = |i: usize| (epoch * images.len() + i) as u64;
-    let x: Vec<f32> = batch.iter().flat_map(|&i| data::binarise(images.item(i), recipe.seed, index(i))).collect();
-    let mut eps = vec![0f32; stage.batch * stage.k * recipe.network.latents];
-    Rng::new(recipe.seed, stream::TRAIN).skip(step << 32).fill_normal(&mut eps);
-    loaded.write("x", &x)?;
-    loaded.write("eps", &eps)?;
-    loaded.write("rate", &[Adam::default().rate(rate, step)])?;
-    Ok(loaded.step()?)
+impl StageRun<'_> {
+    /// One pass over the training set, or the rest of one.
+    fn epoch(&mut self, progress: &mut Progress) -> Result<Outcome> {
+        let steps = self.images.len() / self.stage.batch;
+        // Epochs are numbered through all stages, so that no two see the same order or the same binarisation.
+        let number = self.recipe.stages[..progress.stage].iter().map(|s| s.epochs).sum::<usize>() + progress.epoch;
+        let mut order: Vec<usize> = (0..self.images.len()).collect();
+        Rng::new(self.recipe.seed, stream::SHUFFLE).skip((number as u64) << 32).shuffle(&mut order);
+        let bar = progress_bar(self.recipe, progress, self.stage, steps)?;
+        let mut sum = 0.0;
+        let first = progress.batch;
+        for batch in order.chunks_exact(self.stage.batch).skip(first) {
+            if self.stop.load(Ordering::Relaxed) {
+                bar.abandon();
+                return Ok(Outcome::Stopped);
+            }
+            let done = (progress.epoch * steps + progress.batch) as f64 / (self.stage.epochs * steps) as f64;
+            let bound = self.step(number, progress.step + 1, batch, self.stage.rate_at(done))?;
+            if !bound.is_finite() {
+                return Ok(Outcome::Diverged);
+            }
+            progress.batch += 1;
+            progress.step += 1;
+            sum += bound;
+            bar.set_message(format!("{bound:.2}"));
+            bar.inc(1);
+        }
+        let mean = sum / (steps - first) as f64;
+        bar.abandon_with_message(format!("{mean:.3} mean"));
+        // A bar is not drawn into a file: a log gets its line an epoch all the same.
+        if bar.is_hidden() {
+            let (stage, epoch) = (progress.stage + 1, progress.epoch + 1);
+            eprintln!("stage {stage} epoch {epoch} bound {mean:.3} nats, {:.0?}", bar.elapsed());
+        }
+        *progress = Progress { epoch: progress.epoch + 1, batch: 0, ..*progress };
+        Ok(Outcome::Finished)
+    }
+
+    /// One step on the images of `batch`; the bound, in nats an image.
+    fn step(&mut self, epoch: usize, step: u64, batch: &[usize], rate: f64) -> Result<f64> {
+        let index = |i: usize| (epoch * self.images.len() + i) as u64;
+        let seed = self.recipe.seed;
+        let x: Vec<f32> = batch.iter().flat_map(|&i| data::binarise(self.images.item(i), seed, index(i))).collect();
+        let mut eps = vec![0f32; self.stage.batch * self.stage.k * self.recipe.network.latents];
+        Rng::new(seed, stream::TRAIN).skip(step << 32).fill_normal(&mut eps);
+        self.loaded.write("x", &x)?;
+        self.loaded.write("eps", &eps)?;
+        self.loaded.write("rate", &[Adam::default().rate(rate, step)])?;
+        self.loaded.step()?;
+        Ok(f64::from(pollster::block_on(self.loaded.read("bound"))?[0]))
+    }
 }
 
 fn progress_bar(recipe: &Recipe, progress: &Progress, stage: &Stage, steps: usize) -> Result<ProgressBar> {
     let style = "{prefix} [{bar:30}] {pos}/{len} {per_sec} ETA {eta} bound {msg} nats";
-    let bar = ProgressBar::new(steps as u64).with_style(ProgressStyle::with_template(style)?.progress_chars("=> "));
+    let bar = ProgressBar::new(steps as u64)
+        .with_position(progress.batch as u64)
+        .with_style(ProgressStyle::with_template(style)?.progress_chars("=> "));
     bar.set_prefix(format!(
         "stage {}/{} (k={}) epoch {}/{}",
         progress.stage + 1,
@@ -165,8 +174,8 @@ fn state_names(loaded: &Loaded) -> Vec<(String, usize)> {
 /// Writes beside the old checkpoint and renames, so that there is a whole one at any time.
 fn save(path: &Path, weights: &Weights, progress: Progress) -> Result<()> {
     let mut all = weights.clone();
-    let place = [progress.stage as f32, progress.epoch as f32, progress.step as f32];
-    all.insert("progress", &[3], place.to_vec());
+    let place = [progress.stage, progress.epoch, progress.batch, progress.step as usize];
+    all.insert("progress", &[4], place.iter().map(|&n| n as f32).collect());
     let part = path.with_extension("safetensors.part");
     std::fs::write(&part, all.to_bytes(false)?).with_context(|| format!("{} can't be written", part.display()))?;
     std::fs::rename(&part, path).with_context(|| format!("{} can't be replaced", path.display()))
@@ -174,8 +183,11 @@ fn save(path: &Path, weights: &Weights, progress: Progress) -> Result<()> {
 
 fn resume(recipe: &Recipe, bytes: &[u8]) -> Result<(Progress, Weights)> {
     let weights = Weights::parse_any(bytes)?;
-    let Some([stage, epoch, step]) = weights.get("progress") else { bail!("it is no checkpoint of a training run") };
-    let progress = Progress { stage: *stage as usize, epoch: *epoch as usize, step: *step as u64 };
+    let Some([stage, epoch, batch, step]) = weights.get("progress") else {
+        bail!("it is no checkpoint of a training run")
+    };
+    let [stage, epoch, batch] = [*stage, *epoch, *batch].map(|n| n as usize);
+    let progress = Progress { stage, epoch, batch, step: *step as u64 };
     parameters(recipe, &weights)?;
     eprintln!("Going on after step {} (stage {}, epoch {}).", progress.step, progress.stage + 1, progress.epoch);
     Ok((progress, weights))
