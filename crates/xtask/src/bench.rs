@@ -8,21 +8,12 @@ use crate::setup;
 pub(crate) fn bench() -> Result {
     let chrome = setup::for_browser_tests()?;
     page::build(Profile::Ship)?;
+    let native = Cmd::cargo().args(["run", "--release", "--package", "pofx", "--", "bench", "--json"]).dir(root());
     let browser = Cmd::new("node").arg("tests/browser/bench.mjs").env("CHROME", chrome).dir(root());
-    let native = trainer()?;
+    let native = last_line("measure the trainer", &native)?;
     let browser = last_line("measure the page in the browser", &browser)?;
     println!("{{\"native\":{native},\"browser\":{browser}}}");
     Ok(())
-}
-
-/// Training steps a second, from the native program's own `bench`; `null`, said aloud, without one.
-fn trainer() -> Result<String> {
-    let pofx = Cmd::cargo().args(["run", "--release", "--package", "pofx", "--"]).dir(root());
-    if pofx.clone().args(["help", "bench"]).probe().is_none() {
-        say("`pofx help bench` does not work: the trainer is not measured");
-        return Ok("null".into());
-    }
-    last_line("measure the trainer", &pofx.args(["bench", "--json"]))
 }
 
 /// Both programs print progress, and their JSON object as the last line.
