@@ -14,6 +14,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand, ValueEnum};
 use engine::{Engine, Gpu};
 use model::Model;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -143,11 +144,11 @@ fn run(args: Args) -> Result<()> {
     match args.verb {
         Verb::Train { model, checkpoints } => {
             let path = train::train(&models::registry::recipe(&model)?, &engine(args.engine)?, &checkpoints)?;
-            println!("{}", path.display());
+            say(path.display());
         }
         Verb::Sample { model, n, seed, out, checkpoint } => {
             sample::sample(&open(&model, checkpoint.as_deref())?, &engine(args.engine)?, n as usize, seed, &out)?;
-            println!("{}", out.display());
+            say(out.display());
         }
         Verb::Logprob { model, file, k, seed, json, checkpoint } => {
             let (model, picture) = (open(&model, checkpoint.as_deref())?, picture::read_rgba(&file)?);
@@ -170,9 +171,9 @@ fn run(args: Args) -> Result<()> {
             only_on_the_cpu(args.engine)?;
             one_thread_a_product()?;
             export::export(open(&model, Some(&checkpoint))?, !f32, images as usize, k as usize)?;
-            println!("{}", model::folder(&model).display());
+            say(model::folder(&model).display());
         }
-        Verb::Data => println!("{}", mnist::ensure()?.display()),
+        Verb::Data => say(mnist::ensure()?.display()),
     }
     Ok(())
 }
@@ -207,8 +208,13 @@ fn one_thread_a_product() -> Result<()> {
     std::process::exit(status.code().unwrap_or(1));
 }
 
+/// A line on standard output. A reader that went away (`pofx ... | head`) is no reason to fail.
+fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
 fn print_report(report: &impl serde::Serialize, json: bool) -> Result<()> {
-    println!("{}", if json { serde_json::to_string(report)? } else { serde_json::to_string_pretty(report)? });
+    say(if json { serde_json::to_string(report)? } else { serde_json::to_string_pretty(report)? });
     Ok(())
 }
 
@@ -216,18 +222,18 @@ fn print_estimate(estimate: &likelihood::Estimate, notices: &[String], json: boo
     if json {
         let mut value = serde_json::to_value(estimate)?;
         value["notices"] = notices.into();
-        println!("{value}");
+        say(value);
         return Ok(());
     }
-    println!("{estimate}");
+    say(estimate);
     if let Some(p) = estimate.parts {
-        println!("ELBO {:.1} = reconstruction {:.1} - KL {:.1}", p.elbo, p.reconstruction, p.kl);
+        say(format!("ELBO {:.1} = reconstruction {:.1} - KL {:.1}", p.elbo, p.reconstruction, p.kl));
     }
     for (share, of) in [(estimate.percentile_held_out, "held-out digits"), (estimate.percentile_own, "own samples")] {
         if let Some(share) = share {
-            println!("more likely than {share:.0} % of {of}");
+            say(format!("more likely than {share:.0} % of {of}"));
         }
     }
-    notices.iter().chain(&estimate.assumptions).for_each(|line| println!("{line}"));
+    notices.iter().chain(&estimate.assumptions).for_each(say);
     Ok(())
 }
