@@ -7,8 +7,9 @@ use std::fmt::Write;
 
 /// Threads a workgroup, but for long reductions: two or more of every vendor's SIMD width.
 const THREADS: usize = 64;
-/// Each thread of dot and conv keeps TILE x TILE results in registers.
-const TILE: usize = 4;
+/// Rows and columns of results that a thread of dot or conv keeps in registers, best first: the more, the fewer loads
+/// a multiply-add.
+const TILES: [[usize; 2]; 4] = [[8, 8], [8, 4], [4, 8], [4, 4]];
 
 /// A function of the shader that returns one element of an operand.
 pub(super) struct Operand {
@@ -53,6 +54,7 @@ pub(super) struct Tiles {
     rows: usize,
     cols: usize,
     depth: usize,
+    tile: [usize; 2],
     split: usize,
     wx: usize,
     wy: usize,
@@ -60,7 +62,13 @@ pub(super) struct Tiles {
 
 impl Tiles {
     fn new([batch, rows, cols, depth]: [usize; 4], max_split: usize, busy: usize) -> Tiles {
-        let (down, across) = (rows.div_ceil(TILE), cols.div_ceil(TILE));
+        // A large tile must leave enough threads, and less than a quarter of it may lie past the end.
+        let full = |n: usize, tile: usize| tile == 4 || n.next_multiple_of(tile) * 4 <= n * 5;
+        let fits = |[down, across]: &[usize; 2]| {
+            full(rows, *down) && full(cols, *across) && batch * rows.div_ceil(*down) * cols.div_ceil(*across) >= busy
+        };
+        let tile = TILES.into_iter().find(fits).unwrap_or([4, 4]);
+        let (down, across) = (rows.div_ceil(tile[0]), cols.div_ceil(tile[1]));
         let mut split = 1;
         // 32 products a thread at least: the sum of the parts costs about 10.
         while batch * down * across * split < busy && 2 * split <= max_split.min(THREADS) && depth / (2 * split) >= 32 {
@@ -69,21 +77,39 @@ impl Tiles {
         let lanes = THREADS / split;
         let wx = lanes.min(16).min(across.next_power_of_two());
         let wy = (lanes / wx).min(down.next_power_of_two());
-        Tiles { batch, rows, cols, depth, split, wx: lanes / wy, wy }
+        Tiles { batch, rows, cols, depth, tile, split, wx: lanes / wy, wy }
     }
 
     fn groups_down(&self) -> usize {
-        self.rows.div_ceil(TILE * self.wy)
+        self.rows.div_ceil(self.tile[0] * self.wy)
     }
 
     fn groups_across(&self) -> usize {
-        self.cols.div_ceil(TILE * self.wx)
+        self.cols.div_ceil(self.tile[1] * self.wx)
+    }
+
+    /// Repeats the lines of a template for each row ($i) and for each four columns ($j) of the tile.
+    fn expanded(&self, template: &str) -> String {
+        let mut text = String::new();
+        for line in template.lines() {
+            let code = line.split("//").next().unwrap_or_default();
+            let rows = if code.contains("$i") { self.tile[0] } else { 1 };
+            let fours = if code.contains("$j") { self.tile[1] / 4 } else { 1 };
+            for (i, j) in (0..rows).flat_map(|i| (0..fours).map(move |j| (i, j))) {
+                let one = line.replace("$i", &i.to_string()).replace("$j", &j.to_string());
+                text += if code.contains('$') { &one } else { line };
+                text.push('\n');
+            }
+        }
+        text
     }
 
     fn constants(&self) -> Vec<(&'static str, usize)> {
         vec![
             ("ROWS", self.rows),
             ("COLS", self.cols),
+            ("TILE_ROWS", self.tile[0]),
+            ("TILE_COLS", self.tile[1]),
             ("SPLIT", self.split),
             ("WX", self.wx),
             ("WY", self.wy),
@@ -152,7 +178,7 @@ impl Algorithm {
     pub(super) fn evaluations(&self) -> f64 {
         match self {
             Algorithm::Pointwise { .. } | Algorithm::Reduce(_) => self.flops() as f64,
-            Algorithm::Dot(_) | Algorithm::Conv(..) => self.flops() as f64 / (2 * TILE) as f64,
+            Algorithm::Dot(t) | Algorithm::Conv(_, t) => self.flops() as f64 / (2 * t.tile[0].min(t.tile[1])) as f64,
         }
     }
 
@@ -173,7 +199,8 @@ impl Algorithm {
             Algorithm::Pointwise { .. } => String::new(),
             Algorithm::Reduce(r) => format!(" {} of {}, {} threads each", r.outputs, r.count, r.width),
             Algorithm::Dot(t) | Algorithm::Conv(_, t) => {
-                format!(" {}x({}x{}x{}), split {}", t.batch, t.rows, t.cols, t.depth, t.split)
+                let [down, across] = t.tile;
+                format!(" {}x({}x{}x{}), tiles {down}x{across}, split {}", t.batch, t.rows, t.cols, t.depth, t.split)
             }
         }
     }
@@ -221,16 +248,18 @@ impl Algorithm {
     }
 
     /// The hand-written parts of the shader.
-    pub(super) fn templates(&self) -> Vec<&'static str> {
-        let finish = |t: &Tiles| {
-            if t.split == 1 { include_str!("wgsl/finish_whole.wgsl") } else { include_str!("wgsl/finish_split.wgsl") }
+    pub(super) fn templates(&self) -> Vec<String> {
+        let product = |t: &Tiles, main: &str| {
+            let whole = include_str!("wgsl/finish_whole.wgsl");
+            let finish = if t.split == 1 { whole } else { include_str!("wgsl/finish_split.wgsl") };
+            vec![t.expanded(main), finish.into()]
         };
         match self {
-            Algorithm::Pointwise { .. } => vec![include_str!("wgsl/pointwise.wgsl")],
-            Algorithm::Reduce(r) if r.width == 1 => vec![include_str!("wgsl/reduce_serial.wgsl")],
-            Algorithm::Reduce(_) => vec![include_str!("wgsl/reduce.wgsl")],
-            Algorithm::Dot(t) => vec![include_str!("wgsl/dot.wgsl"), finish(t)],
-            Algorithm::Conv(_, t) => vec![include_str!("wgsl/conv.wgsl"), finish(t)],
+            Algorithm::Pointwise { .. } => vec![include_str!("wgsl/pointwise.wgsl").into()],
+            Algorithm::Reduce(r) if r.width == 1 => vec![include_str!("wgsl/reduce_serial.wgsl").into()],
+            Algorithm::Reduce(_) => vec![include_str!("wgsl/reduce.wgsl").into()],
+            Algorithm::Dot(t) => product(t, include_str!("wgsl/dot.wgsl")),
+            Algorithm::Conv(_, t) => product(t, include_str!("wgsl/conv.wgsl")),
         }
     }
 

@@ -33,7 +33,7 @@ pub(super) fn shader(nodes: &[Node], kernel: &Kernel) -> String {
     helpers |= store(&mut text, nodes, kernel, &bindings);
     for template in kernel.algorithm.templates() {
         text.push('\n');
-        text += template;
+        text += &template;
     }
     if helpers {
         text.push('\n');

@@ -1,15 +1,22 @@
 // Convolution as a matrix product, with no matrix made: rows are output channels, columns are output positions, and
-// the sum runs over taps of the kernel and channels. Each thread keeps 4 channels x 4 positions in registers.
+// the sum runs over taps of the kernel and channels. Each thread keeps a tile of channels x positions in registers.
 //
 // An input spread by zeros (SPREAD > 1) meets most taps at a zero. Positions are taken phase by phase: those of one
 // phase meet the same taps, and only these are visited.
+//
+// A line with $i is repeated for each row of the tile, one with $j for each four columns.
 
-fn position(n: u32, phase: u32) -> vec3u {
-    let across = (OW + PHASES_X - 1u) / PHASES_X;
-    let down = (OH + PHASES_Y - 1u) / PHASES_Y;
-    let y = n / across % down * PHASES_Y + phase / PHASES_X;
-    let x = n % across * PHASES_X + phase % PHASES_X;
-    return vec3u(n / (across * down), y, x);
+const ACROSS = (OW + PHASES_X - 1u) / PHASES_X;
+const DOWN = (OH + PHASES_Y - 1u) / PHASES_Y;
+const TAPS_X = (KW + PHASES_X - 1u) / PHASES_X;
+const TAPS_Y = (KH + PHASES_Y - 1u) / PHASES_Y;
+
+fn row_of(n: vec4u, phase: u32) -> vec4u {
+    return n / ACROSS % DOWN * PHASES_Y + phase / PHASES_X;
+}
+
+fn column_of(n: vec4u, phase: u32) -> vec4u {
+    return n % ACROSS * PHASES_X + phase % PHASES_X;
 }
 
 // The first tap that a phase meets.
@@ -27,63 +34,53 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local
     let lane = local / SPLIT;
     let part = local % SPLIT;
     let phase = group / (GROUPS_DOWN * GROUPS_ACROSS);
-    let m0 = ((group / GROUPS_ACROSS) % GROUPS_DOWN * WY + lane / WX) * 4u;
-    let n0 = group % GROUPS_ACROSS * WX * 4u + lane % WX;
+    let first_row = ((group / GROUPS_ACROSS) % GROUPS_DOWN * WY + lane / WX) * TILE_ROWS;
+    let first_col = group % GROUPS_ACROSS * WX * TILE_COLS + lane % WX;
     // Rows and columns past the end are taken from the last one, and not stored.
-    let o = min(vec4u(m0) + vec4u(0u, 1u, 2u, 3u), vec4u(ROWS - 1u));
-    let n = min(vec4u(n0) + vec4u(0u, 1u, 2u, 3u) * WX, vec4u(COLS - 1u));
-    let p0 = position(n.x, phase);
-    let p1 = position(n.y, phase);
-    let p2 = position(n.z, phase);
-    let p3 = position(n.w, phase);
-    let top = vec4i(vec4u(p0.y, p1.y, p2.y, p3.y) * STRIDE_Y) - PAD_Y;
-    let left = vec4i(vec4u(p0.z, p1.z, p2.z, p3.z) * STRIDE_X) - PAD_X;
+    let o$i = min(first_row + $iu, ROWS - 1u);
+    let n$j = min(vec4u(first_col) + (vec4u(0u, 1u, 2u, 3u) + 4u * $ju) * WX, vec4u(COLS - 1u));
+    let b$j = n$j / (ACROSS * DOWN);
+    let top$j = vec4i(row_of(n$j, phase) * STRIDE_Y) - PAD_Y;
+    let left$j = vec4i(column_of(n$j, phase) * STRIDE_X) - PAD_X;
     let ky0 = first_tap(phase / PHASES_X, PHASES_Y, PAD_Y);
     let kx0 = first_tap(phase % PHASES_X, PHASES_X, PAD_X);
     let height = i32(H * SPREAD_Y);
     let width = i32(W * SPREAD_X);
-    let taps_x = (KW + PHASES_X - 1u) / PHASES_X;
-    let taps_y = (KH + PHASES_Y - 1u) / PHASES_Y;
     // A thread without a tile has nothing to add, but must reach the barrier in `finish` where there is one.
-    let taps = select(0u, taps_y * taps_x, m0 < ROWS && n0 < COLS);
-    var r0 = vec4f();
-    var r1 = vec4f();
-    var r2 = vec4f();
-    var r3 = vec4f();
+    let taps = select(0u, TAPS_Y * TAPS_X, first_row < ROWS && first_col < COLS);
+    var t$i_$j = vec4f();
     for (var tap = part % SPLIT_TAPS; tap < taps; tap += SPLIT_TAPS) {
-        let ky = ky0 + tap / taps_x * PHASES_Y;
-        let kx = kx0 + tap % taps_x * PHASES_X;
-        let sy = top + i32(ky * DILATION_Y);
-        let sx = left + i32(kx * DILATION_X);
-        var inside = (sy >= vec4i()) & (sx >= vec4i()) & (sy < vec4i(height)) & (sx < vec4i(width));
-        let y = vec4u(clamp(sy, vec4i(), vec4i(height - 1))) / SPREAD_Y;
-        let x = vec4u(clamp(sx, vec4i(), vec4i(width - 1))) / SPREAD_X;
-        if SPREAD_Y > 1u || SPREAD_X > 1u {
-            inside &= (vec4i(y * SPREAD_Y) == sy) & (vec4i(x * SPREAD_X) == sx);
-        }
-        if ky < KH && kx < KW && any(inside) {
+        let ky = ky0 + tap / TAPS_X * PHASES_Y;
+        let kx = kx0 + tap % TAPS_X * PHASES_X;
+        let sy$j = top$j + i32(ky * DILATION_Y);
+        let sx$j = left$j + i32(kx * DILATION_X);
+        let y$j = vec4u(clamp(sy$j, vec4i(), vec4i(height - 1))) / SPREAD_Y;
+        let x$j = vec4u(clamp(sx$j, vec4i(), vec4i(width - 1))) / SPREAD_X;
+        // Clamping and dividing changes what is outside, or between two elements.
+        let inside$j = (vec4i(y$j * SPREAD_Y) == sy$j) & (vec4i(x$j * SPREAD_X) == sx$j);
+        var some = false;
+        some = some || any(inside$j);
+        if some && ky < KH && kx < KW {
             for (var c = part / SPLIT_TAPS; c < CHANNELS; c += SPLIT_CHANNELS) {
-                let all = vec4f(
-                    image(p0.x, c, y.x, x.x),
-                    image(p1.x, c, y.y, x.y),
-                    image(p2.x, c, y.z, x.z),
-                    image(p3.x, c, y.w, x.w)
-                );
-                let row = select(vec4f(), all, inside);
-                r0 += kernel(o.x, c, ky, kx) * row;
-                r1 += kernel(o.y, c, ky, kx) * row;
-                r2 += kernel(o.z, c, ky, kx) * row;
-                r3 += kernel(o.w, c, ky, kx) * row;
+                let x01_$j = vec2f(image(b$j.x, c, y$j.x, x$j.x), image(b$j.y, c, y$j.y, x$j.y));
+                let x23_$j = vec2f(image(b$j.z, c, y$j.z, x$j.z), image(b$j.w, c, y$j.w, x$j.w));
+                let row$j = select(vec4f(), vec4f(x01_$j, x23_$j), inside$j);
+                let a$i = kernel(o$i, c, ky, kx);
+                t$i_$j += a$i * row$j;
             }
         }
     }
-    finish(local, phase, m0, n0, r0, r1, r2, r3);
+    let tile = Tile(
+        t$i_$j,
+    );
+    finish(local, phase, first_row, first_col, tile);
 }
 
 fn put(phase: u32, m: u32, n: u32, v: f32) {
-    let p = position(n, phase);
+    let y = n / ACROSS % DOWN * PHASES_Y + phase / PHASES_X;
+    let x = n % ACROSS * PHASES_X + phase % PHASES_X;
     // Sizes that are no multiple of the phases leave positions past the end.
-    if m < ROWS && n < COLS && p.y < OH && p.z < OW {
-        store(p.x, m, p.y, p.z, v);
+    if m < ROWS && n < COLS && y < OH && x < OW {
+        store(n / (ACROSS * DOWN), m, y, x, v);
     }
 }
