@@ -92,11 +92,15 @@ impl OpenModel {
         if self.loaded.encoder.is_none() {
             self.loaded.encoder = Some(self.load(&vae::encoder(&self.card.network, 1)).await?);
         }
-        let batch = match (self.on_gpu(), budget) {
-            (false, Budget::Fast) => 8,
-            (false, Budget::Precise) => 10,
-            (true, Budget::Fast) => 64,
-            (true, Budget::Precise) => 50,
+        // A batch can't be interrupted, and an abort must be heard within 100 ms: slow engines take small ones. All divide
+        // the k of their budget.
+        let batch = match (&*self.engine, budget) {
+            (Engine::Cpu(_), Budget::Fast) => 8,
+            (Engine::Cpu(_), Budget::Precise) => 10,
+            (Engine::Gpu(gpu), Budget::Fast) if gpu.adapter().software => 16,
+            (Engine::Gpu(gpu), Budget::Precise) if gpu.adapter().software => 20,
+            (Engine::Gpu(_), Budget::Fast) => 64,
+            (Engine::Gpu(_), Budget::Precise) => 50,
         };
         let there = match budget {
             Budget::Fast => self.loaded.fast.is_some(),
