@@ -49,9 +49,11 @@ test("a device that cannot be opened: the CPU, with the reason", async () => {
 
 test("a GPU that computes wrongly is found out by the golden outputs", async () => {
   const { opened, close } = await openBroken(`
-    const create = GPUDevice.prototype.createShaderModule;
-    GPUDevice.prototype.createShaderModule = function (descriptor) {
-      return create.call(this, { ...descriptor, code: descriptor.code.replaceAll("* row", "* (row * 1.01)") });
+    const range = GPUBuffer.prototype.getMappedRange;
+    GPUBuffer.prototype.getMappedRange = function (...args) {
+      const bytes = range.apply(this, args);
+      if (bytes.byteLength % 4 === 0) new Float32Array(bytes)[0] += 0.01;
+      return bytes;
     }`);
   await close();
   assert.equal(opened.name, "cpu");
@@ -67,6 +69,7 @@ test("a shader that does not compile: the CPU, with the reason", async () => {
     }`);
   await close();
   assert.equal(opened.name, "cpu");
+  assert.match(opened.reason, /^The GPU refused kernel .*\.$/);
   assert.ok(opened.works);
 });
 
@@ -153,6 +156,19 @@ test("a panic ends the job with its text; the worker is replaced, until it has c
   assert.equal(last.code, "engine-crashed");
   assert.equal(last.recoverable, false);
   assert.match(last.message, /crashed 3 times within a minute/);
+});
+
+test("after a crash on WebGPU the same model goes on on the CPU", async () => {
+  const site = await openBroken("");
+  assert.equal(site.opened.name, "webgpu");
+  const { works, backend } = await site.page.evaluate(async () => {
+    await outcome(api.crash());
+    return { works: await stillWorks(model), backend: model.backend };
+  });
+  await site.close();
+  assert.ok(works);
+  assert.equal(backend.name, "cpu");
+  assert.match(backend.reason, /crashed on WebGPU .*panic/);
 });
 
 test("a trap inside the engine's memory is a crash like any other", async () => {

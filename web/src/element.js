@@ -6,6 +6,7 @@ import { LitElement, html, nothing } from "lit";
 import { PofxError, open, parseSeed } from "./p-of-x.js";
 import { elementStyles } from "./ui/element-styles.js";
 import { notDigits, testDigits } from "./ui/examples.js";
+import { FileDrops } from "./ui/file-drops.js";
 import { sentence } from "./ui/answer.js";
 import { chipText } from "./ui/engine-chip.js";
 import { megabytes } from "./ui/format.js";
@@ -44,13 +45,13 @@ export class PofxElement extends LitElement {
     asking: { state: true },
     estimate: { state: true },
     question: { state: true },
+    chosen: { state: true },
     error: { state: true },
     seedText: { state: true },
     showPixels: { state: true },
     ownWeights: { state: true },
     examples: { state: true },
     status: { state: true },
-    dragging: { state: true },
   };
 
   static styles = [shared, elementStyles];
@@ -71,16 +72,19 @@ export class PofxElement extends LitElement {
     this.sampling = false;
     this.asking = false;
     /** @type {Estimate | undefined} */ this.estimate = undefined;
+    /** What is asked about, in words. */
     this.question = "";
+    /** Which picture of a list that is. @type {{ list: "samples" | "examples", index: number } | undefined} */
+    this.chosen = undefined;
     /** @type {PofxError | undefined} */ this.error = undefined;
     /** @type {string | undefined} */ this.seedText = undefined;
     this.showPixels = false;
     this.ownWeights = "";
     /** @type {Example[]} */ this.examples = [];
     this.status = "";
-    this.dragging = false;
   }
 
+  #drops = new FileDrops(this, (file) => this.#take(file));
   /** Ends the jobs of a page that goes away or asks for something else. */
   #sampling = new AbortController();
   #asking = new AbortController();
@@ -91,20 +95,12 @@ export class PofxElement extends LitElement {
 
   connectedCallback() {
     super.connectedCallback();
-    document.addEventListener("paste", this.#onPaste);
-    document.addEventListener("dragover", this.#onDragOver);
-    document.addEventListener("dragleave", this.#onDragLeave);
-    document.addEventListener("drop", this.#onDrop);
     void this.#loadExamples();
     queueMicrotask(() => void this.#open());
   }
 
   disconnectedCallback() {
     super.disconnectedCallback();
-    document.removeEventListener("paste", this.#onPaste);
-    document.removeEventListener("dragover", this.#onDragOver);
-    document.removeEventListener("dragleave", this.#onDragLeave);
-    document.removeEventListener("drop", this.#onDrop);
     for (const controller of [this.#opening, this.#sampling, this.#asking]) controller.abort();
     this.opened?.close();
     this.opened = undefined;
@@ -164,10 +160,10 @@ export class PofxElement extends LitElement {
 
   async #askFirst() {
     if (this.#wanted) await this.ask(this.#wanted);
-    else if (this.estimate) await this.#askPad("the picture on the pad");
+    else if (this.estimate) await this.#askPad(this.question || "The picture on the pad");
     else if (this.query === "drawing" && this.#pad?.empty) {
       const first = this.examples[2];
-      if (first) await this.#askPicture(first.values, `${first.label}, until you draw`);
+      if (first) await this.#askPicture(first.values, `${first.label}, until you draw`, { list: "examples", index: 2 });
     }
   }
 
@@ -182,6 +178,7 @@ export class PofxElement extends LitElement {
       this.seedText = undefined;
       if (this.error?.code === "bad-seed") this.error = undefined;
       this.sampling = true;
+      if (this.chosen?.list === "samples") this.chosen = undefined;
       for await (const step of model.sample({ n: this.n, seed: this.seed, signal, onProgress: (p) => this.#tell("progress", p) })) {
         this.step = step;
       }
@@ -202,11 +199,12 @@ export class PofxElement extends LitElement {
     this.#wanted = pixels;
     if (!pixels || !this.opened) return;
     this.#wanted = undefined;
-    await this.#askPicture(pixels, "the picture from the link");
+    await this.#askPicture(pixels, "The picture from the link");
   }
 
-  /** @param {ArrayLike<number>} values @param {string} question */
-  async #askPicture(values, question) {
+  /** @param {ArrayLike<number>} values @param {string} question @param {PofxElement["chosen"]} [chosen] */
+  async #askPicture(values, question, chosen) {
+    this.chosen = chosen;
     await this.#pad?.show(values);
     await this.#askPad(question);
   }
@@ -229,7 +227,7 @@ export class PofxElement extends LitElement {
     try {
       const onProgress = budget === "precise" ? (/** @type {Progress} */ p) => this.#onProgress(p) : undefined;
       this.estimate = await model.logProb(image, { budget, seed: this.seed, signal, onProgress });
-      this.status = `${sentence(this.estimate)} for ${question}.`;
+      this.status = `${question}: ${sentence(this.estimate)}.`;
       this.#tell("result", this.estimate);
       this.#tell("statechange");
     } catch (thrown) {
@@ -244,19 +242,21 @@ export class PofxElement extends LitElement {
 
   /** @param {CustomEvent<{ last: boolean }>} event */
   async #onStroke({ detail }) {
+    this.chosen = undefined;
     if (this.asking && !detail.last) {
       this.#drawnMeanwhile = true;
       return;
     }
-    await this.#askPad("your drawing");
+    await this.#askPad("Your drawing");
     if (!this.#drawnMeanwhile) return;
     this.#drawnMeanwhile = false;
-    await this.#askPad("your drawing");
+    await this.#askPad("Your drawing");
   }
 
   /** @param {Blob} file */
   async #askFile(file) {
-    const name = file instanceof File && file.name ? `“${file.name}”` : "the pasted picture";
+    const name = file instanceof File && file.name ? `“${file.name}”` : "The pasted picture";
+    this.chosen = undefined;
     await this.#askAbout(file, name);
     if (this.estimate && !this.error && this.question === name) await this.#pad?.show(this.estimate.scored.grey);
   }
@@ -286,32 +286,7 @@ export class PofxElement extends LitElement {
     this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
   }
 
-  // ---- input from the document -------------------------------------------------------------------------------------
-
-  #onPaste = (/** @type {ClipboardEvent} */ event) => {
-    const file = event.clipboardData?.files[0];
-    if (!file) return;
-    event.preventDefault();
-    this.#take(file);
-  };
-
-  #onDragOver = (/** @type {DragEvent} */ event) => {
-    if (!event.dataTransfer?.types.includes("Files")) return;
-    event.preventDefault();
-    this.dragging = true;
-  };
-
-  #onDragLeave = (/** @type {DragEvent} */ event) => {
-    if (event.relatedTarget === null) this.dragging = false;
-  };
-
-  #onDrop = (/** @type {DragEvent} */ event) => {
-    this.dragging = false;
-    const file = event.dataTransfer?.files[0];
-    if (!file) return;
-    event.preventDefault();
-    this.#take(file);
-  };
+  // ---- what a person does -----------------------------------------------------------------------------------------
 
   /** @param {Event} event */
   #onChosen(event) {
@@ -324,16 +299,17 @@ export class PofxElement extends LitElement {
   /** @param {CustomEvent<{ index: number }>} event */
   #onSample({ detail }) {
     const pixels = this.step?.images.subarray(detail.index * SIDE * SIDE, (detail.index + 1) * SIDE * SIDE);
-    if (pixels) void this.#askPicture(pixels, `sample ${detail.index + 1}`);
+    if (pixels) void this.#askPicture(pixels, `Sample ${detail.index + 1} of seed ${this.seed}`, { list: "samples", ...detail });
   }
 
   /** @param {CustomEvent<{ index: number }>} event */
   #onExample({ detail }) {
     const example = this.examples[detail.index];
-    void this.#askPicture(example.values, example.label);
+    void this.#askPicture(example.values, example.label, { list: "examples", ...detail });
   }
 
   #onClear() {
+    this.chosen = undefined;
     this.#asking.abort();
     this.asking = false;
     this.estimate = undefined;
@@ -353,8 +329,9 @@ export class PofxElement extends LitElement {
     return html`
       <p class="hidden" role="status" aria-live="polite">${this.status}</p>
       <div class="top">
-        <pofx-engine-chip .backend=${this.backendInfo}></pofx-engine-chip>
-        <div class="progress">${this.#renderProgress()}</div>
+        <pofx-engine-chip .backend=${this.backendInfo} ?busy=${Boolean(this.progress) || !this.opened}>
+          <span class="progress">${this.#renderProgress()}</span>
+        </pofx-engine-chip>
       </div>
       <div role="alert" class="alert-place">${this.#renderError()}</div>
       <div class="panels">
@@ -370,7 +347,7 @@ export class PofxElement extends LitElement {
         @weights=${(/** @type {CustomEvent<File>} */ { detail }) => void this.#open(detail)}
         @shipped=${() => void this.#open()}
       ></pofx-model-card>
-      ${this.dragging ? html`<div class="drop">Drop a picture, or a .safetensors file</div>` : nothing}
+      ${this.#drops.dragging ? html`<div class="drop">Drop a picture, or a .safetensors file</div>` : nothing}
     `;
   }
 
@@ -407,6 +384,7 @@ export class PofxElement extends LitElement {
         label="Samples; choose one to ask how likely it is"
         .columns=${4}
         .items=${this.#sampleItems()}
+        .selected=${this.chosen?.list === "samples" ? this.chosen.index : -1}
         @pick=${this.#onSample}
         aria-busy=${this.sampling}
       ></pofx-picture-list>
@@ -453,6 +431,7 @@ export class PofxElement extends LitElement {
       <div class="ask-grid">
         <div class="question">
           <pofx-pad @stroke=${this.#onStroke} @clear=${this.#onClear}></pofx-pad>
+          <p class="caption">${this.question}</p>
           <div class="tools">
             <button type="button" @click=${() => this.#pad?.clear()}>Clear</button>
             <button type="button" @click=${this.#chooseFile}>Open picture…</button>
@@ -464,6 +443,7 @@ export class PofxElement extends LitElement {
             label="Held-out test digits, and pictures that are no digits"
             .columns=${7}
             .items=${this.examples.length > 0 ? this.examples.map((e) => ({ ...e, max: 255 })) : EMPTY_EXAMPLES}
+            .selected=${this.chosen?.list === "examples" ? this.chosen.index : -1}
             @pick=${this.#onExample}
           ></pofx-picture-list>
         </div>

@@ -76,6 +76,7 @@ export class Model extends EventTarget {
 
   /** @type {BackendChoice} */ #choice;
   /** @type {Blob | undefined} */ #weights;
+  /** Why WebGPU is not to be tried again. @type {string | undefined} */ #noWebgpu;
   #handle = 0;
   #generation = -1;
   #closed = false;
@@ -160,7 +161,11 @@ export class Model extends EventTarget {
   async reopen({ signal, onProgress } = {}) {
     const { event } = await host.run(
       { type: "open", model: this.id, backend: this.#choice },
-      { payload: this.#weights, signal, onMessage: this.#listener(onProgress) },
+      {
+        payload: { weights: this.#weights, noWebgpu: this.#noWebgpu },
+        signal,
+        onMessage: this.#listener(onProgress),
+      },
     );
     if (event.type !== "done" || event.reply.type !== "opened") throw unexpected(event);
     this.card = JSON.parse(event.reply.card);
@@ -175,7 +180,11 @@ export class Model extends EventTarget {
    */
   async #run(command, { onProgress, onMessage, ...options }) {
     if (this.#closed) throw new PofxError("bad-request", "This model was closed.");
-    if (this.#generation !== host.generation) await this.#once({ signal: options.signal, onProgress });
+    if (this.#generation !== host.generation) {
+      // What crashed once on the GPU may well do so again.
+      if (this.backend.name === "webgpu") this.#noWebgpu = `The engine crashed on WebGPU (${host.lastCrash}), so the CPU is used.`;
+      await this.#once({ signal: options.signal, onProgress });
+    }
     const listener = this.#listener(onProgress);
     return host.run({ ...command, model: this.#handle }, {
       ...options,

@@ -60,8 +60,8 @@ async function prepare(command, payload, job) {
   switch (command.type) {
     case "open":
       return {
-        ...(await openModelFiles(new URL(`models/${command.model}/`, base), payload, job, sha256)),
-        noWebgpu: command.backend === "cpu" ? undefined : await whyNoWebgpu(),
+        ...(await openModelFiles(new URL(`models/${command.model}/`, base), payload.weights, job, sha256)),
+        noWebgpu: command.backend === "cpu" ? undefined : (payload.noWebgpu ?? (await whyNoWebgpu())),
       };
     case "log-prob":
       return payload instanceof Blob ? readImage(payload) : payload;
@@ -84,5 +84,10 @@ async function whyNoWebgpu() {
 }
 
 /** @typedef {typeof api} WorkerApi */
+
+// A trap while a future is polled surfaces here, and no other thread would hear of it.
+self.addEventListener("unhandledrejection", ({ reason }) => {
+  self.postMessage({ crash: reason instanceof Error ? reason.message : String(reason) });
+});
 
 Comlink.expose(api);

@@ -31,9 +31,10 @@ impl Failure {
     }
 }
 
-/// As a sentence: capital letter, full stop.
+/// As a sentence: capital letter, full stop. Drivers and compilers add lines of detail: the first one says what is wrong.
 pub(crate) fn sentence(text: impl ToString) -> String {
     let text = text.to_string();
+    let text = text.lines().next().unwrap_or_default().trim_end();
     let mut chars = text.chars();
     let first = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
     let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };

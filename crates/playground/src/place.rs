@@ -53,7 +53,8 @@ impl Session {
     /// Err: why not, as a sentence.
     async fn place_on_gpu(&mut self, model: &mut OpenModel) -> Result<(), String> {
         let gpu = self.open_gpu().await?;
-        let expected = if model.own { golden_by_cpu(model).await.map_err(|f| f.message)? } else { model.golden.clone() };
+        let expected =
+            if model.own { golden_by_cpu(model).await.map_err(|f| f.message)? } else { model.golden.clone() };
         let again = if self.losses > 0 { "The GPU was lost once and taken again. " } else { "" };
         let reason = format!("{again}Its numbers agree with the CPU engine’s on this model’s test vectors.");
         model.move_to(gpu, BackendInfo { name: BackendName::Webgpu, verified: true, reason });

@@ -99,7 +99,10 @@ impl Session {
 
     async fn sample(&mut self, handle: u32, n: u32, seed: u64, sink: &impl Sink) -> Result<Answer, Failure> {
         if !(1..=MAX_SAMPLES).contains(&n) {
-            return Err(Failure::new("bad-request", format!("From 1 to {MAX_SAMPLES} pictures can be drawn, not {n}.")));
+            return Err(Failure::new(
+                "bad-request",
+                format!("From 1 to {MAX_SAMPLES} pictures can be drawn, not {n}."),
+            ));
         }
         self.with_model(handle, sink, async |model| draw(model, n as usize, seed, sink).await).await?;
         Ok((Reply::Sampled, Vec::new()))
@@ -136,7 +139,8 @@ impl Session {
             self.given_up = Some(why.message);
         }
         self.place(model, BackendChoice::Auto, sink).await?;
-        let backend = BackendInfo { reason: format!("{} The job went on here.", model.backend.reason), ..model.backend.clone() };
+        let backend =
+            BackendInfo { reason: format!("{} The job went on here.", model.backend.reason), ..model.backend.clone() };
         model.backend = backend.clone();
         sink.emit(Event::Backend { backend }, Vec::new());
         Ok(())

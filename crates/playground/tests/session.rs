@@ -36,7 +36,8 @@ fn files() -> Files {
     let run = |program: graph::Program, inputs: &[(&str, &[f32])], output: &str| {
         let mut loaded = pollster::block_on(engine::Engine::cpu().load(&program)).unwrap();
         let all = weights.iter().chain(inputs.iter().copied());
-        all.filter(|(name, _)| program.input(name).is_some()).for_each(|(n, v)| graph::Run::write(&mut loaded, n, v).unwrap());
+        all.filter(|(name, _)| program.input(name).is_some())
+            .for_each(|(n, v)| graph::Run::write(&mut loaded, n, v).unwrap());
         graph::Run::step(&mut loaded).unwrap();
         pollster::block_on(graph::Run::read(&loaded, output)).unwrap()
     };
@@ -45,7 +46,13 @@ fn files() -> Files {
     golden.insert("z", &[2, NETWORK.latents], z);
     let (weights, golden) = (weights.to_bytes(false).unwrap(), golden.to_bytes(false).unwrap());
     let card = card(&weights, &golden);
-    Files { card: serde_json::to_string(&card).unwrap(), weights, golden, own: false, no_webgpu: Some("None here.".into()) }
+    Files {
+        card: serde_json::to_string(&card).unwrap(),
+        weights,
+        golden,
+        own: false,
+        no_webgpu: Some("None here.".into()),
+    }
 }
 
 fn card(weights: &[u8], golden: &[u8]) -> Card {

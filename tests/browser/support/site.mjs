@@ -42,6 +42,8 @@ export async function serveDist(intercept = () => false) {
     if (!intercept(relative, response)) void sendFile(relative, response);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
+  // A test that fails before it closes its site must not keep the runner alive.
+  server.unref();
   const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
   return {
     url: `http://127.0.0.1:${port}${SUB_PATH}`,

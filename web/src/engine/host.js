@@ -111,16 +111,19 @@ export class Host {
 
   /** @param {Worker} worker @param {(error: PofxError) => void} failed */
   #watch(worker, failed) {
-    worker.addEventListener("message", (message) => {
-      if (typeof message.data?.panic === "string") this.#panic = message.data.panic;
+    const crash = (/** @type {string} */ text) => {
+      if (worker !== this.#worker) return;
+      const error = new PofxError("engine-crashed", `The engine crashed and was replaced: ${firstLine(this.#panic || text)}.`);
+      this.#crashed(error);
+      failed(error);
+    };
+    worker.addEventListener("message", ({ data }) => {
+      if (typeof data?.panic === "string") this.#panic = data.panic;
+      if (typeof data?.crash === "string") crash(data.crash);
     });
     worker.addEventListener("error", (event) => {
       event.preventDefault();
-      if (worker !== this.#worker) return;
-      const text = this.#panic || event.message || "the worker did not start";
-      const error = new PofxError("engine-crashed", `The engine crashed and was replaced: ${firstLine(text)}`);
-      this.#crashed(error);
-      failed(error);
+      crash(event.message || "the worker did not start");
     });
   }
 

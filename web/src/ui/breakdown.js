@@ -93,7 +93,7 @@ export class Breakdown extends LitElement {
       }
       @container pofx (max-width: 52rem) {
         :host {
-          grid-template-columns: 1fr 1fr;
+          grid-template-columns: minmax(0, 1fr) minmax(0, 1fr);
         }
         .parts {
           grid-column: 1 / -1;

@@ -9,25 +9,16 @@ export const elementStyles = css`
     outline: none;
   }
   .top {
-    display: flex;
-    flex-wrap: wrap;
-    align-items: center;
-    justify-content: space-between;
-    gap: 0.3rem 1.5rem;
-    min-height: 2.4rem;
     margin-bottom: 0.9rem;
   }
   .progress {
     display: flex;
     align-items: center;
     gap: 0.8rem;
-    min-height: 1.5rem;
-    color: var(--muted);
-    font-size: 0.9375rem;
     font-variant-numeric: tabular-nums;
   }
   progress {
-    width: 9rem;
+    width: 8rem;
     height: 0.5rem;
     accent-color: var(--accent);
   }
@@ -136,6 +127,15 @@ export const elementStyles = css`
     grid-template-columns: minmax(0, 17.5rem) minmax(0, 1fr);
     gap: 1.8rem;
   }
+  .caption {
+    margin: 0.4rem 0 0;
+    min-height: 1.5em;
+    color: var(--muted);
+    font-size: 0.9375rem;
+    overflow: hidden;
+    text-overflow: ellipsis;
+    white-space: nowrap;
+  }
   .tools {
     display: flex;
     flex-wrap: wrap;
@@ -169,6 +169,12 @@ export const elementStyles = css`
   @container pofx (max-width: 62rem) {
     .panels {
       grid-template-columns: minmax(0, 1fr);
+    }
+    .column {
+      display: contents;
+    }
+    pofx-reading {
+      order: 1;
     }
     .sample pofx-picture-list {
       max-width: 30rem;

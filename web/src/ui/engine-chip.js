@@ -11,9 +11,12 @@ export function chipText({ name, verified }) {
   return verified ? "WebGPU (verified)" : "WebGPU (not verified)";
 }
 
-/** `<pofx-engine-chip>`: property `backend`; nothing: it is being chosen. */
+/**
+ * `<pofx-engine-chip>`: properties `backend` (nothing: it is being chosen) and `busy`: then the slot, which tells what is
+ * going on, takes the place of the reason, so that neither needs room of its own.
+ */
 export class EngineChip extends LitElement {
-  static properties = { backend: { attribute: false } };
+  static properties = { backend: { attribute: false }, busy: { type: Boolean, reflect: true } };
 
   static styles = [
     shared,
@@ -23,7 +26,8 @@ export class EngineChip extends LitElement {
         flex-wrap: wrap;
         align-items: center;
         gap: 0.3rem 0.8rem;
-        min-height: 2rem;
+        align-content: flex-start;
+        min-height: 2.4rem;
         font-size: 0.9375rem;
       }
       .chip {
@@ -52,18 +56,28 @@ export class EngineChip extends LitElement {
       .why {
         color: var(--muted);
       }
+      @container pofx (max-width: 40rem) {
+        :host {
+          /* The chip, and two lines of reasons. */
+          min-height: 5.4rem;
+        }
+        .why {
+          flex-basis: 100%;
+        }
+      }
     `,
   ];
 
   constructor() {
     super();
     /** @type {BackendInfo | undefined} */ this.backend = undefined;
+    this.busy = false;
   }
 
   render() {
     const b = this.backend;
     return html`<span class="chip ${b?.name ?? ""}"><span class="hidden">Engine: </span>${b ? chipText(b) : "Choosing an engine"}</span>
-      <span class="why">${b?.reason ?? ""}</span>`;
+      <span class="why">${this.busy ? html`<slot></slot>` : b?.reason}</span>`;
   }
 }
 

@@ -1,0 +1,265 @@
+// The page as a person meets it: without a click, by pointer, by keyboard, on a phone, in the dark, and when something is
+// wrong.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { after, before, test } from "node:test";
+import { launch, openSite } from "./support/browser.mjs";
+import { ready } from "./support/lab.mjs";
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core"), "utf8");
+
+/** @type {import("playwright-core").Browser} */
+let browser;
+before(async () => void (browser = await launch()));
+after(() => browser.close());
+
+/** The answer as it is written. @param {import("playwright-core").Page} page */
+async function headline(page) {
+  return (await page.locator("pofx-answer .headline").innerText()).replace(/\s+/g, " ");
+}
+
+/** Waits until the answer is not `before`. */
+async function nextAnswer(page, before) {
+  await page.waitForFunction(
+    (before) => {
+      const answer = document.querySelector("p-of-x").shadowRoot.querySelector("pofx-answer");
+      const text = answer.shadowRoot.querySelector(".value").textContent;
+      return !answer.stale && /\d/.test(text) && !before.startsWith(text.trim());
+    },
+    before,
+    { timeout: 20_000 },
+  );
+  return headline(page);
+}
+
+for (const [backend, chip] of [["cpu", "CPU (WASM SIMD)"], ["webgpu", "WebGPU (verified)"]]) {
+  test(`without a click: 16 samples, an answer, and the chip says ${chip}`, async () => {
+    const { page, trouble, close } = await openSite(browser, { query: `?backend=${backend}` });
+    await ready(page);
+    assert.match(await page.locator("pofx-engine-chip .chip").innerText(), new RegExp(chip.replace(/[()]/g, "\\$&")));
+    assert.match(await headline(page), /^log p\(x\) ≥ −\d+\.\d nats \(lower bound, IWAE k=64, ± \d+\.\d\)$/);
+    assert.match(await page.locator("pofx-answer .rank").innerText(), /More likely than .+% of held-out test digits/);
+    assert.match(await page.locator("pofx-surprise p").innerText(), /hold half of the surprise/);
+    const parts = await page.locator("pofx-breakdown td.number").allInnerTexts();
+    const [recon, kl, elbo] = parts.map((text) => Number(text.replace("−", "-")));
+    assert.ok(Math.abs(recon + kl - elbo) < 0.11, parts.join(" "));
+    await close();
+    assert.deepEqual(trouble, []);
+  });
+}
+
+test("drawing with the pointer is answered while and after the stroke", async () => {
+  const { page, trouble, close } = await openSite(browser, { query: "?backend=cpu" });
+  await ready(page);
+  const first = await headline(page);
+  await page.locator("p-of-x").getByRole("button", { name: "Clear" }).click();
+  assert.match(await headline(page), /^log p\(x\) ≥ – nats/);
+  const box = await page.locator("pofx-pad .ink").boundingBox();
+  await page.mouse.move(box.x + box.width / 2, box.y + 50);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width / 2 - 6, box.y + box.height - 50, { steps: 12 });
+  await page.mouse.up();
+  const second = await nextAnswer(page, first);
+  assert.match(await page.locator("pofx-breakdown .notes").innerText(), /centred by mass/);
+  const value = (text) => Number(/−(\d+\.\d)/.exec(text)[1]);
+  assert.ok(value(second) < 120, `a stroke is a fair one: ${second}`);
+  await close();
+  assert.deepEqual(trouble, []);
+});
+
+test("everything works from the keyboard alone", async () => {
+  const { page, trouble, close } = await openSite(browser, { query: "?backend=cpu" });
+  await ready(page);
+  const focused = () =>
+    page.evaluate(() => {
+      let element = document.activeElement;
+      while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement;
+      return `${element.tagName} ${element.getAttribute("aria-label") ?? element.textContent.trim()}`;
+    });
+  const tabTo = async (pattern) => {
+    for (let i = 0; i < 40; i += 1) {
+      await page.keyboard.press("Tab");
+      if (pattern.test(await focused())) return;
+    }
+    assert.fail(`Tab never reaches ${pattern}`);
+  };
+  let last = await headline(page);
+  await tabTo(/Sample 1 of 16/);
+  await page.keyboard.press("ArrowDown");
+  assert.match(await focused(), /Sample 5 of 16/);
+  await page.keyboard.press("Enter");
+  last = await nextAnswer(page, last);
+  await tabTo(/^INPUT/);
+  await page.keyboard.press("Control+a");
+  await page.keyboard.type("41");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => location.hash.includes("seed=41"));
+  await tabTo(/Drawing pad/);
+  await page.keyboard.press("Delete");
+  await page.keyboard.press("Space");
+  for (let i = 0; i < 12; i += 1) await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Space");
+  last = await nextAnswer(page, last);
+  await tabTo(/Test digit 0/);
+  await page.keyboard.press("End");
+  assert.match(await focused(), /Nothing at all/);
+  await page.keyboard.press("Space");
+  await nextAnswer(page, last);
+  await close();
+  assert.deepEqual(trouble, []);
+});
+
+test("the address holds seed and picture, and brings both back", async () => {
+  const { page, url, close } = await openSite(browser, { query: "?backend=cpu" });
+  await ready(page);
+  const before = await headline(page);
+  await page.locator("p-of-x").getByRole("option", { name: "Test digit 7" }).click();
+  const answer = await nextAnswer(page, before);
+  const { hash } = new URL(page.url());
+  assert.match(hash, /^#v=1&seed=7&x=[\w-]{131}$/);
+  const other = await page.context().newPage();
+  await other.goto(`${url}?backend=cpu${hash.replace("seed=7", "seed=9")}`);
+  await ready(other);
+  assert.equal(await other.locator("p-of-x #seed").inputValue(), "9");
+  // Another seed gives other importance samples, so the answer agrees to its error bar.
+  const value = (text) => Number(/−(\d+\.\d)/.exec(text)[1]);
+  assert.ok(Math.abs(value(await headline(other)) - value(answer)) < 4);
+  await other.goto("about:blank");
+  await other.goto(`${url}?backend=cpu#v=1&seed=%3Cimg%20onerror%3Dalert(1)%3E&x=!!!`);
+  const alert = other.locator("p-of-x .alert p");
+  await alert.waitFor();
+  assert.match(await alert.innerText(), /^A seed is a whole number/);
+  await close();
+});
+
+test("a seed that is no number, a file that is no picture, weights that do not fit: a sentence, and on it goes", async () => {
+  const { page, close } = await openSite(browser, { query: "?backend=cpu" });
+  await ready(page);
+  const alert = page.locator("p-of-x .alert p");
+  const seed = page.locator("p-of-x #seed");
+  await seed.fill("seven");
+  await page.locator("p-of-x").getByRole("button", { name: "Generate" }).click();
+  assert.equal(await alert.innerText(), "A seed is a whole number from 0 to 9007199254740991, and “seven” is not.");
+  assert.equal(await seed.getAttribute("aria-invalid"), "true");
+  await seed.fill("12");
+  await page.locator("p-of-x").getByRole("button", { name: "Generate" }).click();
+  await page.waitForFunction(() => location.hash.includes("seed=12"));
+  assert.equal(await alert.count(), 0);
+
+  const text = { name: "letter.png", mimeType: "image/png", buffer: Buffer.from("Dear model") };
+  await page.locator("p-of-x #file").setInputFiles(text);
+  await alert.waitFor();
+  assert.match(await alert.innerText(), /“letter.png” is not a picture/);
+
+  const weights = { name: "mine.safetensors", mimeType: "", buffer: Buffer.from("these are no weights") };
+  await drop(page, weights);
+  await page.waitForFunction(() => /safetensors/.test(document.querySelector("p-of-x").shadowRoot.querySelector(".alert p")?.textContent));
+
+  const before = await headline(page);
+  await page.locator("p-of-x").getByRole("option", { name: "Test digit 3" }).click();
+  await nextAnswer(page, before);
+  assert.equal(await alert.count(), 0);
+  await close();
+});
+
+/** Drops a file onto the page. */
+async function drop(page, { name, buffer }) {
+  await page.evaluate(
+    ([name, text]) => {
+      const data = new DataTransfer();
+      data.items.add(new File([text], name));
+      document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+    },
+    [name, buffer.toString()],
+  );
+}
+
+test("pictures that are dropped or pasted are asked about", async () => {
+  const { page, trouble, close } = await openSite(browser, { query: "?backend=cpu" });
+  await ready(page);
+  for (const kind of ["drop", "paste"]) {
+    const before = await headline(page);
+    await page.evaluate(async (kind) => {
+      const canvas = new OffscreenCanvas(90, 120);
+      const context = canvas.getContext("2d");
+      context.fillStyle = "white";
+      context.fillRect(0, 0, 90, 120);
+      context.fillStyle = "black";
+      context.fillRect(kind === "drop" ? 40 : 20, 10, 14, 100);
+      if (kind === "paste") context.fillRect(20, 10, 50, 14);
+      const data = new DataTransfer();
+      data.items.add(new File([await canvas.convertToBlob()], `${kind}.png`, { type: "image/png" }));
+      const options = { bubbles: true, cancelable: true };
+      const event = kind === "drop" ? new DragEvent("drop", { ...options, dataTransfer: data }) : new ClipboardEvent("paste", { ...options, clipboardData: data });
+      document.body.dispatchEvent(event);
+    }, kind);
+    await nextAnswer(page, before);
+    assert.match(await page.locator("pofx-breakdown .notes").innerText(), /black and white were swapped/);
+  }
+  await close();
+  assert.deepEqual(trouble, []);
+});
+
+for (const colorScheme of ["light", "dark"]) {
+  for (const width of [1280, 390]) {
+    test(`axe finds nothing: ${colorScheme}, ${width} pixels wide; nothing overflows, nothing jumps`, async () => {
+      const { page, trouble, close } = await openSite(browser, {
+        query: "?backend=cpu",
+        context: { colorScheme, viewport: { width, height: 900 }, reducedMotion: "reduce" },
+        prepare: (page) => page.addInitScript(watchLayout),
+      });
+      await ready(page);
+      const shift = await page.evaluate(() => globalThis.layoutShift);
+      await page.locator("p-of-x summary").evaluateAll((all) => all.forEach((summary) => (summary.parentElement.open = true)));
+      await page.locator("pofx-surprise table").waitFor();
+      const violations = await page.evaluate(`${AXE}; axe.run().then(({ violations }) => violations)`);
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      await close();
+      assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`), []);
+      assert.ok(overflow <= 0, `${overflow} pixels too wide`);
+      assert.ok(shift < 0.1, `layout shift ${shift}`);
+      assert.deepEqual(trouble, []);
+    });
+  }
+}
+
+/** Runs in the page: adds up the layout shifts until the first answer. */
+function watchLayout() {
+  globalThis.layoutShift = 0;
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) if (!entry.hadRecentInput) globalThis.layoutShift += entry.value;
+  }).observe({ type: "layout-shift", buffered: true });
+}
+
+test("a run is announced in a few sentences, not in hundreds", async () => {
+  const { page, close } = await openSite(browser, {
+    query: "?backend=cpu",
+    prepare: (page) =>
+      page.addInitScript(() => {
+        globalThis.said = [];
+        addEventListener("load", () => {
+          const status = document.querySelector("p-of-x").shadowRoot.querySelector("[role=status]");
+          new MutationObserver(() => globalThis.said.push(status.textContent)).observe(status, { characterData: true, childList: true, subtree: true });
+        });
+      }),
+  });
+  await ready(page);
+  const said = await page.evaluate(() => globalThis.said);
+  await close();
+  assert.ok(said.length >= 1 && said.length <= 6, said.join("\n"));
+  assert.match(said.at(-1), /log p\(x\) ≥/);
+});
+
+test("the theme can be changed and is remembered", async () => {
+  const { page, close } = await openSite(browser, { query: "?backend=cpu", context: { colorScheme: "light" } });
+  const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const light = await background();
+  await page.getByRole("button", { name: "Dark theme" }).click();
+  const dark = await background();
+  assert.notEqual(light, dark);
+  await page.reload();
+  assert.equal(await background(), dark);
+  await close();
+});

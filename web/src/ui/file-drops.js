@@ -1,0 +1,66 @@
+// Files that are dropped anywhere on the page, or pasted into it.
+
+/** A Lit controller: listens while its host is on the page. */
+export class FileDrops {
+  /** Whether a file is being held over the page. */
+  dragging = false;
+
+  /** @type {import("lit").ReactiveControllerHost} */ #host;
+  /** @type {(file: File) => void} */ #take;
+
+  /**
+   * @param {import("lit").ReactiveControllerHost} host
+   * @param {(file: File) => void} take
+   */
+  constructor(host, take) {
+    this.#host = host;
+    this.#take = take;
+    host.addController(this);
+  }
+
+  hostConnected() {
+    document.addEventListener("paste", this.#onPaste);
+    document.addEventListener("dragover", this.#onDragOver);
+    document.addEventListener("dragleave", this.#onDragLeave);
+    document.addEventListener("drop", this.#onDrop);
+  }
+
+  hostDisconnected() {
+    document.removeEventListener("paste", this.#onPaste);
+    document.removeEventListener("dragover", this.#onDragOver);
+    document.removeEventListener("dragleave", this.#onDragLeave);
+    document.removeEventListener("drop", this.#onDrop);
+  }
+
+  #onPaste = (/** @type {ClipboardEvent} */ event) => this.#use(event, event.clipboardData);
+
+  #onDrop = (/** @type {DragEvent} */ event) => {
+    this.#drag(false);
+    this.#use(event, event.dataTransfer);
+  };
+
+  #onDragOver = (/** @type {DragEvent} */ event) => {
+    if (!event.dataTransfer?.types.includes("Files")) return;
+    event.preventDefault();
+    this.#drag(true);
+  };
+
+  #onDragLeave = (/** @type {DragEvent} */ event) => {
+    if (event.relatedTarget === null) this.#drag(false);
+  };
+
+  /** @param {Event} event @param {DataTransfer | null} data */
+  #use(event, data) {
+    const file = data?.files[0];
+    if (!file) return;
+    event.preventDefault();
+    this.#take(file);
+  }
+
+  /** @param {boolean} dragging */
+  #drag(dragging) {
+    if (this.dragging === dragging) return;
+    this.dragging = dragging;
+    this.#host.requestUpdate();
+  }
+}
