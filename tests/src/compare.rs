@@ -1,24 +1,16 @@
 //! One Program on both engines: the CPU engine is the reference.
 
+use crate::close::Tolerance;
 use engine::gpu::{Gpu, Limits, Options, Plan};
 use engine::{Cpu, Error};
 use graph::{NodeId, Op, Program, Run};
 use pollster::block_on;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// Tolerance of a comparison: |a - b| <= atol + rtol max(|a|, |b|).
-#[derive(Clone, Copy, Debug)]
-pub struct Tolerance {
-    /// Absolute part.
-    pub atol: f32,
-    /// Relative part.
-    pub rtol: f32,
-}
-
 /// For pointwise results: a few units in the last place of f32.
-pub const POINTWISE: Tolerance = Tolerance { atol: 1e-6, rtol: 1e-5 };
+pub const POINTWISE: Tolerance = Tolerance::new(1e-6, 1e-5);
 /// For sums of up to some thousand terms of size 1, added in another order.
-pub const SUMS: Tolerance = Tolerance { atol: 1e-4, rtol: 1e-4 };
+pub const SUMS: Tolerance = Tolerance::new(1e-4, 1e-4);
 
 /// The one GPU of a test binary, for one test at a time: drivers are least reliable with many devices and threads.
 pub fn gpu() -> MutexGuard<'static, Gpu> {
@@ -105,8 +97,7 @@ pub fn agree_within(
 /// The first element at which two results differ by more than the tolerance; NaN differs from all.
 pub fn first_difference(a: &[f32], b: &[f32], tolerance: Tolerance) -> Option<usize> {
     assert_eq!(a.len(), b.len());
-    let close =
-        |(x, y): (&f32, &f32)| x == y || (x - y).abs() <= tolerance.atol + tolerance.rtol * x.abs().max(y.abs());
+    let close = |(x, y): (&f32, &f32)| !x.is_nan() && tolerance.allows(f64::from(*x), f64::from(*y));
     a.iter().zip(b).position(|pair| !close(pair))
 }
 

@@ -1,13 +1,14 @@
 //! Random graphs with random outputs and states: whatever the planner fuses, merges, reuses or replaces in place, the
 //! values are those of the CPU engine, which does none of that.
 
-use conformance::compare::{Tolerance, agree_within, inputs};
+use conformance::close::Tolerance;
+use conformance::compare::{agree_within, inputs};
 use engine::gpu::Limits;
 use graph::{Graph, Program, Tensor, Window};
 use proptest::prelude::*;
 
 /// Chains of some ten operations on values of size 1, sums among them.
-const CHAIN: Tolerance = Tolerance { atol: 3e-5, rtol: 3e-4 };
+const CHAIN: Tolerance = Tolerance::new(3e-5, 3e-4);
 
 /// A sequence of choices; zeros after its end.
 struct Choices<'a>(std::slice::Iter<'a, u16>);
