@@ -48,7 +48,7 @@ impl From<engine::Error> for Failure {
             NoGpu(_) => ("no-webgpu", true),
             Limit { .. } | OutOfMemory(_) => ("out-of-memory", true),
             DeviceLost(_) => ("device-lost", true),
-            Shader { .. } => ("engine-crashed", true),
+            Shader { .. } => ("engine-failed", true),
             NoSuch(_) | Length { .. } | NoValue(_) | Cpu { .. } => ("engine-failed", false),
         };
         Failure { code, message: sentence(e), blames_gpu }
