@@ -80,7 +80,13 @@ impl Run for Loaded {
         Ok(())
     }
 
-    async fn read(&self, name: &str) -> Result<Vec<f32>, Error> {
+    async fn read_all(&self, names: &[&str]) -> Result<Vec<Vec<f32>>, Error> {
+        names.iter().map(|name| self.value(name)).collect()
+    }
+}
+
+impl Loaded {
+    fn value(&self, name: &str) -> Result<Vec<f32>, Error> {
         let (id, value) = match self.program.outputs.iter().position(|(n, _)| n == name) {
             Some(slot) => (self.program.outputs[slot].1, &self.outputs[slot]),
             None => {
@@ -91,9 +97,7 @@ impl Run for Loaded {
         let value = value.as_ref().ok_or_else(|| Error::NoValue(name.into()))?;
         value.flatten_all().and_then(|t| t.to_vec1()).map_err(|e| self.failed(id, &e))
     }
-}
 
-impl Loaded {
     fn failed(&self, id: NodeId, error: &candle_core::Error) -> Error {
         let node = self.program.node(id);
         Error::Cpu { node: format!("%{} = {} {:?}", id.0, node.op, node.shape), message: error.to_string() }

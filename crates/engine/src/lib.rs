@@ -66,10 +66,10 @@ impl Run for Loaded {
         }
     }
 
-    async fn read(&self, name: &str) -> Result<Vec<f32>, Error> {
+    async fn read_all(&self, names: &[&str]) -> Result<Vec<Vec<f32>>, Error> {
         match self {
-            Loaded::Cpu(l) => l.read(name).await,
-            Loaded::Gpu(l) => l.read(name).await,
+            Loaded::Cpu(l) => l.read_all(names).await,
+            Loaded::Gpu(l) => l.read_all(names).await,
         }
     }
 }

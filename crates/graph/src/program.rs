@@ -101,6 +101,12 @@ pub trait Run {
     /// Computes all outputs once and moves the state on. Does not wait for the device.
     fn step(&mut self) -> Result<(), Self::Error>;
 
-    /// The value of an output (of the last step) or of a state, in row-major order. The one place that waits.
-    fn read(&self, name: &str) -> impl Future<Output = Result<Vec<f32>, Self::Error>>;
+    /// The values of outputs (of the last step) or of states, each in row-major order. The one place that waits, and it
+    /// waits once: in a browser that can take 100 ms.
+    fn read_all(&self, names: &[&str]) -> impl Future<Output = Result<Vec<Vec<f32>>, Self::Error>>;
+
+    /// [`Run::read_all`] for one value.
+    fn read(&self, name: &str) -> impl Future<Output = Result<Vec<f32>, Self::Error>> {
+        async move { Ok(self.read_all(&[name]).await?.swap_remove(0)) }
+    }
 }

@@ -132,21 +132,23 @@ pub async fn log_prob<R: Run>(
 ) -> Result<Estimate, Error<R::Error>> {
     encoder.write("x", x)?;
     encoder.step()?;
-    let (mu, logvar) = (encoder.read("mu").await?, encoder.read("logvar").await?);
+    let q = encoder.read_all(&["mu", "logvar"]).await?;
+    let (mu, logvar) = (&q[0], &q[1]);
     weigher.write("x", x)?;
-    weigher.write("mu", &mu)?;
-    weigher.write("logvar", &logvar)?;
+    weigher.write("mu", mu)?;
+    weigher.write("logvar", logvar)?;
     let size = |name: &str| weigher.program().shape_of(name).map_or(0, |s| s.iter().product::<usize>());
     let (batch, mut eps) = (size("log_w"), vec![0f32; size("eps")]);
     let with_pixels = weigher.program().output("pixels").is_some();
+    let wanted = &["log_w", "recon", "pixels"][..if with_pixels { 3 } else { 2 }];
     let total = k.div_ceil(batch) * batch;
     let mut weights = Weights::default();
     while weights.len() < total {
         noise.fill_normal(&mut eps);
         weigher.write("eps", &eps)?;
         weigher.step()?;
-        let pixels = if with_pixels { Some(weigher.read("pixels").await?) } else { None };
-        weights.push(&weigher.read("log_w").await?, &weigher.read("recon").await?, pixels.as_deref());
+        let values = weigher.read_all(wanted).await?;
+        weights.push(&values[0], &values[1], values.get(2).map(Vec::as_slice));
         let (nats, std_error) = (weights.log_mean(), weights.std_error());
         if nats.is_nan() {
             return Err(Error::NotANumber);
@@ -155,7 +157,7 @@ pub async fn log_prob<R: Run>(
             return Err(Error::Stopped);
         }
     }
-    Ok(estimate(&weights, elbo::normal_kl(&mu, &logvar), x.len()))
+    Ok(estimate(&weights, elbo::normal_kl(mu, logvar), x.len()))
 }
 
 fn estimate(weights: &Weights, kl: f64, d: usize) -> Estimate {

@@ -83,34 +83,6 @@ impl Loaded {
         &self.plan
     }
 
-    /// Reads several values with one wait: in a browser each wait costs up to 100 ms.
-    pub async fn read_all(&self, names: &[&str]) -> Result<Vec<Vec<f32>>, Error> {
-        let found: Vec<(usize, usize)> = names.iter().map(|name| self.find(name)).collect::<Result<_, _>>()?;
-        self.gpu.health.check()?;
-        let bytes = found.iter().map(|f| 4 * f.1 as u64).sum();
-        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-        let descriptor = wgpu::BufferDescriptor { label: None, size: bytes, usage, mapped_at_creation: false };
-        let staging = self.gpu.device.create_buffer(&descriptor);
-        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
-        let mut at = 0;
-        for &(buffer, len) in &found {
-            encoder.copy_buffer_to_buffer(&self.buffers[buffer], 0, &staging, at, Some(4 * len as u64));
-            at += 4 * len as u64;
-        }
-        self.gpu.queue.submit([encoder.finish()]);
-        self.mapped(&staging).await?;
-        let lost = |e: &dyn std::fmt::Display| Error::DeviceLost(format!("reading back failed: {e}"));
-        let view = staging.get_mapped_range(..).map_err(|e| lost(&e))?;
-        let values: Vec<f32> = bytemuck::pod_collect_to_vec(&view);
-        let mut rest = values.as_slice();
-        let mut take = |&(_, len): &(usize, usize)| {
-            let (head, tail) = rest.split_at(len);
-            rest = tail;
-            head.to_vec()
-        };
-        Ok(found.iter().map(&mut take).collect())
-    }
-
     /// Buffer and length of an output or else of an input.
     fn find(&self, name: &str) -> Result<(usize, usize), Error> {
         let by_name = |list: &[(String, usize)]| list.iter().find(|(n, _)| n == name).map(|f| f.1);
@@ -204,8 +176,30 @@ impl Run for Loaded {
         Ok(())
     }
 
-    async fn read(&self, name: &str) -> Result<Vec<f32>, Error> {
-        let mut values = self.read_all(&[name]).await?;
-        values.pop().ok_or_else(|| Error::NoSuch(name.into()))
+    async fn read_all(&self, names: &[&str]) -> Result<Vec<Vec<f32>>, Error> {
+        let found: Vec<(usize, usize)> = names.iter().map(|name| self.find(name)).collect::<Result<_, _>>()?;
+        self.gpu.health.check()?;
+        let bytes = found.iter().map(|f| 4 * f.1 as u64).sum();
+        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+        let descriptor = wgpu::BufferDescriptor { label: None, size: bytes, usage, mapped_at_creation: false };
+        let staging = self.gpu.device.create_buffer(&descriptor);
+        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+        let mut at = 0;
+        for &(buffer, len) in &found {
+            encoder.copy_buffer_to_buffer(&self.buffers[buffer], 0, &staging, at, Some(4 * len as u64));
+            at += 4 * len as u64;
+        }
+        self.gpu.queue.submit([encoder.finish()]);
+        self.mapped(&staging).await?;
+        let lost = |e: &dyn std::fmt::Display| Error::DeviceLost(format!("reading back failed: {e}"));
+        let view = staging.get_mapped_range(..).map_err(|e| lost(&e))?;
+        let values: Vec<f32> = bytemuck::pod_collect_to_vec(&view);
+        let mut rest = values.as_slice();
+        let mut take = |&(_, len): &(usize, usize)| {
+            let (head, tail) = rest.split_at(len);
+            rest = tail;
+            head.to_vec()
+        };
+        Ok(found.iter().map(&mut take).collect())
     }
 }
