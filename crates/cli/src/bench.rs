@@ -1,7 +1,7 @@
 //! `pofx bench`: speed of the trainer and of the page's two questions on the native CPU engine, and the number of GPU
 //! dispatches that each Program is planned to.
 
-use crate::logprob::{BATCH, Query};
+use crate::logprob::Query;
 use crate::model::Model;
 use crate::sample;
 use anyhow::Result;
@@ -15,6 +15,9 @@ use std::time::Instant;
 
 /// Timed runs of each kind, after one that is not counted; medians are printed.
 const ROUNDS: usize = 9;
+
+/// Importance samples of the page's quick answer.
+const QUERY_K: usize = 64;
 
 /// What `pofx bench --json` prints. Times are medians.
 #[derive(Serialize)]
@@ -50,19 +53,19 @@ pub(crate) fn bench(model: &Model) -> Result<Report> {
     trainer.write("eps", &eps)?;
     trainer.write("rate", &[0.0])?;
     let step = median(|| Ok(trainer.step()?))?;
-    let mut query = Query::load(model, &engine, true)?;
+    let mut query = Query::load(model, &engine, QUERY_K, true)?;
     Ok(Report {
         model: model.recipe.id.clone(),
         cores: std::thread::available_parallelism().map_or(1, |n| n.get()),
         train_steps_per_second: 1.0 / step,
         train_batch: stage.batch,
         sample_16_ms: 1e3 * median(|| sample::means(model, &engine, 16, 0).map(drop))?,
-        iwae_64_ms: 1e3 * median(|| query.log_prob(&x[..vae::D], BATCH, 0, 0).map(drop))?,
+        iwae_64_ms: 1e3 * median(|| query.log_prob(&x[..vae::D], QUERY_K, 0, 0).map(drop))?,
         gpu_dispatches: Dispatches {
             train: dispatches(&vae::trainer(c, stage.batch, stage.k))?,
             sample_16: dispatches(&vae::sampler(c, 16))?,
             encode: dispatches(&vae::encoder(c, 1))?,
-            iwae_64: dispatches(&vae::weigher(c, BATCH, true))?,
+            iwae_64: dispatches(&vae::weigher(c, QUERY_K, true))?,
         },
     })
 }

@@ -36,7 +36,7 @@ impl Report {
             iwae_nats: self.iwae_nats,
             iwae_k: self.iwae_k,
             iwae_std_error: self.iwae_std_error,
-            command: format!("cargo run --release -p pofx -- eval {} --json", self.model),
+            command: format!("cargo run --release -p pofx -- eval {} --k {} --json", self.model, self.iwae_k),
         }
     }
 }
@@ -93,7 +93,7 @@ fn score(model: &Model, images: &[Vec<f32>], k: usize) -> Result<Vec<Estimate>> 
     let bar = ProgressBar::new(images.len() as u64).with_style(ProgressStyle::with_template(style)?);
     let next = AtomicUsize::new(0);
     let work = || -> Result<Vec<(usize, Estimate)>> {
-        let mut query = Query::load(model, &Engine::cpu(), false)?;
+        let mut query = Query::load(model, &Engine::cpu(), k, false)?;
         let mut done = Vec::new();
         loop {
             let i = next.fetch_add(1, Ordering::Relaxed);

@@ -8,8 +8,11 @@ use likelihood::{Estimate, iwae};
 use models::vae;
 use std::ops::ControlFlow;
 
-/// Importance samples that are weighed at once.
-pub(crate) const BATCH: usize = 64;
+/// Importance samples that are weighed at once: a divisor of `k` where there is a large enough one, so that just `k`
+/// samples are taken.
+pub(crate) fn batch(k: usize) -> usize {
+    (32..=64).rev().find(|b| k.is_multiple_of(*b)).unwrap_or(64)
+}
 
 /// The Programs of a query, loaded.
 pub(crate) struct Query {
@@ -18,12 +21,12 @@ pub(crate) struct Query {
 }
 
 impl Query {
-    /// Loads the Programs; `pixels` asks for the surprise of each pixel.
-    pub(crate) fn load(model: &Model, engine: &Engine, pixels: bool) -> Result<Query> {
+    /// Loads the Programs for `k` importance samples; `pixels` asks for the surprise of each pixel.
+    pub(crate) fn load(model: &Model, engine: &Engine, k: usize, pixels: bool) -> Result<Query> {
         let c = &model.recipe.network;
         Ok(Query {
             encoder: model.load(engine, &vae::encoder(c, 1))?,
-            weigher: model.load(engine, &vae::weigher(c, BATCH, pixels))?,
+            weigher: model.load(engine, &vae::weigher(c, batch(k), pixels))?,
         })
     }
 
@@ -45,7 +48,7 @@ pub(crate) fn log_prob(
 ) -> Result<(Estimate, Vec<String>)> {
     let data::image::Prepared { grey, mut notices } = data::image::prepare(&rgba, width, height)?;
     notices.push(format!("Grey levels were binarised at random with seed {seed}, as in training."));
-    let mut estimate = Query::load(model, engine, true)?.log_prob(&data::binarise(&grey, seed, 0), k, seed, 0)?;
+    let mut estimate = Query::load(model, engine, k, true)?.log_prob(&data::binarise(&grey, seed, 0), k, seed, 0)?;
     if let Some(card) = &model.card {
         estimate = estimate.placed_in(&card.reference);
     }
