@@ -136,6 +136,17 @@ fn compute(node: &Node, args: &[Value]) -> Vec<f64> {
             axes.iter().for_each(|&a| i[a] = node.shape[a] - 1 - i[a]);
             args[0].at(&i)
         }),
+        Op::Gather(axis) => element(&|mut i| match args[1].data[i[*axis]] {
+            entry if entry >= 0.0 && entry < args[0].shape[*axis] as f64 => {
+                i[*axis] = entry as usize;
+                args[0].at(&i)
+            }
+            _ => 0.0,
+        }),
+        Op::ScatterAdd(axis) => element(&|i| {
+            let hits = (0..args[1].data.len()).filter(|&k| args[1].data[k] == i[*axis] as f64);
+            hits.map(|k| args[0].at(&[&i[..*axis], &[k], &i[axis + 1..]].concat())).sum()
+        }),
     }
 }
 

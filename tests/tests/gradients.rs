@@ -129,6 +129,20 @@ fn movements() {
     check("slices that overlap", x, &|x| x[0].narrow(2, 0, 3) * x[0].narrow(2, 1, 3));
 }
 
+/// An index that repeats an entry (0), leaves some out, and is outside the axis (-1, 5 and 7).
+fn seven<'g>(x: &Tensor<'g>) -> Tensor<'g> {
+    let i = x.graph().iota(0, &[7]);
+    i.lt(x.graph().scalar(2.0)).select(x.graph().scalar(0.0), i * 2.0 - 5.0)
+}
+
+#[test]
+fn gather_and_scatter_add() {
+    check("gather", &[any(1, &[5, 3])], &|x| x[0].gather(0, seven(&x[0])).sin());
+    check("gather columns", &[any(2, &[2, 5])], &|x| x[0].gather(1, seven(&x[0])).sin());
+    check("scatter_add", &[any(3, &[7, 3])], &|x| x[0].scatter_add(0, seven(&x[0]), 5).sin());
+    check("scatter_add columns", &[any(4, &[2, 7])], &|x| x[0].scatter_add(1, seven(&x[0]), 5).sin());
+}
+
 fn window(stride: [usize; 2], pad: [(isize, isize); 2], dilation: [usize; 2], lhs_dilation: [usize; 2]) -> Window {
     Window { stride, pad, dilation, lhs_dilation }
 }

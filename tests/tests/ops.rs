@@ -313,3 +313,21 @@ fn state_moves_on() {
         }
     }
 }
+
+/// Indices that repeat, that miss entries, and that are outside the axis.
+#[test]
+fn gather_and_scatter_add() {
+    for (shape, axis) in [(&[5][..], 0), (&[5, 3], 0), (&[3, 5], 1), (&[2, 5, 3], 1), (&[1, 1], 0), (&[17, 33], 0)] {
+        let (n, m) = (shape[axis], 7);
+        let index: Vec<f64> = (0..m).map(|i| (i * 3 % (n + 2)) as f64 - 1.0).collect();
+        let x = normal(1, len(shape));
+        check("gather", &[(shape, &x), (&[m], &index)], EXACT, |x| x[0].gather(axis, x[1]));
+        let mut parts = shape.to_vec();
+        parts[axis] = m;
+        let y = normal(2, len(&parts));
+        check("scatter_add", &[(&parts, &y), (&[m], &index)], SUM, |x| x[0].scatter_add(axis, x[1], n));
+    }
+    let (x, none) = (normal(1, 6), [-1.0, 1e9, f64::NAN, f64::INFINITY]);
+    check("outside", &[(&[3, 2], &x), (&[4], &none)], EXACT, |x| x[0].gather(0, x[1]));
+    check("outside", &[(&[4, 2], &normal(2, 8)), (&[4], &none)], EXACT, |x| x[0].scatter_add(0, x[1], 3));
+}

@@ -1,11 +1,13 @@
 //! The CPU engine: an interpreter that makes one candle-core call a node and drops every value after its last use.
 
 mod conv;
+mod gather;
 mod pointwise;
 
 use crate::Error;
 use candle_core::{D, DType, Device, Result as Candle, Tensor};
 use graph::{Binary, Compare, Node, NodeId, Op, Program, Reduce, Run, Unary};
+use gather::Indexed;
 use pointwise::Pointwise;
 
 /// The CPU engine. It has no state of its own.
@@ -165,7 +167,13 @@ fn compute(node: &Node, values: &[Option<Tensor>]) -> Candle<Tensor> {
             Ok(x)
         }
         Op::Flip(axes) => input(0)?.contiguous()?.flip(axes),
+        Op::Gather(axis) => indexed(input(0)?, input(1)?, &Indexed::Gather { axis: *axis }),
+        Op::ScatterAdd(axis) => indexed(input(0)?, input(1)?, &Indexed::ScatterAdd { axis: *axis, n: shape[*axis] }),
     }
+}
+
+fn indexed(x: &Tensor, index: &Tensor, f: &Indexed) -> Candle<Tensor> {
+    x.contiguous()?.apply_op2_no_bwd(&index.contiguous()?, f)
 }
 
 fn unary(f: Unary, x: &Tensor) -> Candle<Tensor> {

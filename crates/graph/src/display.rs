@@ -44,6 +44,8 @@ impl fmt::Display for Op {
             Op::Slice(start) => write!(f, "slice {start:?}"),
             Op::Pad(start) => write!(f, "pad {start:?}"),
             Op::Flip(axes) => write!(f, "flip {axes:?}"),
+            Op::Gather(axis) => write!(f, "gather {axis}"),
+            Op::ScatterAdd(axis) => write!(f, "scatter_add {axis}"),
         }
     }
 }

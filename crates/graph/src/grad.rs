@@ -108,6 +108,9 @@ fn rule<'g>(node: &Node, slot: usize, out: Tensor<'g>, bar: Tensor<'g>) -> Optio
         Op::Slice(start) => bar.pad(start, &shape),
         Op::Pad(start) => bar.slice(start, &shape),
         Op::Flip(axes) => bar.flip(axes),
+        Op::Gather(_) | Op::ScatterAdd(_) if slot == 1 => return None,
+        Op::Gather(axis) => bar.scatter_add(*axis, input(1), shape[*axis]),
+        Op::ScatterAdd(axis) => bar.gather(*axis, input(1)),
     })
 }
 

@@ -69,6 +69,12 @@ pub enum Op {
     Pad(Vec<usize>),
     /// Reverses the order along the axes in the list (ascending). Inputs: x.
     Flip(Vec<usize>),
+    /// The entry `index[i]` of one axis of x at entry i of the result; 0 where x has no such entry. Inputs: x, index of
+    /// rank 1, whole numbers.
+    Gather(usize),
+    /// The sum of all entries i of one axis of x with `index[i]` = j at entry j of the result, whose size along that
+    /// axis is free; other entries are left out. Inputs: x, index of rank 1, whole numbers.
+    ScatterAdd(usize),
 }
 
 /// Functions of one value.

@@ -437,6 +437,29 @@ impl<'g> Tensor<'g> {
         }
         self.graph.push(Op::Flip(axes), &[self], shape)
     }
+
+    /// Entries of one axis by their numbers: entry i of the result is entry `index[i]` of self, or 0 where self has no
+    /// such entry. `index` has rank 1 and holds whole numbers: the rows of an embedding, say.
+    #[track_caller]
+    pub fn gather(self, axis: usize, index: Tensor<'g>) -> Tensor<'g> {
+        let mut shape = self.shape();
+        assert!(axis < shape.len(), "gather: no axis {axis} in {shape:?}");
+        assert!(index.rank() == 1, "gather: an index of rank 1 is wanted, not {:?}", index.shape());
+        shape[axis] = index.dim(0);
+        self.graph.push(Op::Gather(axis), &[self, index], shape)
+    }
+
+    /// What [`Tensor::gather`] undoes: entry j of the result, of which there are `n` along `axis`, is the sum of the
+    /// entries i of self with `index[i]` = j. Entries with another index are left out.
+    #[track_caller]
+    pub fn scatter_add(self, axis: usize, index: Tensor<'g>, n: usize) -> Tensor<'g> {
+        let mut shape = self.shape();
+        assert!(axis < shape.len(), "scatter_add: no axis {axis} in {shape:?}");
+        let fits = index.shape() == [shape[axis]];
+        assert!(fits, "scatter_add: index {:?} does not fit axis {axis} of {shape:?}", index.shape());
+        shape[axis] = n;
+        self.graph.push(Op::ScatterAdd(axis), &[self, index], shape)
+    }
 }
 
 #[track_caller]

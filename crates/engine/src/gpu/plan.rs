@@ -216,6 +216,9 @@ fn check(nodes: &[Node]) -> Result<(), Error> {
         if node.len() > u32::MAX as usize / 4 {
             return refuse("its elements can't be counted in 32 bits");
         }
+        if matches!(node.op, Op::Gather(_) | Op::ScatterAdd(_)) {
+            return refuse("the GPU engine has no kernel for it");
+        }
         if matches!(node.op, Op::Const(bits) if !f32::from_bits(bits).is_finite()) {
             return refuse("a shader can't contain a number that is not finite");
         }
