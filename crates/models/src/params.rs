@@ -12,11 +12,15 @@ use std::collections::BTreeMap;
 pub enum Init {
     /// All zero.
     Zeros,
+    /// All one.
+    Ones,
     /// Normal with variance 2 / fan_in (He et al. 2015, arXiv:1502.01852, eq. 10).
     Normal {
         /// Number of inputs that each output sums over.
         fan_in: usize,
     },
+    /// Normal with this standard deviation.
+    Deviation(f32),
 }
 
 /// A parameter that a model needs.
@@ -123,13 +127,39 @@ impl Weights {
     pub fn init(specs: &[Spec], seed: u64) -> Weights {
         let mut weights = Weights::default();
         for (i, spec) in specs.iter().enumerate() {
-            let mut values = vec![0f32; spec.len()];
-            if let Init::Normal { fan_in } = spec.init {
+            let normal = |sd: f32| {
+                let mut values = vec![0f32; spec.len()];
                 Rng::new(seed, stream::INIT).skip((i as u64) << 32).fill_normal(&mut values);
-                let sd = (2.0 / fan_in as f32).sqrt();
                 values.iter_mut().for_each(|v| *v *= sd);
-            }
+                values
+            };
+            let values = match spec.init {
+                Init::Zeros => vec![0.0; spec.len()],
+                Init::Ones => vec![1.0; spec.len()],
+                Init::Normal { fan_in } => normal((2.0 / fan_in as f32).sqrt()),
+                Init::Deviation(sd) => normal(sd),
+            };
             weights.insert(&spec.name, &spec.shape, values);
+        }
+        weights
+    }
+
+    /// Values with which every parameter matters, for tests and measurements: weights that start at zero get those of
+    /// [`Init::Normal`], and scales and biases are off their 1 and 0 by a normal with standard deviation 0.1.
+    pub fn random(specs: &[Spec], seed: u64) -> Weights {
+        let spread = |spec: &Spec| {
+            let init = match (spec.shape.len(), spec.init) {
+                (0 | 1, _) => Init::Deviation(0.1),
+                (_, Init::Zeros) => Init::Normal { fan_in: spec.shape[1..].iter().product() },
+                (_, init) => init,
+            };
+            Spec { init, ..spec.clone() }
+        };
+        let mut weights = Weights::init(&specs.iter().map(spread).collect::<Vec<_>>(), seed);
+        for spec in specs.iter().filter(|s| s.init == Init::Ones) {
+            if let Some((_, values)) = weights.tensors.get_mut(&spec.name) {
+                values.iter_mut().for_each(|v| *v += 1.0);
+            }
         }
         weights
     }

@@ -1,0 +1,18 @@
+//! Layers, densities, losses and the optimiser, as functions from tensors to tensors. Parameters are named as PyTorch
+//! names them.
+
+mod attention;
+mod conv;
+mod density;
+mod layers;
+mod norm;
+mod optimiser;
+mod softmax;
+
+pub use attention::{attention, causal_mask, merge_heads, split_heads};
+pub use conv::{concat, conv, conv_transpose, conv_with, pixel_shuffle, upsample_nearest};
+pub use density::{HALF_LN_TAU, bernoulli_log_prob, normal_kl, standard_normal_log_prob};
+pub use layers::{embedding, gelu, linear, linear_with, time_embedding};
+pub use norm::{group_norm, layer_norm, rms_norm};
+pub use optimiser::Adam;
+pub use softmax::{cross_entropy, log_softmax, log_sum_exp, softmax};
