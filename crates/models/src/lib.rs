@@ -1,8 +1,11 @@
 //! The model families, one file each, written as pure functions that build graphs. Nothing here knows an engine.
 
+pub mod gan;
 pub mod nn;
 pub mod params;
 pub mod registry;
+pub mod transformer;
+pub mod unet;
 pub mod vae;
 
 pub use params::{Params, Spec, Weights};

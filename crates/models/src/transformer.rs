@@ -1,0 +1,144 @@
+//! Autoregressive transformer over tokens: log p(x) is the sum of log p(x_t | x_1 .. x_(t-1)).
+//!
+//! Vaswani et al., "Attention Is All You Need", arXiv:1706.03762, decoder only, with the norms before the blocks as in
+//! Radford et al., "Language Models are Unsupervised Multitask Learners" (GPT-2, 2019), section 2.3. Parameters are named
+//! as in nanoGPT, and as there the first and the last matrix are one (Press & Wolf, arXiv:1608.05859).
+//!
+//! Names: B sequences, T tokens, D width, H heads of D / H, V vocabulary.
+
+use crate::nn;
+use crate::params::{Init, Params, Spec};
+use graph::{Graph, Program, Tensor};
+use serde::{Deserialize, Serialize};
+
+/// Sizes of the network.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// V, number of different tokens.
+    pub vocabulary: usize,
+    /// Longest sequence.
+    pub context: usize,
+    /// Number of blocks.
+    pub layers: usize,
+    /// H, heads of each attention.
+    pub heads: usize,
+    /// D, width of the residual stream.
+    pub width: usize,
+}
+
+impl Default for Config {
+    /// 10.8 million parameters over bytes.
+    fn default() -> Config {
+        Config { vocabulary: 256, context: 256, layers: 6, heads: 6, width: 384 }
+    }
+}
+
+/// First values of all matrices, as GPT-2 has them.
+const INIT: Init = Init::Deviation(0.02);
+
+/// Keys and values of one layer, (B, H, T, D / H) each.
+type Cache<'g> = (Tensor<'g>, Tensor<'g>);
+
+/// What a query may see: the keys and values of its own call become those of all positions, and a mask.
+type See<'f, 'g> = &'f mut dyn FnMut(usize, Cache<'g>) -> (Cache<'g>, Tensor<'g>);
+
+/// Logits (B, T, V) of the next token after each of `tokens` (B, T), which stand at `positions` (T).
+fn forward<'g>(p: &Params<'g>, c: &Config, tokens: Tensor<'g>, positions: Tensor<'g>, see: See<'_, 'g>) -> Tensor<'g> {
+    let (b, t, d) = (tokens.dim(0), tokens.dim(1), c.width);
+    let x = nn::embedding(p, "transformer.wte", tokens.reshape(&[b * t]), [c.vocabulary, d], INIT);
+    let positions = nn::embedding(p, "transformer.wpe", positions, [c.context, d], INIT);
+    let mut x = x.reshape(&[b, t, d]) + positions; // (B, T, D)
+    for layer in 0..c.layers {
+        x = block(p, c, layer, x, see);
+    }
+    let x = nn::layer_norm(p, "transformer.ln_f", x).reshape(&[b * t, d]);
+    let wte = p.get("transformer.wte.weight", &[c.vocabulary, d], INIT);
+    x.dot(wte.t()).reshape(&[b, t, c.vocabulary])
+}
+
+/// Attention and a two-layer network, each after a norm and added to its input: (B, T, D).
+fn block<'g>(p: &Params<'g>, c: &Config, layer: usize, x: Tensor<'g>, see: See<'_, 'g>) -> Tensor<'g> {
+    let (d, part) = (c.width, |part: &str| format!("transformer.h.{layer}.{part}"));
+    // Matrices that write to the residual stream start smaller, by the root of their number.
+    let last = Init::Deviation(0.02 / (2.0 * c.layers as f32).sqrt());
+    let h = nn::layer_norm(p, &part("ln_1"), x);
+    let qkv = nn::linear_with(p, &part("attn.c_attn"), h, 3 * d, INIT); // (B, T, 3 D)
+    let [q, k, v] = [0, 1, 2].map(|i| nn::split_heads(qkv.narrow(2, i * d, d), c.heads)); // (B, H, T, D / H)
+    let ((k, v), mask) = see(layer, (k, v));
+    let h = nn::merge_heads(nn::attention(q, k, v, Some(mask)));
+    let x = x + nn::linear_with(p, &part("attn.c_proj"), h, d, last);
+    let h = nn::layer_norm(p, &part("ln_2"), x);
+    let h = nn::gelu(nn::linear_with(p, &part("mlp.c_fc"), h, 4 * d, INIT));
+    x + nn::linear_with(p, &part("mlp.c_proj"), h, d, last)
+}
+
+/// [`forward`] of whole sequences, with the keys and values of every layer.
+fn causal<'g>(p: &Params<'g>, c: &Config, tokens: Tensor<'g>) -> (Tensor<'g>, Vec<Cache<'g>>) {
+    let (g, t) = (tokens.graph(), tokens.dim(1));
+    let mut caches = Vec::new();
+    let logits = forward(p, c, tokens, g.iota(0, &[t]), &mut |_, cache| {
+        caches.push(cache);
+        (cache, nn::causal_mask(g, t))
+    });
+    (logits, caches)
+}
+
+/// All parameters, in a fixed order.
+pub fn specs(c: &Config) -> Vec<Spec> {
+    let g = Graph::new();
+    let p = Params::new(&g);
+    causal(&p, c, g.input("tokens", &[1, 1]));
+    p.specs()
+}
+
+/// Names of the caches of all layers: states of [`decode`], outputs of [`prefill`], each (B, H, context, D / H).
+pub fn caches(c: &Config) -> Vec<String> {
+    (0..c.layers).flat_map(|layer| ["k", "v"].map(|part| format!("cache.{part}.{layer}"))).collect()
+}
+
+/// The first `t` tokens at once: input `tokens` (b, t); output `logits` (b, t, V) and the caches with which [`decode`]
+/// goes on at position t.
+pub fn prefill(c: &Config, b: usize, t: usize) -> Program {
+    let g = Graph::new();
+    let p = Params::new(&g);
+    let (logits, filled) = causal(&p, c, g.input("tokens", &[b, t]));
+    let names = caches(c);
+    let shape = [b, c.heads, c.context, c.width / c.heads];
+    let filled = filled.into_iter().flat_map(|(k, v)| [k, v].map(|x| x.pad(&[0; 4], &shape)));
+    let mut outputs = vec![("logits", logits)];
+    outputs.extend(names.iter().map(String::as_str).zip(filled));
+    Program::new(&outputs, &[])
+}
+
+/// One more token: inputs `tokens` (b, 1) and its `position` (1), counted from 0; output `logits` (b, 1, V); states: the
+/// caches, of which only positions before this one are read.
+pub fn decode(c: &Config, b: usize) -> Program {
+    let g = Graph::new();
+    let p = Params::new(&g);
+    let position = g.input("position", &[1]);
+    let shape = [b, c.heads, c.context, c.width / c.heads];
+    let (names, mut states) = (caches(c), Vec::new());
+    let logits = forward(&p, c, g.input("tokens", &[b, 1]), position, &mut |layer, (k, v)| {
+        let here = g.iota(2, &[1, 1, c.context, 1]).eq(position);
+        let [k, v] = [(0, k), (1, v)].map(|(i, new)| {
+            let cache = g.input(&names[2 * layer + i], &shape);
+            let next = here.select(new, cache);
+            states.push((cache, next));
+            next
+        });
+        ((k, v), g.iota(1, &[1, c.context]).le(position))
+    });
+    Program::new(&[("logits", logits)], &states)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_size_has_eleven_million_parameters() {
+        let n: usize = specs(&Config::default()).iter().map(Spec::len).sum();
+        assert!((10_700_000..10_900_000).contains(&n), "{n}");
+    }
+}

@@ -1,0 +1,177 @@
+//! U-Net, the network of diffusion models of images.
+//!
+//! Ronneberger, Fischer & Brox, "U-Net", arXiv:1505.04597, in the form of Ho, Jain & Abbeel, "Denoising Diffusion
+//! Probabilistic Models", arXiv:2006.11239, appendix B: residual blocks of group norm, SiLU and 3 x 3 convolution, which
+//! the time enters between the two convolutions; self-attention where the image is small; each block of the way up reads
+//! a result of the way down. Parameters are named as in `UNet2DModel` of diffusers.
+//!
+//! Names: B images of C channels and S x S pixels, E = 4 channels\[0\] the width of the embedding of time and class.
+
+use crate::nn;
+use crate::params::{Init, Params, Spec};
+use graph::{Graph, Program, Tensor, Window};
+use serde::{Deserialize, Serialize};
+
+/// Sizes of the network.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// C, channels of an image.
+    pub image_channels: usize,
+    /// S, side of an image; it is halved between levels.
+    pub size: usize,
+    /// Channels of each level, from the full image down.
+    pub channels: Vec<usize>,
+    /// Residual blocks of a level on the way down; the way up has one more.
+    pub blocks: usize,
+    /// Levels with attention after each block; the middle always has one.
+    pub attention: Vec<usize>,
+    /// Heads of each attention.
+    pub heads: usize,
+    /// Groups of each group norm.
+    pub groups: usize,
+    /// Number of classes; 0 for a model without.
+    pub classes: usize,
+}
+
+impl Default for Config {
+    /// 4.2 million parameters for colour images of 32 x 32 pixels.
+    fn default() -> Config {
+        Config {
+            image_channels: 3,
+            size: 32,
+            channels: vec![64, 128, 128],
+            blocks: 1,
+            attention: vec![],
+            heads: 4,
+            groups: 32,
+            classes: 0,
+        }
+    }
+}
+
+/// What the network says of noisy images `z` (B, C, S, S) at `time` (B) in \[0, 1\], of classes `class` (B) if it has
+/// any; class number `classes` means none, for classifier-free guidance (arXiv:2207.12598).
+pub fn forward<'g>(
+    p: &Params<'g>,
+    c: &Config,
+    z: Tensor<'g>,
+    time: Tensor<'g>,
+    class: Option<Tensor<'g>>,
+) -> Tensor<'g> {
+    let e = embed(p, c, time, class).silu();
+    let mut h = nn::conv(p, "conv_in", z, c.channels[0], 3, Window::new(1, 1));
+    let mut skips = vec![h];
+    for (level, &channels) in c.channels.iter().enumerate() {
+        let name = format!("down_blocks.{level}");
+        for i in 0..c.blocks {
+            h = block(p, c, &name, [level, i, channels], h, e);
+            skips.push(h);
+        }
+        if level + 1 < c.channels.len() {
+            h = nn::conv(p, &format!("{name}.downsamplers.0.conv"), h, channels, 3, Window::new(2, 1));
+            skips.push(h);
+        }
+    }
+    let width = h.dim(1);
+    h = residual(p, c, "mid_block.resnets.0", width, h, e);
+    h = attention(p, c, "mid_block.attentions.0", h);
+    h = residual(p, c, "mid_block.resnets.1", width, h, e);
+    for (step, (level, &channels)) in c.channels.iter().enumerate().rev().enumerate() {
+        let name = format!("up_blocks.{step}");
+        for i in 0..=c.blocks {
+            let skip = skips.pop().expect("the way down leaves a skip for each block");
+            h = block(p, c, &name, [level, i, channels], nn::concat(&[h, skip], 1), e);
+        }
+        if level > 0 {
+            h = nn::upsample_nearest(h, 2);
+            h = nn::conv(p, &format!("{name}.upsamplers.0.conv"), h, channels, 3, Window::new(1, 1));
+        }
+    }
+    let h = nn::group_norm(p, "conv_norm_out", h, c.groups).silu();
+    nn::conv_with(p, "conv_out", h, [c.image_channels, 3], Window::new(1, 1), Init::Zeros)
+}
+
+/// The embedding of time, plus that of the class: (B, E).
+fn embed<'g>(p: &Params<'g>, c: &Config, time: Tensor<'g>, class: Option<Tensor<'g>>) -> Tensor<'g> {
+    let width = 4 * c.channels[0];
+    let e = nn::time_embedding(time * 1000.0, c.channels[0]);
+    let e = nn::linear(p, "time_embedding.linear_1", e, width).silu();
+    let e = nn::linear(p, "time_embedding.linear_2", e, width);
+    let table = [c.classes + 1, width];
+    class.map_or(e, |k| e + nn::embedding(p, "class_embedding", k, table, Init::Deviation(1.0)))
+}
+
+/// Residual block `i` of a level, and its attention if the level has some.
+fn block<'g>(
+    p: &Params<'g>,
+    c: &Config,
+    name: &str,
+    [level, i, channels]: [usize; 3],
+    x: Tensor<'g>,
+    e: Tensor<'g>,
+) -> Tensor<'g> {
+    let h = residual(p, c, &format!("{name}.resnets.{i}"), channels, x, e);
+    let attends = c.attention.contains(&level);
+    if attends { attention(p, c, &format!("{name}.attentions.{i}"), h) } else { h }
+}
+
+/// Residual block: (B, N, H, W) to (B, `out`, H, W). It starts as the identity, or as its shortcut.
+fn residual<'g>(p: &Params<'g>, c: &Config, name: &str, out: usize, x: Tensor<'g>, e: Tensor<'g>) -> Tensor<'g> {
+    let part = |part: &str| format!("{name}.{part}");
+    let h = nn::group_norm(p, &part("norm1"), x, c.groups).silu();
+    let h = nn::conv(p, &part("conv1"), h, out, 3, Window::new(1, 1));
+    let h = h + nn::linear(p, &part("time_emb_proj"), e, out).reshape(&[x.dim(0), out, 1, 1]);
+    let h = nn::group_norm(p, &part("norm2"), h, c.groups).silu();
+    let h = nn::conv_with(p, &part("conv2"), h, [out, 3], Window::new(1, 1), Init::Zeros);
+    let same = x.dim(1) == out;
+    h + if same { x } else { nn::conv(p, &part("conv_shortcut"), x, out, 1, Window::new(1, 0)) }
+}
+
+/// Self-attention between the pixels of each image, added to its input: (B, N, H, W). It starts as the identity.
+fn attention<'g>(p: &Params<'g>, c: &Config, name: &str, x: Tensor<'g>) -> Tensor<'g> {
+    let [b, n, h, w] = x.shape()[..] else { panic!("attention: (B, N, H, W) is wanted, not {:?}", x.shape()) };
+    let y = nn::group_norm(p, &format!("{name}.group_norm"), x, c.groups);
+    let y = y.reshape(&[b, n, h * w]).permute(&[0, 2, 1]); // (B, H W, N)
+    let init = Init::Deviation((n as f32).recip().sqrt());
+    let [q, k, v] = ["to_q", "to_k", "to_v"]
+        .map(|part| nn::split_heads(nn::linear_with(p, &format!("{name}.{part}"), y, n, init), c.heads));
+    let y = nn::merge_heads(nn::attention(q, k, v, None)); // (B, H W, N)
+    let y = nn::linear_with(p, &format!("{name}.to_out.0"), y, n, Init::Zeros);
+    x + y.permute(&[0, 2, 1]).reshape(&[b, n, h, w])
+}
+
+/// The inputs `time` (b) and, if the model has classes, `class` (b).
+fn conditions<'g>(g: &'g Graph, c: &Config, b: usize) -> (Tensor<'g>, Option<Tensor<'g>>) {
+    (g.input("time", &[b]), (c.classes > 0).then(|| g.input("class", &[b])))
+}
+
+/// All parameters, in a fixed order.
+pub fn specs(c: &Config) -> Vec<Spec> {
+    let g = Graph::new();
+    let p = Params::new(&g);
+    let (time, class) = conditions(&g, c, 1);
+    forward(&p, c, g.input("z", &[1, c.image_channels, c.size, c.size]), time, class);
+    p.specs()
+}
+
+/// One evaluation: inputs `z` (b, C, S, S), `time` (b), and `class` (b) if the model has classes; output `prediction`
+/// (b, C, S, S).
+pub fn denoiser(c: &Config, b: usize) -> Program {
+    let g = Graph::new();
+    let p = Params::new(&g);
+    let z = g.input("z", &[b, c.image_channels, c.size, c.size]);
+    let (time, class) = conditions(&g, c, b);
+    Program::new(&[("prediction", forward(&p, c, z, time, class))], &[])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_size_has_four_million_parameters() {
+        let n: usize = specs(&Config::default()).iter().map(Spec::len).sum();
+        assert!((4_100_000..4_300_000).contains(&n), "{n}");
+    }
+}
