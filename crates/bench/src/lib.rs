@@ -1,0 +1,8 @@
+//! The benchmark: networks with fixed weights, run by our engines and by others, natively and in a browser.
+//!
+//! A [`Workload`] is a Program with all its values, so that every contestant gets the same numbers to work with and its
+//! answer can be compared. Nothing here is part of the page.
+
+pub mod workload;
+
+pub use workload::{Workload, all};

@@ -1,0 +1,51 @@
+//! `bench native [workload..]`: our engines and candle on this machine, taking turns.
+//!
+//! `RAYON_NUM_THREADS=1 cargo run --release -p bench -- native unet`
+
+mod candle;
+mod native;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Runs the benchmark's networks natively.")]
+struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Time our engines and candle, taking turns; medians
+    Native {
+        /// Workloads by name (matmul) or name and size (matmul_256); all if none is given
+        workloads: Vec<String>,
+        /// Also on the GPU
+        #[arg(long)]
+        gpu: bool,
+        /// Timed runs of each
+        #[arg(long, default_value_t = 11)]
+        rounds: usize,
+        /// Print one JSON object on the last line
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn main() -> Result<()> {
+    match Args::parse().verb {
+        Verb::Native { workloads, gpu, rounds, json } => native::native(&chosen(&workloads)?, gpu, rounds, json),
+    }
+}
+
+/// The workloads of these names, or all of them.
+fn chosen(names: &[String]) -> Result<Vec<bench::Workload>> {
+    let all = bench::all();
+    let known: Vec<String> = all.iter().map(bench::Workload::id).collect();
+    let matches = |w: &bench::Workload, name: &String| w.name == *name || w.id() == *name;
+    if let Some(unknown) = names.iter().find(|name| !all.iter().any(|w| matches(w, name))) {
+        anyhow::bail!("there is no workload {unknown}; there are {}", known.join(", "));
+    }
+    Ok(all.into_iter().filter(|w| names.is_empty() || names.iter().any(|name| matches(w, name))).collect())
+}

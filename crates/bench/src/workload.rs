@@ -1,0 +1,138 @@
+//! The networks that are measured, each a Program with values for all its inputs.
+
+use data::rng::{Rng, stream};
+use graph::{Graph, Node, Op, Program, Tensor, Window};
+use models::Params;
+use models::nn;
+use models::params::Init;
+
+/// A Program, and how its inputs are filled.
+pub struct Workload {
+    /// What reports call it: `matmul`.
+    pub name: &'static str,
+    /// Which of several sizes, if there are several.
+    pub size: Option<usize>,
+    /// What is computed.
+    pub program: Program,
+    /// The output that all contestants must agree on.
+    pub output: &'static str,
+    /// Inputs that a user would give; all others are weights or state.
+    data: Vec<(&'static str, Fill)>,
+}
+
+/// Values of an input.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Fill {
+    /// Standard normal.
+    Normal,
+}
+
+impl Workload {
+    fn new(name: &'static str, program: Program, output: &'static str, data: &[(&'static str, Fill)]) -> Workload {
+        Workload { name, size: None, program, output, data: data.to_vec() }
+    }
+
+    /// Name and size: `matmul_256`.
+    pub fn id(&self) -> String {
+        self.size.map_or_else(|| self.name.to_string(), |n| format!("{}_{n}", self.name))
+    }
+
+    /// Names of the inputs that change from one inference to the next.
+    pub fn data(&self) -> impl Iterator<Item = &'static str> {
+        self.data.iter().map(|d| d.0)
+    }
+
+    /// Whether the input is state: it takes the value that the Program computed for it.
+    pub fn is_state(&self, name: &str) -> bool {
+        let id = self.program.input(name);
+        self.program.state.iter().any(|s| Some(s.0) == id)
+    }
+
+    /// Values of an input, the same on every machine.
+    pub fn values(&self, name: &str) -> Vec<f32> {
+        let at = self.program.inputs.iter().position(|i| i.0 == name).expect("an input of the Program");
+        let shape = &self.program.node(self.program.inputs[at].1).shape;
+        let mut values = vec![0f32; shape.iter().product()];
+        let fill = self.data.iter().find(|d| d.0 == name).map(|d| d.1);
+        let mut rng = Rng::new(1, stream::INIT).skip((at as u64) << 32);
+        match fill {
+            Some(Fill::Normal) => rng.fill_normal(&mut values),
+            None => fill_weight(name, shape, &mut rng, &mut values),
+        }
+        values
+    }
+
+    /// Multiplications and additions of all matrix products and convolutions, those with inserted zeros left out.
+    pub fn flops(&self) -> u64 {
+        self.program.nodes.iter().map(|node| flops(&self.program, node)).sum()
+    }
+}
+
+/// Random values of a size that keeps activations near 1, also where a model would start with zeros: a layer that adds
+/// nothing would hide a wrong answer.
+fn fill_weight(name: &str, shape: &[usize], rng: &mut Rng, values: &mut [f32]) {
+    rng.fill_normal(values);
+    let fan_in: usize = shape.iter().skip(1).product();
+    let (scale, offset) = match shape.len() {
+        0 | 1 if name.ends_with("weight") => (0.1, 1.0),
+        0 | 1 => (0.1, 0.0),
+        _ => ((1.0 / fan_in as f32).sqrt(), 0.0),
+    };
+    values.iter_mut().for_each(|v| *v = *v * scale + offset);
+}
+
+fn flops(program: &Program, node: &Node) -> u64 {
+    let shape = |i: usize| program.node(node.inputs[i]).shape.as_slice();
+    let terms = match &node.op {
+        Op::Dot => shape(0)[shape(0).len() - 1] as u64,
+        Op::Conv(w) => {
+            let spread = (w.lhs_dilation[0] * w.lhs_dilation[1]) as u64;
+            (shape(1)[1..].iter().product::<usize>() as u64).div_ceil(spread)
+        }
+        _ => return 0,
+    };
+    2 * terms * node.len() as u64
+}
+
+/// All workloads, small to large.
+pub fn all() -> Vec<Workload> {
+    vec![matmul(256), matmul(512), matmul(1024), conv(), vae()]
+}
+
+/// x (n, n) times a weight (n, n).
+fn matmul(n: usize) -> Workload {
+    let g = Graph::new();
+    let y = g.input("x", &[n, n]).dot(g.input("weight", &[n, n]));
+    let program = Program::new(&[("y", y)], &[]);
+    Workload { size: Some(n), ..Workload::new("matmul", program, "y", &[("x", Fill::Normal)]) }
+}
+
+/// A convolution as U-Nets have them: 3 x 3, 128 channels, 32 x 32.
+fn conv() -> Workload {
+    let g = Graph::new();
+    let y = nn::conv(&Params::new(&g), "conv", g.input("x", &[1, 128, 32, 32]), 128, 3, Window::new(1, 1));
+    Workload::new("conv", Program::new(&[("y", y)], &[]), "y", &[("x", Fill::Normal)])
+}
+
+/// The decoder of a convolutional VAE for 28 x 28 images, batch 16, with transposed convolutions as most have them.
+fn vae() -> Workload {
+    const B: usize = 16;
+    let g = Graph::new();
+    let p = Params::new(&g);
+    let h = nn::linear(&p, "hidden", g.input("z", &[B, 64]), 64 * 49).relu().reshape(&[B, 64, 7, 7]);
+    let h = upconv(&p, "up1", h, 64).relu(); // (B, 64, 14, 14)
+    let h = upconv(&p, "up2", h, 32).relu(); // (B, 32, 28, 28)
+    let mean = nn::conv(&p, "out", h, 1, 3, Window::new(1, 1)).sigmoid(); // (B, 1, 28, 28)
+    Workload::new("vae", Program::new(&[("mean", mean)], &[]), "mean", &[("z", Fill::Normal)])
+}
+
+/// Transposed convolution 4 x 4 of stride 2 that doubles the size: (B, C, H, W) to (B, `out`, 2 H, 2 W). Parameters
+/// `<name>.weight` (C, out, 4, 4), as PyTorch stores it, and `<name>.bias`.
+fn upconv<'g>(p: &Params<'g>, name: &str, x: Tensor<'g>, out: usize) -> Tensor<'g> {
+    let c = x.dim(1);
+    let kernel = p.get(&format!("{name}.weight"), &[c, out, 4, 4], Init::Normal { fan_in: 4 * c });
+    let bias = p.get(&format!("{name}.bias"), &[out], Init::Zeros);
+    // PyTorch crops 1 pixel; the full result has 3 more than the spread input on each side.
+    let window = Window { stride: [1; 2], pad: [(2, 2); 2], dilation: [1; 2], lhs_dilation: [2; 2] };
+    x.conv(kernel.flip(&[2, 3]).permute(&[1, 0, 2, 3]), window) + bias.reshape(&[1, out, 1, 1])
+}
