@@ -1,5 +1,6 @@
 //! Which models there are: recipes (how a model is trained) and cards (what was shipped).
 
+use crate::nn::schedule;
 use crate::vae;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -44,8 +45,7 @@ pub struct Stage {
 impl Stage {
     /// Learning rate after the fraction `done` of the stage: half a cosine from `rate` to `final_rate`.
     pub fn rate_at(&self, done: f64) -> f64 {
-        let fall = 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
-        self.final_rate + (self.rate - self.final_rate) * fall
+        schedule::cosine(self.rate, self.final_rate, done)
     }
 }
 

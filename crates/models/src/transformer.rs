@@ -6,7 +6,7 @@
 //!
 //! Names: B sequences, T tokens, D width, H heads of D / H, V vocabulary.
 
-use crate::nn;
+use crate::nn::{self, AdamW};
 use crate::params::{Init, Params, Spec};
 use graph::{Graph, Program, Tensor};
 use serde::{Deserialize, Serialize};
@@ -130,6 +130,24 @@ pub fn decode(c: &Config, b: usize) -> Program {
         ((k, v), g.iota(1, &[1, c.context]).le(position))
     });
     Program::new(&[("logits", logits)], &states)
+}
+
+/// -log p of `targets[b, t]` after tokens `0..=t` of `tokens[b]`, in nats: (B, T).
+pub fn surprise<'g>(p: &Params<'g>, c: &Config, tokens: Tensor<'g>, targets: Tensor<'g>) -> Tensor<'g> {
+    let [b, t] = tokens.shape()[..] else { panic!("surprise: (B, T) is wanted, not {:?}", tokens.shape()) };
+    let logits = causal(p, c, tokens).0.reshape(&[b * t, c.vocabulary]);
+    nn::cross_entropy(logits, targets.reshape(&[b * t])).reshape(&[b, t])
+}
+
+/// One step of `optimiser` on the mean surprise: inputs `tokens` and `targets` (b, t), and `rates` (4); outputs `loss` (), in
+/// nats a token, and `gradient_norm` (); states: parameters, moments and averages.
+pub fn trainer(c: &Config, b: usize, t: usize, optimiser: AdamW) -> Program {
+    let g = Graph::new();
+    let p = Params::new(&g);
+    let [tokens, targets] = ["tokens", "targets"].map(|name| g.input(name, &[b, t]));
+    let loss = surprise(&p, c, tokens, targets).mean(&[0, 1]).reshape(&[]);
+    let update = optimiser.update(&p, loss, g.input("rates", &[4]));
+    Program::new(&[("loss", loss), ("gradient_norm", update.gradient_norm)], &update.states)
 }
 
 #[cfg(test)]

@@ -7,10 +7,11 @@
 //!
 //! Names: B images of C channels and S x S pixels, E = 4 channels\[0\] the width of the embedding of time and class.
 
-use crate::nn;
+use crate::nn::{self, AdamW};
 use crate::params::{Init, Params, Spec};
 use graph::{Graph, Program, Tensor, Window};
 use serde::{Deserialize, Serialize};
+use std::f32::consts::FRAC_PI_2;
 
 /// Sizes of the network.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -163,6 +164,45 @@ pub fn denoiser(c: &Config, b: usize) -> Program {
     let z = g.input("z", &[b, c.image_channels, c.size, c.size]);
     let (time, class) = conditions(&g, c, b);
     Program::new(&[("prediction", forward(&p, c, z, time, class))], &[])
+}
+
+/// What the network predicts of z = alpha x + sigma eps, with alpha = cos(pi t / 2) and sigma = sin(pi t / 2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Target {
+    /// v = alpha eps - sigma x (Salimans & Ho 2022, arXiv:2202.00512, appendix D).
+    Velocity,
+    /// eps (Ho et al. 2020, eq. 14).
+    Noise,
+}
+
+/// Mean squared error of the prediction for images `x` and `noise` (B, C, S, S) mixed at `time` (B): ().
+pub fn loss<'g>(
+    p: &Params<'g>,
+    c: &Config,
+    target: Target,
+    [x, noise]: [Tensor<'g>; 2],
+    (time, class): (Tensor<'g>, Option<Tensor<'g>>),
+) -> Tensor<'g> {
+    let angle = time.reshape(&[x.dim(0), 1, 1, 1]) * FRAC_PI_2;
+    let (alpha, sigma) = (angle.cos(), angle.sin());
+    let prediction = forward(p, c, alpha * x + sigma * noise, time, class);
+    let wanted = match target {
+        Target::Velocity => alpha * noise - sigma * x,
+        Target::Noise => noise,
+    };
+    nn::mean_squared_error(prediction, wanted)
+}
+
+/// One step of `optimiser` on [`loss`]: inputs `x` and `noise` (b, C, S, S), `time` (b), `class` (b) if the model has
+/// classes, and `rates` (4); outputs `loss` () and `gradient_norm` (); states: parameters, moments and averages.
+pub fn trainer(c: &Config, b: usize, target: Target, optimiser: AdamW) -> Program {
+    let g = Graph::new();
+    let p = Params::new(&g);
+    let images = ["x", "noise"].map(|name| g.input(name, &[b, c.image_channels, c.size, c.size]));
+    let loss = loss(&p, c, target, images, conditions(&g, c, b));
+    let update = optimiser.update(&p, loss, g.input("rates", &[4]));
+    Program::new(&[("loss", loss), ("gradient_norm", update.gradient_norm)], &update.states)
 }
 
 #[cfg(test)]

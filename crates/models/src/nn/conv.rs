@@ -61,6 +61,12 @@ pub fn upsample_nearest(x: Tensor<'_>, r: usize) -> Tensor<'_> {
     x.reshape(&[b, c, h, 1, w, 1]).expand(&[b, c, h, r, w, r]).reshape(&[b, c, h * r, w * r])
 }
 
+/// Means of squares of r x r pixels: (B, C, H, W) to (B, C, H / r, W / r).
+pub fn average_pool(x: Tensor<'_>, r: usize) -> Tensor<'_> {
+    let [b, c, h, w] = x.shape()[..] else { panic!("average_pool: (B, C, H, W) is wanted, not {:?}", x.shape()) };
+    x.reshape(&[b, c, h / r, r, w / r, r]).mean(&[3, 5]).reshape(&[b, c, h / r, w / r])
+}
+
 /// Tensors one behind the other along `axis`.
 pub fn concat<'g>(parts: &[Tensor<'g>], axis: usize) -> Tensor<'g> {
     let mut shape = parts[0].shape();
