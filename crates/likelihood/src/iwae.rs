@@ -2,7 +2,7 @@
 //!     L_k = E[log 1/k sum_i w_i],  w_i = p(x, z_i) / q(z_i|x),  z_i ~ q(z|x)
 //! Jensen's inequality makes L_k a lower bound on log p(x); it does not fall with k, and L_1 is the ELBO.
 
-use crate::{Estimate, Kind, elbo, log_sum_exp};
+use crate::{Estimate, Kind, elbo};
 use data::rng::Rng;
 use graph::Run;
 use std::ops::ControlFlow;
@@ -13,49 +13,52 @@ const MIN_EFFECTIVE_SAMPLES: f64 = 10.0;
 /// Importance weights that come in batches, and what is averaged under them.
 #[derive(Clone, Debug, Default)]
 pub struct Weights {
-    log_w: Vec<f64>,
+    k: usize,
     recon: Vec<f64>,
-    /// Largest of `log_w`; the sums below are in units of its exponential.
+    /// Largest log weight; the sums below are in units of its exponential.
     top: f64,
-    weight: f64,
+    sum: f64,
+    squares: f64,
     pixels: Vec<f64>,
 }
 
 impl Weights {
     /// Takes in log weights and log p(x|z) of as many samples, and, if wanted, log p(x_d|z) of every pixel (row major).
     pub fn push(&mut self, log_w: &[f32], recon: &[f32], pixels: Option<&[f32]>) {
-        let old_top = if self.log_w.is_empty() { f64::NEG_INFINITY } else { self.top };
+        let old_top = if self.is_empty() { f64::NEG_INFINITY } else { self.top };
         self.top = log_w.iter().map(|&w| f64::from(w)).fold(old_top, f64::max);
         let shrink = if old_top == f64::NEG_INFINITY { 0.0 } else { (old_top - self.top).exp() };
-        self.weight *= shrink;
+        self.sum *= shrink;
+        self.squares *= shrink * shrink;
         self.pixels.iter_mut().for_each(|p| *p *= shrink);
         for (i, w) in log_w.iter().map(|&w| f64::from(w)).enumerate() {
-            let scaled = if self.top == f64::NEG_INFINITY { 0.0 } else { (w - self.top).exp() };
-            self.weight += scaled;
+            let scaled = if w == f64::NEG_INFINITY { 0.0 } else { (w - self.top).exp() };
+            self.sum += scaled;
+            self.squares += scaled * scaled;
             if let Some(rows) = pixels {
                 let d = rows.len() / log_w.len();
                 self.pixels.resize(d, 0.0);
                 let row = &rows[i * d..][..d];
                 self.pixels.iter_mut().zip(row).for_each(|(sum, &p)| *sum += scaled * f64::from(p));
             }
-            self.log_w.push(w);
         }
+        self.k += log_w.len();
         self.recon.extend(recon.iter().map(|&r| f64::from(r)));
     }
 
     /// Number of samples so far.
     pub fn len(&self) -> usize {
-        self.log_w.len()
+        self.k
     }
 
     /// Whether there is no sample yet.
     pub fn is_empty(&self) -> bool {
-        self.log_w.is_empty()
+        self.k == 0
     }
 
     /// log 1/k sum w.
     pub fn log_mean(&self) -> f64 {
-        log_sum_exp(&self.log_w) - (self.log_w.len() as f64).ln()
+        if self.sum == 0.0 { f64::NEG_INFINITY } else { self.top + self.sum.ln() - (self.k as f64).ln() }
     }
 
     /// log p(x|z) of all samples.
@@ -65,28 +68,23 @@ impl Weights {
 
     /// (sum w)^2 / sum w^2, between 1 and the number of samples; 0 where every weight is 0.
     pub fn effective_samples(&self) -> f64 {
-        if self.log_mean() == f64::NEG_INFINITY {
-            return 0.0;
-        }
-        let twice: Vec<f64> = self.log_w.iter().map(|w| 2.0 * w).collect();
-        (2.0 * log_sum_exp(&self.log_w) - log_sum_exp(&twice)).exp()
+        if self.sum == 0.0 { 0.0 } else { self.sum * self.sum / self.squares }
     }
 
     /// Standard error of [`Weights::log_mean`] by the delta method: sd(w) / (sqrt(k) mean(w)); infinite where there is
     /// none to be had, from fewer than two samples or from weights that are all 0.
     pub fn std_error(&self) -> f64 {
-        let k = self.log_w.len() as f64;
-        if k < 2.0 || self.log_mean() == f64::NEG_INFINITY {
+        let k = self.k as f64;
+        if self.k < 2 || self.sum == 0.0 {
             return f64::INFINITY;
         }
-        let mean = self.log_mean();
-        let squares = self.log_w.iter().map(|w| ((w - mean).exp() - 1.0).powi(2)).sum::<f64>();
-        (squares / (k - 1.0) / k).sqrt()
+        let deviations = (self.squares - self.sum * self.sum / k).max(0.0);
+        (deviations * k / (k - 1.0)).sqrt() / self.sum
     }
 
     /// -log p(x_d|z) of every pixel, averaged over z under the normalised weights: over the posterior p(z|x).
     pub fn surprise(&self) -> Vec<f32> {
-        self.pixels.iter().map(|p| (-p / self.weight) as f32).collect()
+        self.pixels.iter().map(|p| (-p / self.sum) as f32).collect()
     }
 }
 
