@@ -361,6 +361,7 @@ export class PofxElement extends LitElement {
       "self-test": "Checking the engine against known answers",
       sample: `Sampling${left}`,
       "log-prob": `${p.done.toLocaleString("en")} of ${p.total.toLocaleString("en")} importance samples${left}`,
+      train: `${p.done.toLocaleString("en")} of ${p.total.toLocaleString("en")} steps of training${left}`,
     }[p.phase];
     return html`<span>${what}</span><progress max=${p.total} value=${p.done} aria-label="Progress"></progress>`;
   }

@@ -6,9 +6,12 @@
 //   const e = await model.logProb(image);            // { nats, std_error, kind, parts, terms, ... }
 //   model.close();
 
+import { PIECE, drawTogether, usualCrew } from "./engine/crew.js";
 import { PofxError, parseSeed } from "./engine/errors.js";
 import { Host } from "./engine/host.js";
 import { toPayload } from "./engine/image.js";
+import { Seat, unexpected } from "./engine/seat.js";
+import { stream } from "./engine/stream.js";
 
 export { PofxError, parseSeed };
 
@@ -16,6 +19,7 @@ export { PofxError, parseSeed };
 /** @typedef {import("./protocol.d.ts").BackendInfo} BackendInfo */
 /** @typedef {import("./protocol.d.ts").Budget} Budget */
 /** @typedef {import("./protocol.d.ts").Progress} Progress */
+/** @typedef {import("./protocol.d.ts").TrainStep} TrainStep */
 /** @typedef {import("./estimate.d.ts").Estimate} EstimateFields */
 /** @typedef {import("./card.d.ts").Card} Card */
 /** @typedef {import("./engine/image.js").ImageInput} ImageInput */
@@ -27,8 +31,9 @@ export { PofxError, parseSeed };
  */
 
 /**
- * What `open` takes. `weights` is a .safetensors file of the same architecture, instead of the shipped one.
- * @typedef {JobOptions & { backend?: BackendChoice, weights?: Blob }} OpenOptions
+ * What `open` takes. `weights` is a .safetensors file of the same architecture, instead of the shipped one. `workers`
+ * share the drawing where the CPU computes; the pictures do not depend on their number.
+ * @typedef {JobOptions & { backend?: BackendChoice, weights?: Blob, workers?: number }} OpenOptions
  */
 
 /**
@@ -47,9 +52,12 @@ export { PofxError, parseSeed };
 /** How likely a picture is; never a bare number. @typedef {EstimateFields & { scored: Scored }} Estimate */
 
 const BASE = new URL("./", import.meta.url);
+const MOST_WORKERS = 16;
 
 /** One worker for all models of a page: they share the device and its memory. */
 const host = new Host(BASE);
+/** More workers, which draw beside the first where the CPU computes; each starts when it is first needed. @type {Host[]} */
+const more = [];
 
 /**
  * Opens a model: downloads and verifies its weights, chooses the engine, and checks that engine against the
@@ -58,11 +66,14 @@ const host = new Host(BASE);
  * @param {OpenOptions} [options]
  * @returns {Promise<Model>}
  */
-export async function open(id, { backend = "auto", weights, signal, onProgress } = {}) {
+export async function open(id, { backend = "auto", weights, workers = usualCrew(), signal, onProgress } = {}) {
   if (!/^[a-z0-9][a-z0-9-]{0,63}$/.test(String(id))) {
     throw new PofxError("unknown-model", `There is no model named “${String(id).slice(0, 64)}”.`);
   }
-  const model = new Model(id, backend, weights);
+  if (!Number.isInteger(workers) || workers < 1 || workers > MOST_WORKERS) {
+    throw new PofxError("bad-request", `From 1 to ${MOST_WORKERS} workers can share the work, not ${workers}.`);
+  }
+  const model = new Model(id, backend, workers, weights);
   await model.reopen({ signal, onProgress });
   return model;
 }
@@ -77,16 +88,23 @@ export class Model extends EventTarget {
   /** @type {BackendChoice} */ #choice;
   /** @type {Blob | undefined} */ #weights;
   /** Why WebGPU is not to be tried again. @type {string | undefined} */ #noWebgpu;
-  #handle = 0;
-  #generation = -1;
+  /** The model where all questions go. @type {Seat} */ #seat;
+  /** The model in more workers, once they are needed. @type {Seat[]} */ #others = [];
+  /** @type {number} */ #workers;
   #closed = false;
 
-  /** Not for callers: use `open`. @param {string} id @param {BackendChoice} choice @param {Blob} [weights] */
-  constructor(id, choice, weights) {
+  /** Not for callers: use `open`. @param {string} id @param {BackendChoice} choice @param {number} workers @param {Blob} [weights] */
+  constructor(id, choice, workers, weights) {
     super();
     this.id = id;
     this.#choice = choice;
+    this.#workers = workers;
     this.#weights = weights;
+    const wish = () => ({ id, backend: choice, weights: this.#weights, noWebgpu: this.#noWebgpu });
+    this.#seat = new Seat(host, wish, ({ card, backend }) => {
+      this.card = JSON.parse(card);
+      this.#changeBackend(backend);
+    });
   }
 
   /**
@@ -96,35 +114,15 @@ export class Model extends EventTarget {
    */
   async *sample({ n = 16, seed = 0, signal, onProgress } = {}) {
     const parsed = parseSeed(seed);
-    const left = new AbortController();
-    const both = signal ? AbortSignal.any([signal, left.signal]) : left.signal;
-    /** @type {SampleStep[]} */
-    const steps = [];
-    let wake = () => {};
-    let running = true;
-    const job = this.#run({ type: "sample", n, seed: parsed }, {
-      signal: both,
-      onProgress,
-      onMessage: ({ event, arrays }) => {
-        if (event.type !== "sampled" || !arrays) return;
-        steps.push(/** @type {SampleStep} */ ({ ...event.step, ...arrays, n, seed: parsed }));
-        wake();
-      },
-    }).finally(() => {
-      running = false;
-      wake();
+    yield* stream(signal, async (/** @type {(step: SampleStep) => void} */ each, signal) => {
+      const onMessage = this.#listener(onProgress, ({ event, arrays }) => {
+        if (event.type === "sampled" && arrays) each(/** @type {any} */ ({ ...event.step, ...arrays, n, seed: parsed }));
+      });
+      await this.#ready({ signal, onMessage });
+      const others = this.#crew(n);
+      if (others.length > 0) return drawTogether([this.#seat, ...others], { n, seed: parsed, signal, onMessage });
+      return this.#seat.run({ type: "sample", first: 0, n, seed: parsed }, { signal, onMessage });
     });
-    job.catch(() => {});
-    try {
-      while (running || steps.length > 0) {
-        const step = steps.shift();
-        if (step) yield step;
-        else await new Promise((resolve) => (wake = () => resolve(undefined)));
-      }
-      await job;
-    } finally {
-      left.abort();
-    }
   }
 
   /**
@@ -136,22 +134,48 @@ export class Model extends EventTarget {
   async logProb(image, { budget = "fast", seed = 0, signal, onProgress } = {}) {
     const parsed = parseSeed(seed);
     const { payload, transfer } = await toPayload(image);
-    const { event, arrays } = await this.#run(
-      { type: "log-prob", budget, seed: parsed },
-      { payload, transfer, signal, onProgress },
-    );
+    const onMessage = this.#listener(onProgress);
+    await this.#ready({ signal, onMessage });
+    const { event, arrays } = await this.#seat.run({ type: "log-prob", budget, seed: parsed }, { payload, transfer, signal, onMessage });
     if (event.type !== "done" || event.reply.type !== "estimate" || !arrays) throw unexpected(event);
     const { estimate, scored } = event.reply;
     const { terms, ...pictures } = arrays;
     return /** @type {Estimate} */ ({ ...estimate, terms, scored: { ...scored, ...pictures } });
   }
 
+  /**
+   * Trains the model further on pictures of a person's own, on the engine it runs on. What it has learnt stays when the
+   * loop is left, when the signal ends the job, and when the engine is lost; samples and answers then come from the
+   * new weights.
+   * @param {Uint8Array} images 28 x 28 grey values each (0 black, 255 white ink)
+   * @param {JobOptions & { steps?: number, batch?: number, rate?: number, seed?: number | string }} [options] `rate` is
+   *   the learning rate of Adam
+   * @returns {AsyncGenerator<TrainStep, void, void>}
+   */
+  async *train(images, { steps = 100, batch = 32, rate = 1e-3, seed = 0, signal, onProgress } = {}) {
+    const parsed = parseSeed(seed);
+    yield* stream(signal, async (/** @type {(step: TrainStep) => void} */ each, signal) => {
+      const onMessage = this.#listener(onProgress, ({ event, arrays }) => {
+        if (event.type !== "trained") return;
+        if (arrays?.weights) this.#learnt(/** @type {Uint8Array<ArrayBuffer>} */ (arrays.weights));
+        each(event.step);
+      });
+      await this.#ready({ signal, onMessage });
+      return this.#seat.run({ type: "train", steps, batch, rate, seed: parsed }, { payload: { images }, signal, onMessage });
+    });
+  }
+
+  /** The weights that `train` has made, as a safetensors file; undefined while they are those that were opened. */
+  get trained() {
+    return this.#trained;
+  }
+  /** @type {Blob | undefined} */ #trained;
+
   /** Frees the model's memory. Jobs that run are not stopped. */
   close() {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#generation !== host.generation) return;
-    host.run({ type: "close", model: this.#handle }).catch(() => {});
+    for (const seat of [this.#seat, ...this.#others]) seat.close();
   }
 
   /**
@@ -159,56 +183,46 @@ export class Model extends EventTarget {
    * @param {JobOptions} [options]
    */
   async reopen({ signal, onProgress } = {}) {
-    const { event } = await host.run(
-      { type: "open", model: this.id, backend: this.#choice },
-      {
-        payload: { weights: this.#weights, noWebgpu: this.#noWebgpu },
-        signal,
-        onMessage: this.#listener(onProgress),
-      },
-    );
-    if (event.type !== "done" || event.reply.type !== "opened") throw unexpected(event);
-    this.card = JSON.parse(event.reply.card);
-    this.#handle = event.reply.model;
-    this.#generation = host.generation;
-    this.#changeBackend(event.reply.backend);
+    await this.#seat.open({ signal, onMessage: this.#listener(onProgress) });
+  }
+
+  /** @param {import("./engine/seat.js").Options} options */
+  async #ready(options) {
+    if (this.#closed) throw new PofxError("bad-request", "This model was closed.");
+    if (this.#seat.current) return;
+    // What crashed once on the GPU may well do so again.
+    if (this.backend.name === "webgpu") this.#noWebgpu = `The engine crashed on WebGPU (${this.#seat.lastCrash}), so the CPU is used.`;
+    await this.#seat.open(options);
+  }
+
+  /** The seats that draw `n` pictures beside the first: none where a GPU does, or where there is little to draw. @param {number} n */
+  #crew(n) {
+    const wanted = this.backend.name === "cpu" ? Math.min(this.#workers, Math.ceil(n / PIECE)) - 1 : 0;
+    while (more.length < wanted) more.push(new Host(BASE, host));
+    while (this.#others.length < wanted) {
+      const wish = () => /** @type {const} */ ({ id: this.id, backend: "cpu", weights: this.#weights });
+      this.#others.push(new Seat(more[this.#others.length], wish));
+    }
+    return this.#others.slice(0, Math.max(wanted, 0));
+  }
+
+  /** New weights: other workers must open them, and so must the one that follows this worker. @param {Uint8Array<ArrayBuffer>} bytes */
+  #learnt(bytes) {
+    this.#trained = this.#weights = new Blob([bytes], { type: "application/octet-stream" });
+    for (const seat of this.#others.splice(0)) seat.close();
   }
 
   /**
-   * @param {{ type: "sample", n: number, seed: number } | { type: "log-prob", budget: Budget, seed: number }} command
-   * @param {Parameters<Host["run"]>[1] & JobOptions} options
+   * @param {((progress: Progress) => void) | undefined} onProgress
+   * @param {(message: import("./engine/host.js").Message) => void} [also]
    */
-  async #run(command, { onProgress, onMessage, ...options }) {
-    if (this.#closed) throw new PofxError("bad-request", "This model was closed.");
-    if (this.#generation !== host.generation) {
-      // What crashed once on the GPU may well do so again.
-      if (this.backend.name === "webgpu") this.#noWebgpu = `The engine crashed on WebGPU (${host.lastCrash}), so the CPU is used.`;
-      await this.#once({ signal: options.signal, onProgress });
-    }
-    const listener = this.#listener(onProgress);
-    return host.run({ ...command, model: this.#handle }, {
-      ...options,
-      onMessage: (message) => {
-        listener(message);
-        onMessage?.(message);
-      },
-    });
-  }
-
-  /** @type {Promise<void> | undefined} */ #reopening;
-
-  /** Two jobs that meet a new worker open the model once. @param {JobOptions} options */
-  #once(options) {
-    this.#reopening ??= this.reopen(options).finally(() => (this.#reopening = undefined));
-    return this.#reopening;
-  }
-
-  /** @param {((progress: Progress) => void) | undefined} onProgress */
-  #listener(onProgress) {
-    return (/** @type {import("./engine/host.js").Message} */ { event }) => {
+  #listener(onProgress, also) {
+    return (/** @type {import("./engine/host.js").Message} */ message) => {
+      const { event } = message;
       if (event.type === "backend") this.#changeBackend(event.backend);
       if (event.type === "progress") onProgress?.(event.progress);
-      if (event.type === "sampled") onProgress?.(event.step);
+      if (event.type === "sampled" || event.type === "trained") onProgress?.(event.step);
+      also?.(message);
     };
   }
 
@@ -217,11 +231,6 @@ export class Model extends EventTarget {
     this.backend = backend;
     this.dispatchEvent(new CustomEvent("backendchange", { detail: backend }));
   }
-}
-
-/** @param {import("./protocol.d.ts").Event} event */
-function unexpected(event) {
-  return new PofxError("engine-crashed", `The engine answered with “${event.type}”, which does not fit the question.`);
 }
 
 /**

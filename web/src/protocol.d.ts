@@ -5,7 +5,7 @@ import type { Estimate } from "./estimate.d.ts";
 /**
  * What the page asks for.
  */
-export type Command = { type: "open"; model: string; backend: BackendChoice } | { type: "sample"; model: number; n: number; seed: number } | { type: "log-prob"; model: number; budget: Budget; seed: number } | { type: "close"; model: number } | { type: "panic" };
+export type Command = { type: "open"; model: string; backend: BackendChoice } | { type: "sample"; model: number; first: number; n: number; seed: number } | { type: "log-prob"; model: number; budget: Budget; seed: number } | { type: "train"; model: number; steps: number; batch: number; rate: number; seed: number } | { type: "close"; model: number } | { type: "panic" };
 
 /**
  * Which engine the page wants.
@@ -20,7 +20,7 @@ export type Budget = "fast" | "precise";
 /**
  * What the engine says while a command runs. `Done` or `Error` is the last event.
  */
-export type Event = { type: "started" } | { type: "progress"; progress: Progress } | { type: "sampled"; step: SampleStep } | { type: "backend"; backend: BackendInfo } | { type: "done"; reply: Reply } | { type: "error"; code: string; message: string; recoverable: boolean };
+export type Event = { type: "started" } | { type: "progress"; progress: Progress } | { type: "sampled"; step: SampleStep } | { type: "trained"; step: TrainStep } | { type: "backend"; backend: BackendInfo } | { type: "done"; reply: Reply } | { type: "error"; code: string; message: string; recoverable: boolean };
 
 /**
  * How far a job is.
@@ -51,7 +51,7 @@ export interface Progress {
 /**
  * What a job is doing.
  */
-export type Phase = "download" | "self-test" | "sample" | "log-prob";
+export type Phase = "download" | "self-test" | "sample" | "log-prob" | "train";
 
 /**
  * A step of sampling.
@@ -88,6 +88,36 @@ export interface SampleStep {
 }
 
 /**
+ * A step of training.
+ */
+export interface TrainStep {
+    /**
+     * Always `Train`.
+     */
+    phase: Phase;
+    /**
+     * Steps that are made.
+     */
+    done: number;
+    /**
+     * Steps that were asked for.
+     */
+    total: number;
+    /**
+     * Always 0.
+     */
+    bytes: number;
+    /**
+     * Seconds left at the present pace.
+     */
+    seconds_left: number;
+    /**
+     * The bound that is maximised, on the images of this step, in nats an image.
+     */
+    bound: number;
+}
+
+/**
  * The engine that runs.
  */
 export interface BackendInfo {
@@ -113,7 +143,7 @@ export type BackendName = "webgpu" | "cpu";
 /**
  * The answer to a command.
  */
-export type Reply = { type: "opened"; model: number; card: string; backend: BackendInfo } | { type: "sampled" } | { type: "estimate"; estimate: Estimate; scored: Scored } | { type: "closed" };
+export type Reply = { type: "opened"; model: number; card: string; backend: BackendInfo } | { type: "sampled" } | { type: "trained" } | { type: "estimate"; estimate: Estimate; scored: Scored } | { type: "closed" };
 
 /**
  * The picture that was scored.

@@ -65,6 +65,8 @@ async function prepare(command, payload, job) {
       };
     case "log-prob":
       return payload instanceof Blob ? readImage(payload) : payload;
+    case "train":
+      return payload;
     default:
       return undefined;
   }

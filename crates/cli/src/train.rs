@@ -3,12 +3,11 @@
 use crate::mnist::{self, Split};
 use anyhow::{Context, Result, bail};
 use data::idx::Idx;
-use data::rng::{Rng, stream};
 use engine::{Engine, Loaded};
-use graph::Run;
 use indicatif::{ProgressBar, ProgressStyle};
 use models::nn::Adam;
 use models::registry::{Recipe, Stage};
+use models::trainer::{self, Trainer};
 use models::{Weights, vae};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -48,15 +47,16 @@ pub(crate) fn train(recipe: &Recipe, engine: &Engine, folder: &Path) -> Result<P
         Err(_) => (Progress::default(), Weights::init(&vae::specs(&recipe.network), recipe.seed)),
     };
     while let Some(stage) = recipe.stages.get(progress.stage) {
-        let mut loaded = pollster::block_on(engine.load(&vae::trainer(&recipe.network, stage.batch, stage.k)))?;
-        write_state(&mut loaded, &weights)?;
-        let mut run = StageRun { recipe, stage, images: &images, loaded, stop: &stop };
+        let loaded = pollster::block_on(engine.load(&vae::trainer(&recipe.network, stage.batch, stage.k)))?;
+        let trainer = Trainer::new(loaded, &weights)?;
+        let read_every = if matches!(engine, Engine::Gpu(_)) { 16 } else { 1 };
+        let mut run = StageRun { recipe, stage, images: &images, trainer, read_every, stop: &stop };
         while progress.epoch < stage.epochs {
             let outcome = run.epoch(&mut progress)?;
             if let Outcome::Diverged = outcome {
                 bail!("training diverged at step {}; {} holds the last good epoch", progress.step, path.display());
             }
-            weights = read_state(&run.loaded)?;
+            weights = pollster::block_on(run.trainer.weights())?;
             save(&path, &weights, progress)?;
             if let Outcome::Stopped = outcome {
                 eprintln!("Stopped after step {}; the same command goes on from {}.", progress.step, path.display());
@@ -74,7 +74,9 @@ struct StageRun<'a> {
     recipe: &'a Recipe,
     stage: &'a Stage,
     images: &'a Idx,
-    loaded: Loaded,
+    trainer: Trainer<Loaded>,
+    /// The bound is read once in so many steps: a GPU works ahead until somebody asks.
+    read_every: usize,
     stop: &'a AtomicBool,
 }
 
@@ -84,28 +86,29 @@ impl StageRun<'_> {
         let steps = self.images.len() / self.stage.batch;
         // Epochs are numbered through all stages, so that no two see the same order or the same binarisation.
         let number = self.recipe.stages[..progress.stage].iter().map(|s| s.epochs).sum::<usize>() + progress.epoch;
-        let mut order: Vec<usize> = (0..self.images.len()).collect();
-        Rng::new(self.recipe.seed, stream::SHUFFLE).skip((number as u64) << 32).shuffle(&mut order);
+        let order = trainer::order(self.recipe.seed, number, self.images.len());
         let bar = progress_bar(self.recipe, progress, self.stage, steps)?;
-        let mut sum = 0.0;
-        let first = progress.batch;
-        for batch in order.chunks_exact(self.stage.batch).skip(first) {
+        let (mut sum, mut read) = (0.0, 0);
+        for batch in order.chunks_exact(self.stage.batch).skip(progress.batch) {
             if self.stop.load(Ordering::Relaxed) {
                 bar.abandon();
                 return Ok(Outcome::Stopped);
             }
             let done = (progress.epoch * steps + progress.batch) as f64 / (self.stage.epochs * steps) as f64;
-            let bound = self.step(number, progress.step + 1, batch, self.stage.rate_at(done))?;
-            if !bound.is_finite() {
-                return Ok(Outcome::Diverged);
-            }
+            self.step(number, progress.step + 1, batch, self.stage.rate_at(done))?;
             progress.batch += 1;
             progress.step += 1;
-            sum += bound;
-            bar.set_message(format!("{bound:.2}"));
+            if progress.batch.is_multiple_of(self.read_every) || progress.batch == steps {
+                let bound = f64::from(pollster::block_on(self.trainer.bound())?);
+                if !bound.is_finite() {
+                    return Ok(Outcome::Diverged);
+                }
+                (sum, read) = (sum + bound, read + 1);
+                bar.set_message(format!("{bound:.2}"));
+            }
             bar.inc(1);
         }
-        let mean = sum / (steps - first) as f64;
+        let mean = sum / f64::from(read);
         bar.abandon_with_message(format!("{mean:.3} mean"));
         // A bar is not drawn into a file: a log gets its line an epoch all the same.
         if bar.is_hidden() {
@@ -116,18 +119,13 @@ impl StageRun<'_> {
         Ok(Outcome::Finished)
     }
 
-    /// One step on the images of `batch`; the bound, in nats an image.
-    fn step(&mut self, epoch: usize, step: u64, batch: &[usize], rate: f64) -> Result<f64> {
-        let index = |i: usize| (epoch * self.images.len() + i) as u64;
-        let seed = self.recipe.seed;
-        let x: Vec<f32> = batch.iter().flat_map(|&i| data::binarise(self.images.item(i), seed, index(i))).collect();
-        let mut eps = vec![0f32; self.stage.batch * self.stage.k * self.recipe.network.latents];
-        Rng::new(seed, stream::TRAIN).skip(step << 32).fill_normal(&mut eps);
-        self.loaded.write("x", &x)?;
-        self.loaded.write("eps", &eps)?;
-        self.loaded.write("rate", &[Adam::default().rate(rate, step)])?;
-        self.loaded.step()?;
-        Ok(f64::from(pollster::block_on(self.loaded.read("bound"))?[0]))
+    /// One step on the images of `batch`.
+    fn step(&mut self, epoch: usize, step: u64, batch: &[usize], rate: f64) -> Result<()> {
+        let draw = |i: usize| (epoch * self.images.len() + i) as u64;
+        let images: Vec<(u64, &[u8])> = batch.iter().map(|&i| (draw(i), self.images.item(i))).collect();
+        let [x, eps] = trainer::vae_inputs(&self.recipe.network, self.stage.k, self.recipe.seed, step, &images);
+        let rate = [Adam::default().rate(rate, step)];
+        Ok(self.trainer.step(&[(x.0, &x.1), (eps.0, &eps.1), ("rate", &rate)])?)
     }
 }
 
@@ -145,30 +143,6 @@ fn progress_bar(recipe: &Recipe, progress: &Progress, stage: &Stage, steps: usiz
         stage.epochs
     ));
     Ok(bar)
-}
-
-/// Parameters and moments; moments that the file lacks start at zero.
-fn write_state(loaded: &mut Loaded, weights: &Weights) -> Result<()> {
-    for (name, len) in state_names(loaded) {
-        let zeros = || vec![0.0; len];
-        loaded.write(&name, &weights.get(&name).map_or_else(zeros, <[f32]>::to_vec))?;
-    }
-    Ok(())
-}
-
-fn read_state(loaded: &Loaded) -> Result<Weights> {
-    let mut weights = Weights::default();
-    for (name, _) in state_names(loaded) {
-        let shape = loaded.program().shape_of(&name).unwrap_or_default().to_vec();
-        weights.insert(&name, &shape, pollster::block_on(loaded.read(&name))?);
-    }
-    Ok(weights)
-}
-
-fn state_names(loaded: &Loaded) -> Vec<(String, usize)> {
-    let program = loaded.program();
-    let states = program.state.iter().filter_map(|(input, _)| program.inputs.iter().find(|(_, id)| id == input));
-    states.map(|(name, id)| (name.clone(), program.node(*id).len())).collect()
 }
 
 /// Writes beside the old checkpoint and renames, so that there is a whole one at any time.

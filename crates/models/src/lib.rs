@@ -4,6 +4,7 @@ pub mod gan;
 pub mod nn;
 pub mod params;
 pub mod registry;
+pub mod trainer;
 pub mod transformer;
 pub mod unet;
 pub mod vae;

@@ -6,6 +6,7 @@ mod place;
 pub mod protocol;
 mod session;
 mod sink;
+mod train;
 
 pub use failure::Failure;
 pub use model::Files;
@@ -122,6 +123,7 @@ fn read(command: JsValue, input: &JsValue) -> Result<(Command, Input), Failure> 
             width: get(input, "width").as_f64().unwrap_or_default() as usize,
             height: get(input, "height").as_f64().unwrap_or_default() as usize,
         }),
+        Command::Train { .. } => Input::Images(Uint8Array::new(&get(input, "images")).to_vec()),
         _ => Input::Nothing,
     };
     Ok((command, input))

@@ -29,6 +29,8 @@ pub(crate) struct OpenModel {
     pub(crate) golden: Weights,
     /// Whether the weights are those of the card, for which alone the golden outputs hold.
     pub(crate) own: bool,
+    /// Parameters and moments, once the model was trained here.
+    pub(crate) trained: Option<Weights>,
     pub(crate) engine: Rc<Engine>,
     pub(crate) backend: BackendInfo,
     pub(crate) loaded: Programs,
@@ -56,6 +58,7 @@ impl OpenModel {
             golden: Weights::parse_any(&files.golden)?,
             own: files.own && sha256(&files.weights) != card.weights.sha256,
             card,
+            trained: None,
             engine: Rc::new(Engine::cpu()),
             backend: BackendInfo { name: BackendName::Cpu, verified: false, reason: String::new() },
             loaded: Programs::default(),
@@ -71,6 +74,15 @@ impl OpenModel {
         self.engine = engine;
         self.backend = backend;
         self.loaded = Programs::default();
+    }
+
+    /// Takes the parameters out of the states of a train step; Programs that are loaded have the old ones.
+    pub(crate) fn keep(&mut self, states: &Weights) -> Result<(), Failure> {
+        self.weights = parameters(&self.card.network, states)?;
+        self.trained = Some(states.clone());
+        self.own = true;
+        self.loaded = Programs::default();
+        Ok(())
     }
 
     /// The sampler and its batch size for `n` pictures. On one CPU thread small batches come out sooner and leave the
@@ -143,6 +155,16 @@ impl Programs {
             Budget::Precise => &mut self.precise,
         }
     }
+}
+
+/// The parameters alone, out of the states of a train step.
+pub(crate) fn parameters(network: &vae::Config, states: &Weights) -> Result<Weights, Failure> {
+    let mut weights = Weights::default();
+    for spec in vae::specs(network) {
+        let values = states.get(&spec.name).ok_or_else(missing)?;
+        weights.insert(&spec.name, &spec.shape, values.to_vec());
+    }
+    Ok(weights)
 }
 
 /// Cannot happen: what is asked for has just been loaded.

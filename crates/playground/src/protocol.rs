@@ -20,6 +20,8 @@ pub enum Command {
     Sample {
         /// Handle from [`Reply::Opened`].
         model: u32,
+        /// Number of the first picture: several workers share the pictures of one seed.
+        first: u32,
         /// Number of pictures.
         n: u32,
         /// Seed of all noise.
@@ -33,6 +35,20 @@ pub enum Command {
         /// How much work the answer is worth.
         budget: Budget,
         /// Seed of all noise.
+        #[tsify(type = "number")]
+        seed: u64,
+    },
+    /// Train a model further; the images travel beside.
+    Train {
+        /// Handle from [`Reply::Opened`].
+        model: u32,
+        /// Number of steps.
+        steps: u32,
+        /// Images a step.
+        batch: u32,
+        /// Learning rate of Adam.
+        rate: f64,
+        /// Seed of the order of the images and of all noise.
         #[tsify(type = "number")]
         seed: u64,
     },
@@ -93,6 +109,11 @@ pub enum Event {
         /// How far, and in which shape.
         step: SampleStep,
     },
+    /// Some train steps are made; now and then, and with the last one, `weights` (a safetensors file) travels beside.
+    Trained {
+        /// How far, and how good.
+        step: TrainStep,
+    },
     /// The engine had to change; the command goes on.
     Backend {
         /// The new one.
@@ -141,6 +162,8 @@ pub enum Phase {
     Sample,
     /// Importance samples are weighed.
     LogProb,
+    /// The model learns.
+    Train,
 }
 
 /// A step of sampling.
@@ -160,6 +183,23 @@ pub struct SampleStep {
     pub width: u32,
     /// Height of a picture.
     pub height: u32,
+}
+
+/// A step of training.
+#[derive(Clone, Debug, PartialEq, Serialize, Tsify)]
+pub struct TrainStep {
+    /// Always `Train`.
+    pub phase: Phase,
+    /// Steps that are made.
+    pub done: f64,
+    /// Steps that were asked for.
+    pub total: f64,
+    /// Always 0.
+    pub bytes: f64,
+    /// Seconds left at the present pace.
+    pub seconds_left: f64,
+    /// The bound that is maximised, on the images of this step, in nats an image.
+    pub bound: f32,
 }
 
 /// The engine that runs.
@@ -198,6 +238,8 @@ pub enum Reply {
     },
     /// To `Sample`; the pictures came in the last `Sampled`.
     Sampled,
+    /// To `Train`; the weights came with the last `Trained`.
+    Trained,
     /// To `LogProb`; `grey` and `pixels` (784 bytes each) travel beside.
     Estimate {
         /// How likely the picture is.

@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::model::{Files, OpenModel};
 use crate::protocol::{BackendChoice, BackendInfo, Budget, Command, Event, Phase, Progress, Reply, SampleStep, Scored};
 use crate::sink::{Array, Arrays, Sink, seconds_left};
+use crate::train::Settings;
 use data::SIDE;
 use data::rng::{Rng, stream};
 use engine::Engine;
@@ -36,6 +37,8 @@ pub enum Input {
     Files(Files),
     /// With `LogProb`.
     Image(Image),
+    /// With `Train`: grey images of 28 x 28 bytes each.
+    Images(Vec<u8>),
 }
 
 /// The state of the worker.
@@ -49,7 +52,7 @@ pub struct Session {
     pub(crate) losses: u32,
 }
 
-type Answer = (Reply, Arrays);
+pub(crate) type Answer = (Reply, Arrays);
 
 impl Session {
     /// Runs a command; the last event is `Done` or `Error`.
@@ -63,9 +66,12 @@ impl Session {
     async fn answer(&mut self, command: Command, input: Input, sink: &impl Sink) -> Result<Answer, Failure> {
         match (command, input) {
             (Command::Open { backend, .. }, Input::Files(files)) => self.open(backend, files, sink).await,
-            (Command::Sample { model, n, seed }, _) => self.sample(model, n, seed, sink).await,
+            (Command::Sample { model, first, n, seed }, _) => self.sample(model, first, n, seed, sink).await,
             (Command::LogProb { model, budget, seed }, Input::Image(image)) => {
                 self.log_prob(model, image, budget, seed, sink).await
+            }
+            (Command::Train { model, steps, batch, rate, seed }, Input::Images(images)) => {
+                self.train(model, Settings { steps, batch, rate, seed }, &images, sink).await
             }
             (Command::Close { model }, _) => {
                 if let Some(slot) = self.models.get_mut(model as usize) {
@@ -74,8 +80,8 @@ impl Session {
                 Ok((Reply::Closed, Vec::new()))
             }
             (Command::Panic, _) => panic(),
-            (Command::Open { .. } | Command::LogProb { .. }, _) => {
-                Err(Failure::new("bad-request", "The command came without its files or picture."))
+            (Command::Open { .. } | Command::LogProb { .. } | Command::Train { .. }, _) => {
+                Err(Failure::new("bad-request", "The command came without its files or pictures."))
             }
         }
     }
@@ -97,14 +103,22 @@ impl Session {
         Ok((Reply::Opened { model: handle as u32, card, backend }, Vec::new()))
     }
 
-    async fn sample(&mut self, handle: u32, n: u32, seed: u64, sink: &impl Sink) -> Result<Answer, Failure> {
+    async fn sample(
+        &mut self,
+        handle: u32,
+        first: u32,
+        n: u32,
+        seed: u64,
+        sink: &impl Sink,
+    ) -> Result<Answer, Failure> {
         if !(1..=MAX_SAMPLES).contains(&n) {
             return Err(Failure::new(
                 "bad-request",
                 format!("From 1 to {MAX_SAMPLES} pictures can be drawn, not {n}."),
             ));
         }
-        self.with_model(handle, sink, async |model| draw(model, n as usize, seed, sink).await).await?;
+        let (first, n) = (first as usize, n as usize);
+        self.with_model(handle, sink, async |model| draw(model, first, n, seed, sink).await).await?;
         Ok((Reply::Sampled, Vec::new()))
     }
 
@@ -119,7 +133,9 @@ impl Session {
         let prepared = data::image::prepare(&image.rgba, image.width, image.height)?;
         let x = data::binarise(&prepared.grey, seed, 0);
         let job = async |model: &mut OpenModel| {
-            Ok(weigh(model, &x, budget, seed, sink).await?.placed_in(&model.card.reference))
+            let estimate = weigh(model, &x, budget, seed, sink).await?;
+            // The card's scores are those of its own weights.
+            Ok(if model.own { estimate } else { estimate.placed_in(&model.card.reference) })
         };
         let mut estimate = self.with_model(handle, sink, job).await?;
         let scored = Scored { width: SIDE as u32, height: SIDE as u32, notices: prepared.notices, seed };
@@ -147,7 +163,7 @@ impl Session {
     }
 
     /// Runs a job on an open model, and again on the next engine if the GPU fails it.
-    async fn with_model<T>(
+    pub(crate) async fn with_model<T>(
         &mut self,
         handle: u32,
         sink: &impl Sink,
@@ -186,8 +202,8 @@ fn panic() -> Result<Answer, Failure> {
     panic!("a panic was asked for")
 }
 
-/// Draws `n` pictures, in as many steps as the engine likes.
-async fn draw(model: &mut OpenModel, n: usize, seed: u64, sink: &impl Sink) -> Result<(), Failure> {
+/// Draws pictures `first..first + n` of a seed, in as many steps as the engine likes.
+async fn draw(model: &mut OpenModel, first: usize, n: usize, seed: u64, sink: &impl Sink) -> Result<(), Failure> {
     let started = sink.seconds();
     let latents = model.card.network.latents;
     let mut means: Vec<f32> = Vec::with_capacity(n * D);
@@ -197,7 +213,7 @@ async fn draw(model: &mut OpenModel, n: usize, seed: u64, sink: &impl Sink) -> R
         let (batch, sampler) = model.sampler(n).await?;
         let mut z = vec![0f32; batch * latents];
         for (i, z) in z.chunks_exact_mut(latents).enumerate() {
-            noise_of(seed, stream::SAMPLE, done + i, latents).fill_normal(z);
+            noise_of(seed, stream::SAMPLE, first + done + i, latents).fill_normal(z);
         }
         let new = OpenModel::step(sampler, &[("z", &z)], "mean").await?;
         let new = new.get(..batch.min(n - done) * D).unwrap_or(&new);
@@ -207,7 +223,7 @@ async fn draw(model: &mut OpenModel, n: usize, seed: u64, sink: &impl Sink) -> R
         }
         for (i, mean) in new.chunks_exact(D).enumerate() {
             let mut u = vec![0f32; D];
-            noise_of(seed, stream::PIXELS, done + i, D).fill_uniform(&mut u);
+            noise_of(seed, stream::PIXELS, first + done + i, D).fill_uniform(&mut u);
             images.extend(mean.iter().zip(u).map(|(&p, u)| if u < p { 255 } else { 0 }));
         }
         means.extend_from_slice(new);

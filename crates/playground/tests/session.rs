@@ -113,17 +113,18 @@ fn a_model_opens_on_the_cpu_and_says_why() {
 fn the_same_seed_gives_the_same_pictures_whatever_is_drawn_with_them() {
     let mut session = Session::default();
     open(&mut session, files());
-    let mut sample = |n, seed| {
-        let mut events = run(&mut session, Command::Sample { model: 0, n, seed }, Input::Nothing);
+    let mut sample_from = |first, n, seed| {
+        let mut events = run(&mut session, Command::Sample { model: 0, first, n, seed }, Input::Nothing);
         assert!(matches!(events.pop().unwrap().0, Event::Done { reply: Reply::Sampled }));
         let Array::U8(images) = events.pop().unwrap().1.remove(0).1 else { panic!("no images") };
         images
     };
-    let six = sample(6, 7);
+    let six = sample_from(0, 6, 7);
     assert_eq!(six.len(), 6 * vae::D);
     assert!(six.iter().all(|&v| v == 0 || v == 255));
-    assert_eq!(sample(3, 7), six[..3 * vae::D]);
-    assert_ne!(sample(3, 8), six[..3 * vae::D]);
+    assert_eq!(sample_from(0, 3, 7), six[..3 * vae::D]);
+    assert_eq!(sample_from(4, 2, 7), six[4 * vae::D..], "as another worker draws them");
+    assert_ne!(sample_from(0, 3, 8), six[..3 * vae::D]);
 }
 
 #[test]
@@ -150,7 +151,7 @@ fn a_job_stops_between_two_batches_and_the_model_works_on() {
     let mut session = Session::default();
     open(&mut session, files());
     let stopping = || Log { stop_at: Some(2), ..Log::default() };
-    let sample = Command::Sample { model: 0, n: 64, seed: 1 };
+    let sample = Command::Sample { model: 0, first: 0, n: 64, seed: 1 };
     let events = run_on(&mut session, sample.clone(), Input::Nothing, stopping());
     assert_eq!(error_of(&events.last().unwrap().0).0, "aborted");
     assert_eq!(events.len(), 3);
@@ -186,7 +187,8 @@ fn bad_files_and_pictures_get_their_code_and_a_sentence() {
     let empty = Input::Image(Image { rgba: vec![], width: 0, height: 0 });
     let event = run(&mut session, ask, empty).pop().unwrap().0;
     assert_eq!(error_of(&event).0, "bad-image");
-    let closed = run(&mut session, Command::Sample { model: 9, n: 1, seed: 1 }, Input::Nothing).pop().unwrap().0;
+    let closed =
+        run(&mut session, Command::Sample { model: 9, first: 0, n: 1, seed: 1 }, Input::Nothing).pop().unwrap().0;
     assert_eq!(error_of(&closed), ("bad-request", "This model was closed."));
 }
 
@@ -201,4 +203,87 @@ fn an_engine_that_computes_otherwise_is_not_used() {
     let event = open(&mut Session::default(), files);
     let (code, message) = error_of(&event);
     assert!(code == "engine-failed" && message.contains("mean"), "{message}");
+}
+
+fn train(steps: u32) -> Command {
+    Command::Train { model: 0, steps, batch: 8, rate: 1e-2, seed: 1 }
+}
+
+/// Ten pictures of stripes, each shifted by one.
+fn stripes() -> Input {
+    Input::Images((0..10 * vae::D).map(|i| if (i + i / vae::D) % 4 < 2 { 255 } else { 0 }).collect())
+}
+
+#[test]
+fn training_raises_the_bound_and_changes_what_is_drawn() {
+    let mut session = Session::default();
+    open(&mut session, files());
+    let means = |session: &mut Session| {
+        let mut events = run(session, Command::Sample { model: 0, first: 0, n: 2, seed: 1 }, Input::Nothing);
+        events.pop();
+        events.pop().unwrap().1.remove(1).1
+    };
+    let before = means(&mut session);
+    let mut events = run(&mut session, train(40), stripes());
+    assert!(matches!(events.pop().unwrap().0, Event::Done { reply: Reply::Trained }));
+    let bounds: Vec<f32> = events
+        .iter()
+        .filter_map(|(e, _)| match e {
+            Event::Trained { step } => Some(step.bound),
+            _ => None,
+        })
+        .collect();
+    assert!(bounds.len() >= 2 && bounds[bounds.len() - 1] > bounds[0] + 50.0, "{bounds:?}");
+    let Some((_, Array::U8(file))) = events.pop().and_then(|(_, mut arrays)| arrays.pop()) else {
+        panic!("no weights")
+    };
+    Weights::parse(&file, &vae::specs(&NETWORK)).unwrap();
+    assert_ne!(means(&mut session), before);
+    // The card's scores are those of other weights now.
+    let ask = Command::LogProb { model: 0, budget: Budget::Fast, seed: 3 };
+    let Event::Done { reply: Reply::Estimate { estimate, .. } } = run(&mut session, ask, image(28)).pop().unwrap().0
+    else {
+        panic!("no estimate")
+    };
+    assert_eq!(estimate.percentile_held_out, None);
+}
+
+#[test]
+fn training_that_is_stopped_or_diverges_keeps_what_was_good() {
+    let mut session = Session::default();
+    open(&mut session, files());
+    let events = run_on(&mut session, train(1000), stripes(), Log { stop_at: Some(1), ..Log::default() });
+    assert_eq!(error_of(&events.last().unwrap().0).0, "aborted");
+    let kept = events.iter().any(|(event, arrays)| matches!(event, Event::Trained { .. }) && !arrays.is_empty());
+    assert!(kept, "the weights of the last step were not sent");
+
+    let mut huge = files();
+    let mut weights = Weights::default();
+    vae::specs(&NETWORK).iter().for_each(|spec| weights.insert(&spec.name, &spec.shape, vec![1e30; spec.len()]));
+    (huge.weights, huge.own) = (weights.to_bytes(false).unwrap(), true);
+    let mut session = Session::default();
+    open(&mut session, huge);
+    let event = run(&mut session, train(3), stripes()).pop().unwrap().0;
+    let kept = "Training diverged at step 1: the weights of step 0 were kept.";
+    assert_eq!(error_of(&event), ("diverged", kept));
+}
+
+#[test]
+fn bad_requests_to_train_get_a_sentence() {
+    let mut session = Session::default();
+    open(&mut session, files());
+    let mut refused = |command: Command, input: Input| {
+        let event = run(&mut session, command, input).pop().unwrap().0;
+        let (code, message) = error_of(&event);
+        assert_eq!(code, "bad-request", "{message}");
+        assert!(message.ends_with('.') && message.starts_with(char::is_uppercase), "{message}");
+    };
+    refused(train(1), Input::Images(vec![]));
+    refused(train(1), Input::Images(vec![0; 783]));
+    refused(train(1), Input::Nothing);
+    refused(train(0), stripes());
+    for rate in [0.0, -1.0, 2.0, f64::NAN] {
+        refused(Command::Train { model: 0, steps: 1, batch: 1, rate, seed: 1 }, stripes());
+    }
+    refused(Command::Train { model: 0, steps: 1, batch: 0, rate: 1e-3, seed: 1 }, stripes());
 }

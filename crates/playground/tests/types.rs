@@ -15,6 +15,7 @@ fn declarations() -> String {
         Progress::DECL,
         Phase::DECL,
         SampleStep::DECL,
+        TrainStep::DECL,
         BackendInfo::DECL,
         BackendName::DECL,
         Reply::DECL,

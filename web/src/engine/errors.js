@@ -3,8 +3,8 @@
 /**
  * What can go wrong.
  * @typedef {"aborted" | "bad-card" | "bad-image" | "bad-request" | "bad-seed" | "bad-weights" | "device-lost"
- *   | "engine-crashed" | "engine-failed" | "integrity" | "network" | "no-wasm" | "no-webgpu" | "not-a-number"
- *   | "out-of-memory" | "unknown-model"} Code
+ *   | "diverged" | "engine-crashed" | "engine-failed" | "integrity" | "network" | "no-wasm" | "no-webgpu"
+ *   | "not-a-number" | "out-of-memory" | "unknown-model"} Code
  */
 
 /** An error of p-of-x. Its message is one plain sentence that can be shown as it is. */

@@ -37,9 +37,15 @@ export class Host {
   /** @type {number[]} */ #crashes = [];
   /** The panic hook's text; it arrives just before the trap. */ #panic = "";
 
-  /** @param {URL} base the folder that holds worker.js, playground_bg.wasm and models/ */
-  constructor(base) {
+  /** @type {Host | undefined} */ #sibling;
+
+  /**
+   * @param {URL} base the folder that holds worker.js, playground_bg.wasm and models/
+   * @param {Host} [sibling] another host on the same folder, whose compiled engine is used
+   */
+  constructor(base, sibling) {
     this.#base = base;
+    this.#sibling = sibling;
   }
 
   /**
@@ -104,7 +110,7 @@ export class Host {
     const failed = new Promise((_, reject) => this.#watch(worker, reject));
     /** @type {Comlink.Remote<WorkerApi>} */
     const remote = Comlink.wrap(worker);
-    const ready = this.#compiled().then((module) => remote.start(module, this.#base.href));
+    const ready = this.compiled().then((module) => remote.start(module, this.#base.href));
     await Promise.race([ready, failed]);
     return remote;
   }
@@ -137,8 +143,9 @@ export class Host {
     for (const job of jobs) job.settle(error);
   }
 
-  /** The compiled engine: made once, shared with every worker that follows. */
-  #compiled() {
+  /** The compiled engine: made once, shared with every worker that follows. @returns {Promise<WebAssembly.Module>} */
+  compiled() {
+    if (this.#sibling) return this.#sibling.compiled();
     this.#module ??= compile(new URL("playground_bg.wasm", this.#base)).catch((error) => {
       this.#module = undefined;
       throw error;

@@ -1,0 +1,158 @@
+// Several workers draw together, and a worker trains: on the CPU and on WebGPU.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { launch } from "./support/browser.mjs";
+import { MODEL, openApi, together } from "./support/lab.mjs";
+
+/** @type {import("playwright-core").Browser} */
+let browser;
+/** @type {Awaited<ReturnType<typeof openApi>>} */
+let site;
+before(async () => {
+  browser = await launch();
+  site = await openApi(browser);
+  await site.page.evaluate(() => {
+    /** Stripes, each picture shifted by one: what the shipped model has never seen. */
+    globalThis.stripes = Uint8Array.from({ length: 64 * 784 }, (_, i) => ((i % 28) + Math.floor(i / 784)) % 4 < 2 ? 255 : 0);
+  });
+});
+after(async () => {
+  await site.close();
+  await browser.close();
+});
+
+test("one, two or four workers draw the same pictures, to the bit", async () => {
+  const drawn = await site.page.evaluate(async (id) => {
+    const all = [];
+    for (const workers of [1, 2, 4]) {
+      const model = await api.open(id, { backend: "cpu", workers });
+      // 19: the last piece is smaller than the others.
+      all.push(await samples(model, { n: 19, seed: 5 }));
+      model.close();
+    }
+    return all;
+  }, MODEL);
+  assert.equal(drawn[0].done, 19);
+  assert.equal(drawn[0].images.length, 19 * 784);
+  for (const other of drawn.slice(1)) {
+    assert.equal(other.done, 19);
+    assert.deepEqual(other.images, drawn[0].images);
+    assert.deepEqual(other.means, drawn[0].means);
+  }
+});
+
+test("each worker really draws", async () => {
+  const started = [];
+  const counting = (path) => {
+    if (path === "worker.js") started.push(path);
+    return false;
+  };
+  const fresh = await openApi(browser, { intercept: together(counting) });
+  await fresh.page.evaluate(async (id) => {
+    const model = await api.open(id, { backend: "cpu", workers: 3 });
+    await samples(model, { n: 64, seed: 1 });
+  }, MODEL);
+  await fresh.close();
+  assert.equal(started.length, 3);
+});
+
+test("steps arrive in order, each with all pictures so far, and a stop is heard", async () => {
+  const { dones, error, works } = await site.page.evaluate(async (id) => {
+    const model = await api.open(id, { backend: "cpu", workers: 2 });
+    const dones = [];
+    for await (const step of model.sample({ n: 64, seed: 1 })) dones.push(step.done);
+    const controller = new AbortController();
+    const onProgress = () => controller.abort();
+    const error = await outcome(samples(model, { n: 400, seed: 1, signal: controller.signal, onProgress }));
+    return { dones, error, works: await stillWorks(model) };
+  }, MODEL);
+  assert.deepEqual(dones, dones.toSorted((a, b) => a - b));
+  assert.equal(dones.at(-1), 64);
+  assert.equal(error.code, "aborted");
+  assert.ok(works);
+});
+
+test("a worker that can't be used leaves its pictures to the others", async () => {
+  // The second worker of the page never starts.
+  let workers = 0;
+  const broken = (path, response) => {
+    if (path !== "worker.js" || (workers += 1) < 2) return false;
+    response.writeHead(200, { "content-type": "text/javascript" }).end("throw new Error('no second worker')");
+    return true;
+  };
+  const fresh = await openApi(browser, { intercept: broken });
+  const done = await fresh.page.evaluate(async (id) => {
+    const model = await api.open(id, { backend: "cpu", workers: 2 });
+    return (await samples(model, { n: 32, seed: 1 })).done;
+  }, MODEL);
+  await fresh.close();
+  assert.equal(done, 32);
+});
+
+for (const backend of ["cpu", "webgpu"]) {
+  test(`${backend}: training in the worker raises the bound, and what was learnt stays`, async () => {
+    const { name, bounds, before, after, trained } = await site.page.evaluate(
+      async ([id, backend]) => {
+        const model = await api.open(id, { backend });
+        const image = { width: 28, height: 28, data: stripes.slice(0, 784) };
+        const before = (await model.logProb(image)).nats;
+        const bounds = [];
+        for await (const step of model.train(stripes, { steps: 40, batch: 16 })) bounds.push(step.bound);
+        const after = await model.logProb(image);
+        const size = model.trained.size;
+        model.close();
+        return { name: model.backend.name, bounds, before, after: after.nats, trained: size };
+      },
+      [MODEL, backend],
+    );
+    assert.equal(name, backend);
+    assert.ok(bounds.length >= 2 && bounds.at(-1) > bounds[0] + 100, `${bounds}`);
+    assert.ok(after > before + 100, `${before} before, ${after} after`);
+    // 866,596 parameters of four bytes, and a header.
+    assert.ok(trained > 866_596 * 4, `${trained} bytes`);
+  });
+}
+
+test("training that is stopped keeps what it has learnt; also where the worker is replaced afterwards", async () => {
+  const { error, before, after, again } = await site.page.evaluate(async (id) => {
+    const model = await api.open(id, { backend: "cpu" });
+    const image = { width: 28, height: 28, data: stripes.slice(0, 784) };
+    const ask = async () => (await model.logProb(image)).nats;
+    const before = await ask();
+    const controller = new AbortController();
+    const onProgress = (p) => p.phase === "train" && p.done >= 20 && controller.abort();
+    const learn = async () => {
+      for await (const _ of model.train(stripes, { steps: 10_000, batch: 16, signal: controller.signal, onProgress }));
+    };
+    const error = await outcome(learn());
+    const after = await ask();
+    await outcome(api.crash());
+    return { error, before, after, again: await ask() };
+  }, MODEL);
+  assert.equal(error.code, "aborted");
+  assert.ok(after > before + 50, `${before} before, ${after} after`);
+  assert.ok(Math.abs(again - after) < 1e-3, `${after}, and ${again} in the next worker`);
+});
+
+test("bad numbers get one sentence", async () => {
+  const errors = await site.page.evaluate(async (id) => {
+    const model = await api.open(id, { backend: "cpu" });
+    const learn = async (images, options) => {
+      for await (const _ of model.train(images, options));
+    };
+    return [
+      await outcome(api.open(id, { workers: 0 })),
+      await outcome(api.open(id, { workers: 1.5 })),
+      await outcome(learn(new Uint8Array(0))),
+      await outcome(learn(new Uint8Array(100))),
+      await outcome(learn(stripes, { steps: 0 })),
+      await outcome(learn(stripes, { batch: 100_000 })),
+      await outcome(learn(stripes, { rate: NaN })),
+    ];
+  }, MODEL);
+  for (const { code, message } of errors) {
+    assert.equal(code, "bad-request", message);
+    assert.match(message, /^[A-Z].*\.$/);
+  }
+});
