@@ -1,121 +1,168 @@
 //! WGSL: a prelude of bindings and constants, the generated functions, and the hand-written algorithm. WGSL allows a
 //! function to be used before it is declared, so this is concatenation.
 
+use super::algorithm::{Function, Outlet};
 use super::expr::{Expr, Item, Source};
 use super::group::{flats, member_source};
 use super::index::{Index, Ix};
 use super::plan::Kernel;
+use super::rows::vector;
 use graph::{Binary, Compare, Node, NodeId, Op, Unary};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// The text of a kernel. It depends on shapes and operations only, so equal layers share a pipeline.
 pub(super) fn shader(nodes: &[Node], kernel: &Kernel) -> String {
-    let mut text = format!("// {}{}\n", kernel.algorithm.name(), kernel.algorithm.cut());
-    for (i, binding) in kernel.bindings.iter().enumerate() {
-        let access = if binding.writable { "read_write" } else { "read" };
-        line(&mut text, &format!("@group(0) @binding({i}) var<storage, {access}> t{i}: array<f32, {}>;", binding.len));
+    let text = format!("// {}{}\n", kernel.algorithm.name(), kernel.algorithm.cut());
+    let mut shader = Shader { nodes, kernel, bindings: kernel.loads.iter().copied().collect(), text, helpers: false };
+    shader.prelude();
+    for function in kernel.algorithm.functions(nodes) {
+        shader.function(&function);
     }
-    line(&mut text, &format!("const GRID_X = {}u;", kernel.grid[0]));
-    text += &kernel.algorithm.constants(nodes, kernel.heavy);
-    let bindings: BTreeMap<NodeId, usize> = kernel.loads.iter().copied().collect();
-    let mut helpers = false;
-    if let Some(id) = kernel.heavy {
-        for operand in kernel.algorithm.operands(nodes, id) {
-            let source = |n: NodeId, _: &Ix| outside(&bindings, n);
-            let mut expr = Expr::new(nodes, &source);
-            let value = expr.value(operand.node, &operand.index);
-            line(&mut text, &format!("\nfn {}({}) -> f32 {{", operand.name, params(operand.params)));
-            helpers |= steps(&mut text, &expr.items, &bindings);
-            line(&mut text, &format!("    return {};\n}}", name(&expr.items, value)));
+    for (i, outlet) in kernel.algorithm.outlets().iter().enumerate() {
+        shader.outlet(i, outlet);
+    }
+    for template in kernel.algorithm.templates() {
+        shader.text.push('\n');
+        shader.text += &template;
+    }
+    if shader.helpers {
+        shader.text.push('\n');
+        shader.text += include_str!("wgsl/math.wgsl");
+    }
+    shader.text
+}
+
+/// A shader as far as it is written.
+struct Shader<'a> {
+    nodes: &'a [Node],
+    kernel: &'a Kernel,
+    /// The binding of each tensor that is loaded.
+    bindings: BTreeMap<NodeId, usize>,
+    text: String,
+    /// Whether a function of math.wgsl is used.
+    helpers: bool,
+}
+
+impl Shader<'_> {
+    fn line(&mut self, line: &str) {
+        writeln!(self.text, "{line}").expect("writing to a String cannot fail");
+    }
+
+    fn prelude(&mut self) {
+        for (i, binding) in self.kernel.bindings.iter().enumerate() {
+            let access = if binding.writable { "read_write" } else { "read" };
+            self.line(&format!("@group(0) @binding({i}) var<storage, {access}> t{i}: array<f32, {}>;", binding.len));
+        }
+        self.line(&format!("const GRID_X = {}u;", self.kernel.grid[0]));
+        self.text += &self.kernel.algorithm.constants(self.nodes);
+    }
+
+    /// What the kernel has at hand, with the index at which it does: its own results, and what it stores.
+    fn members(&self) -> Vec<(NodeId, Index)> {
+        let own = self.kernel.algorithm.results().into_iter();
+        let own = own.map(|id| (id, self.kernel.algorithm.store_index(&self.nodes[id.index()].shape)));
+        self.kernel.stores.iter().map(|s| (s.0, s.1.clone())).chain(own).collect()
+    }
+
+    fn outside(&self, id: NodeId) -> Source {
+        if self.bindings.contains_key(&id) { Source::Load } else { Source::Inline }
+    }
+
+    /// A function that returns elements of operands.
+    fn function(&mut self, function: &Function) {
+        let flats = flats(self.nodes, &self.members());
+        let algorithm = &self.kernel.algorithm;
+        let source = |id: NodeId, ix: &Ix| {
+            let inside = function.phase.and_then(|p| member_source(self.nodes, algorithm, &flats, p, id, ix));
+            inside.unwrap_or_else(|| self.outside(id))
+        };
+        let mut expr = Expr::new(self.nodes, &source);
+        let values: Vec<usize> = function.values.iter().map(|term| expr.term(term)).collect();
+        let (items, ty) = (expr.items, vector(values.len()));
+        self.line(&format!("\nfn {}({}) -> {ty} {{", function.name, params(function.params)));
+        self.steps(&items);
+        let values: Vec<String> = values.iter().map(|&at| self.name(&items, at)).collect();
+        match values.as_slice() {
+            [value] => self.line(&format!("    return {value};\n}}")),
+            _ => self.line(&format!("    return {ty}({});\n}}", values.join(", "))),
         }
     }
-    helpers |= store(&mut text, nodes, kernel, &bindings);
-    for template in kernel.algorithm.templates() {
-        text.push('\n');
-        text += &template;
-    }
-    if helpers {
-        text.push('\n');
-        text += include_str!("wgsl/math.wgsl");
-    }
-    text
-}
 
-/// The function that gets the kernel's own value `v` and writes all results.
-fn store(text: &mut String, nodes: &[Node], kernel: &Kernel, bindings: &BTreeMap<NodeId, usize>) -> bool {
-    let own = kernel.heavy.map(|id| (id, kernel.algorithm.store_index(&nodes[id.index()].shape)));
-    let members: Vec<(NodeId, Index)> = kernel.stores.iter().map(|s| (s.0, s.1.clone())).chain(own).collect();
-    let flats = flats(nodes, &members);
-    let source =
-        |n: NodeId, ix: &Ix| member_source(kernel.heavy, &flats, n, ix).unwrap_or_else(|| outside(bindings, n));
-    let mut expr = Expr::new(nodes, &source);
-    let values: Vec<usize> = kernel.stores.iter().map(|(id, index, _)| expr.value(*id, index)).collect();
-    let value = if kernel.heavy.is_some() { ", v: f32" } else { "" };
-    line(text, &format!("\nfn store({}{value}) {{", params(kernel.algorithm.store_params())));
-    let helpers = steps(text, &expr.items, bindings);
-    for ((id, index, binding), value) in kernel.stores.iter().zip(values) {
-        let flat = index.flat(&nodes[id.index()].shape);
-        line(text, &format!("    t{binding}[{flat}] = {};", name(&expr.items, value)));
+    /// A function that writes those results which belong to it.
+    fn outlet(&mut self, at: usize, outlet: &Outlet) {
+        let kernel = self.kernel;
+        let flats = flats(self.nodes, &self.members());
+        let source = |id: NodeId, ix: &Ix| {
+            let inside = member_source(self.nodes, &kernel.algorithm, &flats, usize::MAX, id, ix);
+            inside.unwrap_or_else(|| self.outside(id))
+        };
+        let mut expr = Expr::new(self.nodes, &source);
+        let flat = |id: NodeId, index: &Index| index.flat(&self.nodes[id.index()].shape);
+        let stores = kernel.stores.iter().map(|(id, index, binding)| (*id, index, flat(*id, index), *binding));
+        let stores: Vec<_> = stores
+            .filter(|(_, _, flat, _)| kernel.algorithm.outlet_of(flat) == at)
+            .map(|(id, index, flat, binding)| (flat, binding, expr.value(id, index)))
+            .collect();
+        let items = expr.items;
+        let value = if outlet.value { ", v: f32" } else { "" };
+        self.line(&format!("\nfn {}({}{value}) {{", outlet.name, params(outlet.params)));
+        self.steps(&items);
+        for (flat, binding, value) in stores {
+            self.line(&format!("    t{binding}[{flat}] = {};", self.name(&items, value)));
+        }
+        self.line("}");
     }
-    line(text, "}");
-    helpers
-}
 
-fn outside(bindings: &BTreeMap<NodeId, usize>, id: NodeId) -> Source {
-    if bindings.contains_key(&id) { Source::Load } else { Source::Inline }
+    /// One `let` a step.
+    fn steps(&mut self, items: &[Item]) {
+        for (i, item) in items.iter().enumerate() {
+            let arg = |at: &usize| self.name(items, *at);
+            let value = match item {
+                Item::Const(_) | Item::Own(_) => continue,
+                Item::Load(id, ix) => format!("t{}[{ix}]", self.bindings[id]),
+                Item::Number(ix) => format!("f32({ix})"),
+                Item::Pick(value, n) => {
+                    let v = arg(value);
+                    format!("select({n}u, u32({v}), {v} >= 0.0 && {v} < {n}.0)")
+                }
+                Item::Within(bounds, value) => {
+                    let inside: Vec<String> = bounds.iter().map(|(ix, n)| format!("({ix}) < {n}u")).collect();
+                    format!("select(0.0, {}, {})", arg(value), inside.join(" && "))
+                }
+                Item::Op(op, args) => {
+                    // Of constants alone it would be a constant expression, in which infinity is an error.
+                    let constant = args.iter().all(|at| matches!(items[*at], Item::Const(_)));
+                    let mut args: Vec<String> = args.iter().map(arg).collect();
+                    if constant {
+                        name_all(&mut self.text, i, &mut args);
+                    }
+                    self.helpers |= matches!(op, Op::Unary(Unary::Sigmoid | Unary::Softplus));
+                    operation(op, &args)
+                }
+            };
+            self.line(&format!("    let v{i} = {value};"));
+        }
+    }
+
+    fn name(&self, items: &[Item], at: usize) -> String {
+        match &items[at] {
+            Item::Const(bits) => constant(f32::from_bits(*bits)),
+            Item::Own(id) => self.kernel.algorithm.result_name(*id).expect("an own result has a name"),
+            _ => format!("v{at}"),
+        }
+    }
 }
 
 fn params(names: &[&str]) -> String {
     names.iter().map(|n| format!("{n}: u32")).collect::<Vec<_>>().join(", ")
 }
 
-fn line(text: &mut String, line: &str) {
-    writeln!(text, "{line}").expect("writing to a String cannot fail");
-}
-
-/// One `let` a step. Says whether a function of math.wgsl was used.
-fn steps(text: &mut String, items: &[Item], bindings: &BTreeMap<NodeId, usize>) -> bool {
-    let mut helpers = false;
-    for (i, item) in items.iter().enumerate() {
-        let arg = |at: &usize| name(items, *at);
-        let value = match item {
-            Item::Const(_) | Item::Own => continue,
-            Item::Load(id, ix) => format!("t{}[{ix}]", bindings[id]),
-            Item::Number(ix) => format!("f32({ix})"),
-            Item::Within(bounds, value) => {
-                let inside: Vec<String> = bounds.iter().map(|(ix, n)| format!("({ix}) < {n}u")).collect();
-                format!("select(0.0, {}, {})", arg(value), inside.join(" && "))
-            }
-            Item::Op(op, args) => {
-                // Of constants alone it would be a constant expression, in which infinity is an error.
-                let constant = args.iter().all(|at| matches!(items[*at], Item::Const(_)));
-                let mut args: Vec<String> = args.iter().map(arg).collect();
-                if constant {
-                    name_all(text, i, &mut args);
-                }
-                helpers |= matches!(op, Op::Unary(Unary::Sigmoid | Unary::Softplus));
-                operation(op, &args)
-            }
-        };
-        line(text, &format!("    let v{i} = {value};"));
-    }
-    helpers
-}
-
 /// Gives constants names, which makes them no constant expressions any more.
 fn name_all(text: &mut String, step: usize, args: &mut [String]) {
     for (k, arg) in args.iter_mut().enumerate() {
-        line(text, &format!("    let c{step}_{k} = {arg};"));
+        writeln!(text, "    let c{step}_{k} = {arg};").expect("writing to a String cannot fail");
         *arg = format!("c{step}_{k}");
-    }
-}
-
-fn name(items: &[Item], at: usize) -> String {
-    match &items[at] {
-        Item::Const(bits) => constant(f32::from_bits(*bits)),
-        Item::Own => "v".into(),
-        _ => format!("v{at}"),
     }
 }
 

@@ -1,7 +1,8 @@
 //! What a kernel computes at one index: nodes lowered to a list of scalar steps, equal steps kept once.
 
+use super::algorithm::Term;
 use super::index::{Index, Ix};
-use graph::{Node, NodeId, Op};
+use graph::{Compare, Node, NodeId, Op};
 use std::collections::HashMap;
 
 /// One scalar step; operands are positions in the list.
@@ -9,14 +10,16 @@ use std::collections::HashMap;
 pub(super) enum Item {
     /// An element of a stored tensor.
     Load(NodeId, Ix),
-    /// The value that the kernel's algorithm hands to `store`.
-    Own,
+    /// A result of the kernel's own algorithm.
+    Own(NodeId),
     /// Bits of an f32.
     Const(u32),
     /// An index as a number.
     Number(Ix),
     /// A pointwise operation.
     Op(Op, Vec<usize>),
+    /// The operand as an index; the bound where it is not in 0..bound.
+    Pick(usize, usize),
     /// The operand where every index is below its bound, else 0.
     Within(Vec<(Ix, usize)>, usize),
 }
@@ -77,7 +80,7 @@ impl<'a> Expr<'a> {
         let flat = index.flat(&node.shape);
         let item = match (self.source)(id, &flat) {
             Source::Load => self.item(Item::Load(id, flat)),
-            Source::Own => self.item(Item::Own),
+            Source::Own => self.item(Item::Own(id)),
             Source::Inline => self.computed(node, index),
             Source::Refuse => {
                 self.refused = true;
@@ -88,6 +91,17 @@ impl<'a> Expr<'a> {
         item
     }
 
+    /// The value of a term.
+    pub(super) fn term(&mut self, term: &Term) -> usize {
+        let value = self.value(term.node, &term.index);
+        let Some((index, at, entry)) = &term.only_if else { return value };
+        let found = self.value(*index, &Index::Flat(at.clone()));
+        let wanted = self.item(Item::Number(entry.clone()));
+        let hit = self.item(Item::Op(Op::Compare(Compare::Eq), vec![found, wanted]));
+        let zero = self.item(Item::Const(0));
+        self.item(Item::Op(Op::Select, vec![hit, value, zero]))
+    }
+
     fn computed(&mut self, node: &Node, index: &Index) -> usize {
         match &node.op {
             Op::Const(bits) => self.item(Item::Const(*bits)),
@@ -96,7 +110,7 @@ impl<'a> Expr<'a> {
                 let args = node.inputs.iter().map(|&input| self.value(input, index)).collect();
                 self.item(Item::Op(node.op.clone(), args))
             }
-            Op::Input(_) | Op::Reduce(..) | Op::Dot | Op::Conv(_) => {
+            Op::Input(_) | Op::Reduce(..) | Op::Dot | Op::Conv(_) | Op::ScatterAdd(_) => {
                 unreachable!("{} is always stored or a kernel's own value", node.op)
             }
             _ => self.moved(node, index),
@@ -130,6 +144,13 @@ impl<'a> Expr<'a> {
             Op::Flip(flipped) => {
                 let mut inner = axes();
                 flipped.iter().for_each(|&a| inner[a] = inner[a].times(-1).plus(from[a] as i64 - 1));
+                Index::Axes(inner)
+            }
+            Op::Gather(axis) => {
+                let (mut inner, n) = (axes(), from[*axis]);
+                let entry = self.value(node.inputs[1], &Index::Flat(inner[*axis].clone()));
+                inner[*axis] = Ix::step(self.item(Item::Pick(entry, n)), n + 1);
+                bounds.push((inner[*axis].clone(), n));
                 Index::Axes(inner)
             }
             op => unreachable!("{op} moves nothing"),

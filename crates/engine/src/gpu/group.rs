@@ -7,6 +7,7 @@
 use super::algorithm::Algorithm;
 use super::expr::{Expr, Source};
 use super::index::{Index, Ix};
+use super::rows::Rows;
 use super::store::{Choice, Storage, is_heavy, is_pointwise};
 use graph::{Node, NodeId, Op};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -14,9 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// The nodes of one kernel.
 pub(super) struct Group {
     pub(super) algorithm: Algorithm,
-    /// The product or reduction.
-    pub(super) heavy: Option<NodeId>,
-    /// Every node whose value the kernel has at hand, the heavy one included, and at which index.
+    /// Every node whose value the kernel has at hand, the algorithm's own results included, and at which index.
     pub(super) members: Vec<(NodeId, Index)>,
     /// Every node that the kernel loads, in order of first use.
     pub(super) reads: Vec<NodeId>,
@@ -61,10 +60,13 @@ impl<'a> Groups<'a> {
                 continue;
             }
             let heavy = is_heavy(&groups.rules.nodes[id.index()].op);
-            if !heavy && (groups.join_producer(id) || groups.sink(id) || groups.join_sibling(id)) {
-                continue;
+            let joined = match heavy {
+                true => groups.join_rows(id),
+                false => groups.join_producer(id) || groups.sink(id) || groups.join_sibling(id),
+            };
+            if !joined {
+                groups.found(id);
             }
-            groups.found(id);
         }
         groups
     }
@@ -81,32 +83,54 @@ impl<'a> Groups<'a> {
     /// Adds the node to a group that has one of its inputs at hand.
     fn join_producer(&mut self, id: NodeId) -> bool {
         let mut producers = self.producers(id);
-        producers.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
-        producers
-            .into_iter()
-            .any(|(at, index)| self.join(self.home[at.index()].expect("a producer is stored"), id, index))
+        producers.sort_by_key(|(at, ..)| std::cmp::Reverse(*at));
+        producers.into_iter().any(|(_, g, index)| self.join(g, self.list[g].algorithm.clone(), id, index))
     }
 
     /// Adds the node to a pointwise group of its length: one kernel less.
     fn join_sibling(&mut self, id: NodeId) -> bool {
         let algorithm = Algorithm::Pointwise { len: self.rules.nodes[id.index()].len() };
-        (0..self.list.len()).any(|g| {
-            self.list[g].algorithm == algorithm && {
-                let index = algorithm.store_index(&[]);
-                self.join(g, id, index)
-            }
-        })
+        let index = algorithm.store_index(&[]);
+        (0..self.list.len())
+            .any(|g| self.list[g].algorithm == algorithm && self.join(g, algorithm.clone(), id, index.clone()))
     }
 
-    /// Stored nodes of the same length that `id` reads through pointwise operations, reshapes and permutations, each
-    /// with the index of `id` that belongs to the place where the producer's group has it at hand.
-    fn producers(&self, id: NodeId) -> Vec<(NodeId, Index)> {
+    /// Adds a reduction to a kernel that reduces equal rows, if it uses its results or loads what that one loads.
+    fn join_rows(&mut self, id: NodeId) -> bool {
+        let nodes = self.rules.nodes;
+        let Algorithm::Rows(own) = Algorithm::of(nodes, id, self.rules.busy) else { return false };
+        let loads: BTreeSet<NodeId> = self.loads_below(nodes[id.index()].inputs[0]);
+        for g in (0..self.list.len()).rev() {
+            let group = &self.list[g];
+            let Algorithm::Rows(rows) = group.algorithm.clone() else { continue };
+            let near = group.reads.iter().chain(group.members.iter().map(|m| &m.0)).any(|n| loads.contains(n));
+            let phases = if near { rows.phases() + 1 } else { 0 };
+            for joined in (0..phases).filter_map(|p| rows.with(&own, p)) {
+                if self.join(g, Algorithm::Rows(joined), id, own.store_index()) {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Groups that have something at hand which `id` reads, at the index of `id` given: stored nodes of its length behind
+    /// pointwise operations, reshapes and permutations, and rows whose results it reads for each element.
+    fn producers(&self, id: NodeId) -> Vec<(NodeId, usize, Index)> {
         let nodes = self.rules.nodes;
         let mut found = Vec::new();
         let mut seen = BTreeSet::new();
         let mut paths = vec![vec![id]];
+        let climbed = |path: &[NodeId], index| path.iter().rev().fold(index, |ix, &up| climb(nodes, up, ix));
         while let Some(path) = paths.pop() {
-            let node = &nodes[path[path.len() - 1].index()];
+            let (at, above) = path.split_last().expect("a path has its start");
+            let node = &nodes[at.index()];
+            if node.op == Op::Expand {
+                let rows = self.rows_behind(node.inputs[0]);
+                let index =
+                    |(sum, g, rows): (NodeId, usize, &Rows)| Some((sum, g, climbed(above, rows.element(&node.shape)?)));
+                found.extend(rows.into_iter().filter_map(index));
+            }
             if !is_pointwise(&node.op) && !matches!(node.op, Op::Reshape | Op::Permute(_)) {
                 continue;
             }
@@ -119,18 +143,37 @@ impl<'a> Groups<'a> {
                     continue;
                 };
                 let start = self.list[home].members.iter().find(|m| m.0 == input).map(|m| m.1.clone());
-                let index =
-                    path.iter().rev().fold(start.expect("a stored node is a member"), |ix, &up| climb(nodes, up, ix));
-                found.push((input, index));
+                found.push((input, home, climbed(&path, start.expect("a stored node is a member"))));
             }
         }
         found
     }
 
-    fn join(&mut self, group: usize, id: NodeId, index: Index) -> bool {
+    /// The rows of which `id` is made by small operations, and that may compute results for each element.
+    fn rows_behind(&self, id: NodeId) -> Vec<(NodeId, usize, &Rows)> {
+        let mut found = Vec::new();
+        let mut seen = BTreeSet::new();
+        let mut stack = vec![id];
+        while let Some(at) = stack.pop() {
+            let node = &self.rules.nodes[at.index()];
+            if let Some(home) = self.home[at.index()] {
+                if let Algorithm::Rows(rows) = &self.list[home].algorithm
+                    && rows.holds_elements(self.rules.busy)
+                {
+                    found.push((at, home, rows));
+                }
+            } else if is_pointwise(&node.op) || matches!(node.op, Op::Reshape | Op::Permute(_) | Op::Expand) {
+                stack.extend(node.inputs.iter().filter(|&&input| seen.insert(input)));
+            }
+        }
+        found
+    }
+
+    /// Adds the node to a group whose algorithm becomes `algorithm`.
+    fn join(&mut self, group: usize, algorithm: Algorithm, id: NodeId, index: Index) -> bool {
         let mut members = self.list[group].members.clone();
         members.push((id, index));
-        let Some(reads) = self.reads(&self.list[group].algorithm, self.list[group].heavy, &members) else {
+        let Some(reads) = self.reads(&algorithm, &members) else {
             return false;
         };
         let cycle = reads.iter().any(|r| self.home[r.index()].is_some_and(|of| self.depends(of, group)));
@@ -138,8 +181,7 @@ impl<'a> Groups<'a> {
             return false;
         }
         self.home[id.index()] = Some(group);
-        self.list[group].members = members;
-        self.list[group].reads = reads.into_keys_in_order();
+        self.list[group] = Group { algorithm, members, reads: reads.into_keys_in_order() };
         true
     }
 
@@ -147,14 +189,14 @@ impl<'a> Groups<'a> {
     fn found(&mut self, id: NodeId) {
         let nodes = self.rules.nodes;
         let node = &nodes[id.index()];
-        let (algorithm, heavy) = if is_heavy(&node.op) {
-            (Algorithm::of(nodes, id, self.rules.busy), Some(id))
+        let algorithm = if is_heavy(&node.op) {
+            Algorithm::of(nodes, id, self.rules.busy)
         } else {
-            (Algorithm::Pointwise { len: node.len() }, None)
+            Algorithm::Pointwise { len: node.len() }
         };
         let members = vec![(id, algorithm.store_index(&node.shape))];
         loop {
-            let reads = self.reads(&algorithm, heavy, &members).expect("a node alone is at its own index");
+            let reads = self.reads(&algorithm, &members).expect("a node alone is at its own index");
             if self.bindings(&members, &reads) > self.rules.bindings
                 && let Some(part) = self.largest_part(id)
             {
@@ -162,7 +204,7 @@ impl<'a> Groups<'a> {
                 continue;
             }
             self.home[id.index()] = Some(self.list.len());
-            self.list.push(Group { algorithm, heavy, members, reads: reads.into_keys_in_order() });
+            self.list.push(Group { algorithm, members, reads: reads.into_keys_in_order() });
             return;
         }
     }
@@ -178,7 +220,7 @@ impl<'a> Groups<'a> {
                 continue;
             }
             stack.extend(&nodes[at.index()].inputs);
-            let loads = self.loads_below(at);
+            let loads = self.loads_below(at).len();
             if is_pointwise(&nodes[at.index()].op) && (2..self.rules.bindings).contains(&loads) {
                 best = best.max(Some((loads, at)));
             }
@@ -186,12 +228,13 @@ impl<'a> Groups<'a> {
         best.map(|b| b.1)
     }
 
-    fn loads_below(&self, id: NodeId) -> usize {
+    /// The stored nodes of which `id` is computed.
+    fn loads_below(&self, id: NodeId) -> BTreeSet<NodeId> {
         let source = |n: NodeId, _: &Ix| self.outside(n);
         let node = &self.rules.nodes[id.index()];
         let mut expr = Expr::new(self.rules.nodes, &source);
         expr.value(id, &Index::Flat(Ix::var("i", node.len())));
-        expr.loads().map(|l| l.0).collect::<BTreeSet<_>>().len()
+        expr.loads().map(|l| l.0).collect()
     }
 
     /// Where a node comes from that is no member of the group in question.
@@ -201,19 +244,27 @@ impl<'a> Groups<'a> {
     }
 
     /// What a kernel of these members reads; None if it needs one of them at another index than it has it.
-    fn reads(&self, algorithm: &Algorithm, heavy: Option<NodeId>, members: &[(NodeId, Index)]) -> Option<Reads> {
+    fn reads(&self, algorithm: &Algorithm, members: &[(NodeId, Index)]) -> Option<Reads> {
         let nodes = self.rules.nodes;
         let mut reads = Reads::default();
-        if let Some(id) = heavy {
-            let source = |n: NodeId, _: &Ix| self.outside(n);
-            for operand in algorithm.operands(nodes, id) {
-                let mut expr = Expr::new(nodes, &source);
-                expr.value(operand.node, &operand.index);
-                expr.loads().for_each(|(node, _)| reads.add(node, None));
+        let flats = flats(nodes, members);
+        for function in algorithm.functions(nodes) {
+            let source = |n: NodeId, ix: &Ix| {
+                let inside = function.phase.and_then(|p| member_source(nodes, algorithm, &flats, p, n, ix));
+                inside.unwrap_or_else(|| self.outside(n))
+            };
+            let mut expr = Expr::new(nodes, &source);
+            for term in &function.values {
+                expr.term(term);
+            }
+            expr.loads().for_each(|(node, _)| reads.add(node, None));
+            if expr.refused {
+                return None;
             }
         }
-        let flats = flats(nodes, members);
-        let source = |n: NodeId, ix: &Ix| member_source(heavy, &flats, n, ix).unwrap_or_else(|| self.outside(n));
+        let source = |n: NodeId, ix: &Ix| {
+            member_source(nodes, algorithm, &flats, usize::MAX, n, ix).unwrap_or_else(|| self.outside(n))
+        };
         let mut expr = Expr::new(nodes, &source);
         for (id, index) in members {
             expr.value(*id, index);
@@ -253,7 +304,7 @@ impl<'a> Groups<'a> {
     pub(super) fn replaces(&self, group: usize, next: NodeId, state: NodeId) -> bool {
         let g = &self.list[group];
         let Some((_, index)) = g.members.iter().find(|m| m.0 == next) else { return false };
-        let reads = self.reads(&g.algorithm, g.heavy, &g.members).expect("a made group is consistent");
+        let reads = self.reads(&g.algorithm, &g.members).expect("a made group is consistent");
         let flat = index.flat(&self.rules.nodes[next.index()].shape);
         reads.places.get(&state).is_none_or(|_| reads.only_at(state, &flat))
     }
@@ -264,18 +315,20 @@ pub(super) fn flats(nodes: &[Node], members: &[(NodeId, Index)]) -> BTreeMap<Nod
     members.iter().map(|(id, index)| (*id, index.flat(&nodes[id.index()].shape))).collect()
 }
 
-/// Where a member of a kernel comes from inside it; None for other nodes.
+/// Where a member of a kernel comes from inside it, before phase `p` of its algorithm; None for other nodes.
 pub(super) fn member_source(
-    heavy: Option<NodeId>,
+    nodes: &[Node],
+    algorithm: &Algorithm,
     flats: &BTreeMap<NodeId, Ix>,
+    p: usize,
     id: NodeId,
     ix: &Ix,
 ) -> Option<Source> {
     let at = flats.get(&id)?;
-    Some(match (at == ix, heavy == Some(id)) {
-        (false, _) => Source::Refuse,
-        (true, true) => Source::Own,
+    Some(match (at == ix, is_heavy(&nodes[id.index()].op)) {
+        (true, true) if algorithm.known(id, p) => Source::Own,
         (true, false) => Source::Inline,
+        _ => Source::Refuse,
     })
 }
 

@@ -15,6 +15,8 @@ pub(super) struct Var {
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 enum Atom {
     Var(Var),
+    /// The index that a step of the shader computes, and how many values it takes.
+    Step(usize, usize),
     Div(Box<Ix>, i64),
     Rem(Box<Ix>, i64),
 }
@@ -33,6 +35,20 @@ impl Ix {
     /// A variable of one value is 0.
     pub(super) fn var(name: &'static str, size: usize) -> Ix {
         if size <= 1 { Ix::default() } else { Ix::atom(Atom::Var(Var { name, size })) }
+    }
+
+    /// The index that step `at` of the expression computes: it takes `size` values, from 0.
+    pub(super) fn step(at: usize, size: usize) -> Ix {
+        Ix::atom(Atom::Step(at, size))
+    }
+
+    /// Whether the variable of that name occurs.
+    pub(super) fn mentions(&self, name: &str) -> bool {
+        self.terms.iter().any(|(atom, _)| match atom {
+            Atom::Var(v) => v.name == name,
+            Atom::Step(..) => false,
+            Atom::Div(x, _) | Atom::Rem(x, _) => x.mentions(name),
+        })
     }
 
     fn atom(atom: Atom) -> Ix {
@@ -166,7 +182,7 @@ impl Ix {
     #[cfg(test)]
     fn divisions(&self) -> usize {
         let one = |a: &Atom| match a {
-            Atom::Var(_) => 0,
+            Atom::Var(_) | Atom::Step(..) => 0,
             Atom::Div(x, _) | Atom::Rem(x, _) => 1 + x.divisions(),
         };
         self.terms.iter().map(|(a, _)| one(a)).sum()
@@ -176,6 +192,7 @@ impl Ix {
     fn eval(&self, value: &dyn Fn(&'static str) -> i64) -> i64 {
         let one = |a: &Atom| match a {
             Atom::Var(v) => value(v.name),
+            Atom::Step(..) => unreachable!("no test has one"),
             Atom::Div(x, d) => x.eval(value).div_euclid(*d),
             Atom::Rem(x, m) => x.eval(value).rem_euclid(*m),
         };
@@ -187,6 +204,7 @@ impl Atom {
     fn range(&self) -> (i64, i64) {
         match self {
             Atom::Var(v) => (0, v.size as i64 - 1),
+            Atom::Step(_, size) => (0, *size as i64 - 1),
             Atom::Div(x, d) => {
                 let (lo, hi) = x.range();
                 (lo.div_euclid(*d), hi.div_euclid(*d))
@@ -228,6 +246,7 @@ impl fmt::Display for Product<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Atom::Var(v) => write!(f, "{}", v.name),
+            Atom::Step(at, _) => write!(f, "v{at}"),
             Atom::Div(x, d) => write!(f, "({x}) / {d}u"),
             Atom::Rem(x, m) => write!(f, "({x}) % {m}u"),
         }?;

@@ -15,8 +15,10 @@ mod expr;
 mod group;
 mod index;
 mod plan;
+mod rows;
 mod run;
 mod store;
+mod tiles;
 
 pub use device::{Adapter, Gpu, Options};
 pub use plan::{Limits, Plan};

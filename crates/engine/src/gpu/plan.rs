@@ -45,7 +45,6 @@ pub struct Plan {
 /// One dispatch.
 pub(super) struct Kernel {
     pub(super) algorithm: Algorithm,
-    pub(super) heavy: Option<NodeId>,
     /// Tensors it loads, with their bindings.
     pub(super) loads: Vec<(NodeId, usize)>,
     /// Tensors it stores, at which index, with their bindings.
@@ -216,9 +215,6 @@ fn check(nodes: &[Node]) -> Result<(), Error> {
         if node.len() > u32::MAX as usize / 4 {
             return refuse("its elements can't be counted in 32 bits");
         }
-        if matches!(node.op, Op::Gather(_) | Op::ScatterAdd(_)) {
-            return refuse("the GPU engine has no kernel for it");
-        }
         if matches!(node.op, Op::Const(bits) if !f32::from_bits(bits).is_finite()) {
             return refuse("a shader can't contain a number that is not finite");
         }
@@ -293,7 +289,7 @@ impl Kernel {
         };
         let loads = group.reads.iter().map(|&id| (id, bind(id, false))).collect();
         let members = group.members.iter().filter(|m| written.contains(&m.0));
-        let stores = members.map(|(id, index)| (*id, index.clone(), bind(*id, true))).collect();
+        let stores: Vec<_> = members.map(|(id, index)| (*id, index.clone(), bind(*id, true))).collect();
         let named = |what: String| Error::Limit { node: describe(nodes, group.first()), what };
         if bindings.len() > limits.storage_buffers {
             let allowed = limits.storage_buffers;
@@ -306,6 +302,10 @@ impl Kernel {
             return Err(named(format!("it takes {groups} workgroups, and a dispatch has {0} x {0}", limits.groups)));
         }
         let grid = [x as u32, y as u32];
-        Ok(Kernel { algorithm: group.algorithm.clone(), heavy: group.heavy, loads, stores, bindings, grid })
+        let mut algorithm = group.algorithm.clone();
+        if let Algorithm::Rows(rows) = &mut algorithm {
+            rows.elements = stores.iter().any(|s| s.1.flat(&nodes[s.0.index()].shape).mentions("r"));
+        }
+        Ok(Kernel { algorithm, loads, stores, bindings, grid })
     }
 }

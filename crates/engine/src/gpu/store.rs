@@ -1,6 +1,7 @@
 //! Which nodes are worth a buffer. Everything else is computed inside the kernels that read it.
 
 use super::algorithm::Algorithm;
+use super::rows::Rows;
 use graph::{Binary, Node, NodeId, Op, Unary};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const KERNEL: f64 = 20_000.0;
 /// What storing and loading an element costs.
 const STORE: f64 = 2.0;
+/// Most that a node of a row may cost to be computed again for each element of the row.
+const ROW: f64 = 6.0;
 /// Longest chain of operations in one expression: lowering recurses.
 const DEPTH: usize = 64;
 
@@ -30,7 +33,7 @@ pub(super) struct Storage {
 
 /// Whether the node is computed by an algorithm of its own.
 pub(super) fn is_heavy(op: &Op) -> bool {
-    matches!(op, Op::Reduce(..) | Op::Dot | Op::Conv(_))
+    matches!(op, Op::Reduce(..) | Op::Dot | Op::Conv(_) | Op::ScatterAdd(_))
 }
 
 /// Whether the node is a function of elements at its own index.
@@ -64,6 +67,7 @@ impl Storage {
             }
         }
         let (weights, depths) = weights(nodes, &choices);
+        let rows = of_rows(nodes, busy);
         let mut evaluations: Vec<BTreeMap<NodeId, f64>> = vec![BTreeMap::new(); nodes.len()];
         for i in (0..nodes.len()).rev() {
             let node = &nodes[i];
@@ -72,7 +76,8 @@ impl Storage {
             if compute && choices[i] == Choice::Inline {
                 let again = evaluations[i].values().sum::<f64>() - len;
                 let saved = again.max(0.0) * (weights[i] - 1.0).max(0.0);
-                if saved > KERNEL + STORE * len || depths[i] > 0 && depths[i].is_multiple_of(DEPTH) {
+                let worth = saved > KERNEL + STORE * len && !(rows[i] && weights[i] <= ROW);
+                if worth || depths[i] > 0 && depths[i].is_multiple_of(DEPTH) {
                     choices[i] = Choice::Store;
                 }
             }
@@ -106,14 +111,40 @@ impl Storage {
     }
 }
 
+/// Whether each node is made of the results of rows, and smaller than the rows: where it is read element by element, that
+/// may be in the kernel that reduces them.
+fn of_rows(nodes: &[Node], busy: usize) -> Vec<bool> {
+    let mut elements: Vec<usize> = vec![0; nodes.len()];
+    for (i, node) in nodes.iter().enumerate() {
+        elements[i] = match &node.op {
+            Op::Reduce(..) if Rows::of(nodes, NodeId(i as u32), busy).holds_elements(busy) => {
+                nodes[node.inputs[0].index()].len()
+            }
+            op if is_pointwise(op) || matches!(op, Op::Reshape | Op::Permute(_) | Op::Expand) => {
+                node.inputs.iter().map(|input| elements[input.index()]).max().unwrap_or(0)
+            }
+            _ => 0,
+        };
+        if node.len() >= elements[i] {
+            elements[i] = 0;
+        }
+    }
+    elements.into_iter().map(|n| n > 0).collect()
+}
+
 /// The last pointwise node of the chain that starts at `id` and has one reader at every link.
 fn end_of_chain(nodes: &[Node], must: &[bool], readers: &[Vec<NodeId>], id: usize) -> Option<NodeId> {
     let (mut at, mut end) = (id, None);
+    let row = match &nodes[id].op {
+        Op::Reduce(..) => nodes[nodes[id].inputs[0].index()].len(),
+        _ => 0,
+    };
     while let ([next], false) = (readers[at].as_slice(), must[at]) {
         let node = &nodes[next.index()];
         match &node.op {
             op if is_pointwise(op) => end = Some(*next),
             Op::Reshape | Op::Permute(_) => {}
+            Op::Expand if node.len() <= row => {}
             _ => break,
         }
         at = next.index();
