@@ -163,7 +163,7 @@ fn training_steps_follow_candles_tape() -> Result<()> {
     Ok(())
 }
 
-/// The file was made by `golden/make.py`, which states what is in it.
+/// The file was made by `golden/vae.py`, which states what is in it.
 fn golden_file() -> Weights {
     Weights::parse_any(include_bytes!("../golden/vae.safetensors")).unwrap()
 }

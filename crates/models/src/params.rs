@@ -175,6 +175,11 @@ impl Weights {
         self.tensors.get(name).map(|(_, values)| values.as_slice())
     }
 
+    /// The shape of one parameter.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.tensors.get(name).map(|(shape, _)| shape.as_slice())
+    }
+
     /// All parameters with their values, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[f32])> {
         self.tensors.iter().map(|(name, (_, values))| (name.as_str(), values.as_slice()))

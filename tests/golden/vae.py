@@ -1,20 +1,20 @@
 """Writes vae.safetensors: a small VAE's parameters, one batch, and what PyTorch makes of them.
 
-    python3 tests/golden/make.py
+    python3 tests/golden/vae.py
 
 The file holds the outputs, the parts of the bound, every gradient and the bounds of ten training steps, as llm.c's
 test_gpt2.c has them; tests/tests/vae.rs compares. PyTorch 1.13 (Debian 12's python3-torch) made the file that is
 checked in; the tests need neither PyTorch nor Python. Everything is computed in f64 and stored as f32.
 """
 
-import json
 import math
 import pathlib
-import struct
 
 import torch
 import torch.nn.functional as F
 from torch.distributions import Bernoulli, Normal, kl_divergence
+
+from file import save
 
 LATENTS, HIDDEN, CHANNELS = 4, 16, 8
 B, K, STEPS, RATE = 3, 2, 10, 3e-3
@@ -111,19 +111,6 @@ def train(bound, p):
             v[name] = BETA2 * v[name] + (1 - BETA2) * g * g
             p[name] = p[name] - rate * m[name] / (v[name].sqrt() + EPSILON)
     return torch.tensor(bounds)
-
-
-def save(path, tensors):
-    """The safetensors format by hand: a length, a JSON header, the values."""
-    header, data = {"__metadata__": {"made_by": f"PyTorch {torch.__version__}"}}, b""
-    for name, t in sorted(tensors.items()):
-        values = t.detach().float().flatten().tolist()
-        packed = struct.pack(f"<{len(values)}f", *values)
-        header[name] = {"dtype": "F32", "shape": list(t.shape), "data_offsets": [len(data), len(data) + len(packed)]}
-        data += packed
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
 def main():
