@@ -142,6 +142,64 @@ fn softmax_and_normalisation() {
     }
 }
 
+/// Rows in every layout, with results for rows and for elements, some of which others read.
+#[test]
+fn rows_in_phases() {
+    for (n, m) in [(3, 4), (40, 33), (5, 700)] {
+        let g = Graph::new();
+        let (x, v) = (g.input("x", &[2, n, m]), g.input("v", &[2, n, m]));
+        let both = x * 0.5 + v;
+        let mut outputs = Vec::new();
+        for (axes, names) in [([2].as_slice(), ["a", "b", "c"]), (&[1], ["d", "e", "f"]), (&[1, 2], ["g", "h", "i"])] {
+            let e = (both - both.max(axes)).exp();
+            let p = e / e.sum(axes);
+            let centred = p - p.mean(axes);
+            outputs.push((names[0], p));
+            outputs.push((names[1], (p * v).sum(axes) + centred.square().mean(axes)));
+            outputs.push((names[2], grad((p * v).sum_all(), &[x])[0] * centred));
+        }
+        same(&Program::new(&outputs, &[]), SUMS);
+    }
+}
+
+#[test]
+fn long_rows() {
+    for n in [1000, 20_000, 40_000] {
+        let g = Graph::new();
+        let x = g.input("x", &[3, n]);
+        let e = (x - x.max(&[1])).exp();
+        same(&Program::new(&[("p", e / e.sum(&[1]) * n as f32), ("sum", x.sum(&[1]))], &[]), SUMS);
+    }
+}
+
+#[test]
+fn entries_by_index() {
+    let g = Graph::new();
+    let (x, v) = (g.input("x", &[3, 5, 4]), g.input("v", &[3, 7, 4]));
+    let index = g.input("index", &[7]);
+    let one = g.input("one", &[1]);
+    let picked = x.gather(1, index);
+    let outputs = [
+        ("picked", picked),
+        ("of a view", (x.permute(&[1, 0, 2]).reshape(&[15, 4]) * 2.0).gather(0, index).tanh()),
+        ("of a sum", x.sum(&[2]).gather(1, index)),
+        ("added", v.scatter_add(1, index, 5)),
+        ("added once", v.narrow(1, 2, 1).scatter_add(1, one, 5)),
+        ("gradient", grad((picked * v).square().sum_all(), &[x])[0]),
+        ("last axis", x.gather(2, index).scatter_add(2, index, 3)),
+    ];
+    let program = Program::new(&outputs, &[]);
+    let mut inputs = inputs(&program);
+    for (name, values) in &mut inputs {
+        match name.as_str() {
+            "index" => *values = vec![2.0, 0.0, 4.0, 2.0, -1.0, 5.0, 3.0],
+            "one" => *values = vec![4.0],
+            _ => {}
+        }
+    }
+    agree(&program, &inputs, 1, SUMS);
+}
+
 #[test]
 fn products() {
     let sizes = [1, 3, 4, 5, 17];
@@ -275,7 +333,7 @@ fn five_steps_of_training() {
         let mut values = inputs(&program);
         for (name, values) in &mut values {
             match name.as_str() {
-                "rate" => values.fill(1e-3),
+                "rates" => values.copy_from_slice(&[1e-3, 1.0, 0.0, 0.0]),
                 "x" => values.iter_mut().for_each(|v| *v = f32::from(*v > 0.0)),
                 // Second moments are no smaller than 0.
                 _ => values.iter_mut().for_each(|v| *v = if name.starts_with("v.") { v.abs() } else { *v * 0.1 }),

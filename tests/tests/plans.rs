@@ -96,3 +96,42 @@ fn a_limit_names_the_node() {
     let empty = one(g.input("none", &[0, 3]) + 1.0);
     assert!(refused(&empty, Limits::default()).contains("no element"));
 }
+
+/// (x - mean) / deviation over the last axis.
+fn normalised(x: Tensor<'_>) -> Tensor<'_> {
+    let last = x.rank() - 1;
+    let centred = x - x.mean(&[last]);
+    centred / (centred.square().mean(&[last]) + 1e-5).sqrt()
+}
+
+/// Group normalisation of (2, 32, 16, 16), scale and shift by channel, SiLU.
+fn group_norm(g: &Graph) -> Tensor<'_> {
+    let x = g.input("image", &[2, 32, 16, 16]).reshape(&[2, 8, 1024]);
+    let scale = |name| g.input(name, &[32]).reshape(&[1, 32, 1, 1]);
+    (normalised(x).reshape(&[2, 32, 16, 16]) * scale("scale") + scale("shift")).silu()
+}
+
+fn softmax(x: Tensor<'_>) -> Tensor<'_> {
+    let e = (x - x.max(&[1])).exp();
+    e / e.sum(&[1])
+}
+
+#[test]
+fn a_row_is_reduced_and_used_in_one_kernel() {
+    for busy_threads in [0, 4096] {
+        let limits = Limits { busy_threads, ..Limits::default() };
+        let g = Graph::new();
+        let x = g.input("x", &[50, 256]);
+        let layer_norm = normalised(x) * g.input("w", &[256]) + g.input("b", &[256]);
+        for (what, y) in [
+            ("softmax", softmax(x)),
+            ("layer norm", layer_norm),
+            ("group norm with SiLU", group_norm(&g)),
+            ("gradient of softmax", grad((softmax(x) * g.input("v", &[50, 256])).sum_all(), &[x])[0]),
+            ("gradient of layer norm", grad((normalised(x) * g.input("v", &[50, 256])).sum_all(), &[x])[0]),
+        ] {
+            let plan = Plan::new(&one(y), &limits).unwrap();
+            assert_eq!(plan.dispatches(), 1, "{what}\n{plan}");
+        }
+    }
+}

@@ -84,15 +84,14 @@ impl<'a> Groups<'a> {
     fn join_producer(&mut self, id: NodeId) -> bool {
         let mut producers = self.producers(id);
         producers.sort_by_key(|(at, ..)| std::cmp::Reverse(*at));
-        producers.into_iter().any(|(_, g, index)| self.join(g, self.list[g].algorithm.clone(), id, index))
+        producers.into_iter().any(|(_, g, index)| self.add(g, id, index))
     }
 
     /// Adds the node to a pointwise group of its length: one kernel less.
     fn join_sibling(&mut self, id: NodeId) -> bool {
         let algorithm = Algorithm::Pointwise { len: self.rules.nodes[id.index()].len() };
         let index = algorithm.store_index(&[]);
-        (0..self.list.len())
-            .any(|g| self.list[g].algorithm == algorithm && self.join(g, algorithm.clone(), id, index.clone()))
+        (0..self.list.len()).any(|g| self.list[g].algorithm == algorithm && self.add(g, id, index.clone()))
     }
 
     /// Adds a reduction to a kernel that reduces equal rows, if it uses its results or loads what that one loads.
@@ -102,16 +101,30 @@ impl<'a> Groups<'a> {
         let loads: BTreeSet<NodeId> = self.loads_below(nodes[id.index()].inputs[0]);
         for g in (0..self.list.len()).rev() {
             let group = &self.list[g];
-            let Algorithm::Rows(rows) = group.algorithm.clone() else { continue };
-            let near = group.reads.iter().chain(group.members.iter().map(|m| &m.0)).any(|n| loads.contains(n));
-            let phases = if near { rows.phases() + 1 } else { 0 };
-            for joined in (0..phases).filter_map(|p| rows.with(&own, p)) {
-                if self.join(g, Algorithm::Rows(joined), id, own.store_index()) {
-                    return true;
-                }
+            if !group.reads.iter().chain(group.members.iter().map(|m| &m.0)).any(|n| loads.contains(n)) {
+                continue;
+            }
+            let (algorithm, members) = (group.algorithm.clone(), group.members.clone());
+            let joined = match algorithm {
+                Algorithm::Rows(rows) => (0..=rows.phases())
+                    .filter_map(|p| rows.with(&own, p))
+                    .any(|joined| self.join(g, Algorithm::Rows(joined), members.clone(), id, own.store_index())),
+                Algorithm::Pointwise { len } => self
+                    .as_elements(g, &own, len)
+                    .is_some_and(|members| self.join(g, Algorithm::Rows(own.clone()), members, id, own.store_index())),
+                _ => false,
+            };
+            if joined {
+                return true;
             }
         }
         false
+    }
+
+    /// The members of a pointwise group as results for the elements of rows.
+    fn as_elements(&self, g: usize, rows: &Rows, len: usize) -> Option<Vec<(NodeId, Index)>> {
+        let index = rows.element(&[len]).filter(|_| rows.holds_elements(self.rules.busy))?;
+        Some(self.list[g].members.iter().map(|m| (m.0, index.clone())).collect())
     }
 
     /// Groups that have something at hand which `id` reads, at the index of `id` given: stored nodes of its length behind
@@ -169,9 +182,21 @@ impl<'a> Groups<'a> {
         found
     }
 
-    /// Adds the node to a group whose algorithm becomes `algorithm`.
-    fn join(&mut self, group: usize, algorithm: Algorithm, id: NodeId, index: Index) -> bool {
-        let mut members = self.list[group].members.clone();
+    /// Adds the node to a group.
+    fn add(&mut self, g: usize, id: NodeId, index: Index) -> bool {
+        let Group { algorithm, members, .. } = &self.list[g];
+        self.join(g, algorithm.clone(), members.clone(), id, index)
+    }
+
+    /// Adds the node to a group of these members, whose algorithm becomes `algorithm`.
+    fn join(
+        &mut self,
+        group: usize,
+        algorithm: Algorithm,
+        mut members: Vec<(NodeId, Index)>,
+        id: NodeId,
+        index: Index,
+    ) -> bool {
         members.push((id, index));
         let Some(reads) = self.reads(&algorithm, &members) else {
             return false;
