@@ -18,7 +18,8 @@ from file import save
 
 LATENTS, HIDDEN, CHANNELS = 4, 16, 8
 B, K, STEPS, RATE = 3, 2, 10, 3e-3
-BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+# The decays are those of the Program, in f32.
+BETAS, EPSILON = [torch.tensor(beta).float().item() for beta in (0.9, 0.999)], 1e-8
 
 # The shape of each weight: outputs first, then what an output sums over.
 LAYERS = {
@@ -96,21 +97,16 @@ def gradients(bound, p):
 
 
 def train(bound, p):
-    """The bounds before each of STEPS steps. Epsilon is added to the uncorrected root, as at the end of section 2 of
-    Kingma & Ba: torch.optim.Adam adds it to the corrected one."""
-    p = dict(p)
-    m = {name: torch.zeros_like(v) for name, v in p.items()}
-    v = {name: torch.zeros_like(v) for name, v in p.items()}
+    """The bounds before each of STEPS steps of Adam."""
+    p = {name: value.clone().requires_grad_() for name, value in p.items()}
+    adam = torch.optim.Adam(p.values(), RATE, BETAS, EPSILON)
     bounds = []
-    for t in range(1, STEPS + 1):
-        value, grads = gradients(bound, p)
-        bounds.append(value)
-        rate = RATE * math.sqrt(1 - BETA2**t) / (1 - BETA1**t)
-        for name, g in grads.items():
-            m[name] = BETA1 * m[name] + (1 - BETA1) * g
-            v[name] = BETA2 * v[name] + (1 - BETA2) * g * g
-            p[name] = p[name] - rate * m[name] / (v[name].sqrt() + EPSILON)
-    return torch.tensor(bounds)
+    for _ in range(STEPS):
+        adam.zero_grad()
+        bounds.append(bound(p))
+        (-bounds[-1]).backward()
+        adam.step()
+    return torch.stack(bounds)
 
 
 def main():

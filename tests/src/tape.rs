@@ -127,7 +127,7 @@ fn double(x: &Tensor) -> Result<Tensor> {
     parts.permute((0, 1, 4, 2, 5, 3))?.reshape((b, c / 4, 2 * h, 2 * w))
 }
 
-/// Adam with epsilon added to the root of the uncorrected second moment, and both corrections in the rate.
+/// Adam (Kingma & Ba 2014, arXiv:1412.6980, algorithm 1).
 pub struct Adam {
     rate: f64,
     step: i32,
@@ -144,7 +144,7 @@ impl Adam {
     pub fn step(&mut self, vae: &Vae, gradients: &BTreeMap<String, Tensor>) -> Result<()> {
         self.step += 1;
         let (beta1, beta2, epsilon) = (0.9f64, 0.999f64, 1e-8);
-        let rate = self.rate * (1.0 - beta2.powi(self.step)).sqrt() / (1.0 - beta1.powi(self.step));
+        let (correct1, correct2) = (1.0 - beta1.powi(self.step), 1.0 - beta2.powi(self.step));
         for (name, g) in gradients {
             let (m, v) = match self.moments.get(name) {
                 Some((m, v)) => (m.clone(), v.clone()),
@@ -152,7 +152,7 @@ impl Adam {
             };
             let m = ((m * beta1)? + (g * (1.0 - beta1))?)?;
             let v = ((v * beta2)? + (g.sqr()? * (1.0 - beta2))?)?;
-            let step = ((&m * rate)? / (v.sqrt()? + epsilon)?)?;
+            let step = ((&m * (self.rate / correct1))? / ((&v / correct2)?.sqrt()? + epsilon)?)?;
             let var = &vae.vars[name];
             var.set(&(var.as_tensor() - step)?)?;
             self.moments.insert(name.clone(), (m, v));

@@ -9,7 +9,6 @@ use conformance::tape::{self, tensor};
 use engine::{Engine, Loaded};
 use graph::{Graph, Program, Run};
 use models::Weights;
-use models::nn::Adam;
 use models::params::{Params, Spec};
 use models::vae::{self, Config, D};
 use std::collections::BTreeMap;
@@ -93,7 +92,7 @@ fn golden(file: &Weights, name: &str) -> Vec<f64> {
 
 /// After the first step from zero the first moment is (1 - beta1) times the gradient.
 fn gradient_of(moment: &[f64]) -> Vec<f64> {
-    let share = f64::from(1.0 - Adam::default().beta1);
+    let share = f64::from(1.0 - vae::OPTIMISER.beta1);
     moment.iter().map(|m| m / share).collect()
 }
 
@@ -111,9 +110,9 @@ fn the_bound_and_all_gradients_are_those_of_candles_tape() -> Result<()> {
         let gradients = vae.gradients(&bound)?;
         let bound = [bound.to_scalar::<f64>()?];
         let (mut cpu, mut reference) = (case.cpu(), case.reference());
-        cpu.write("rate", &[0.0]).unwrap();
+        cpu.write("rates", &[0.0; 4]).unwrap();
         cpu.step().unwrap();
-        reference.write("rate", &[0.0]);
+        reference.write("rates", &[0.0; 4]);
         reference.step();
         let mut judge = |what: &'static str, name: &str, got: &[f64], expected: &[f64], rtol: f64| {
             let tolerance = Tolerance::of_largest(rtol, expected);
@@ -147,11 +146,11 @@ fn training_steps_follow_candles_tape() -> Result<()> {
             let bound = case.tape_bound(&vae)?;
             expected.push(bound.to_scalar::<f64>()?);
             adam.step(&vae, &vae.gradients(&bound)?)?;
-            let rate = Adam::default().rate(RATE, t);
-            cpu.write("rate", &[rate]).unwrap();
+            let rates = vae::OPTIMISER.rates(RATE, t);
+            cpu.write("rates", &rates).unwrap();
             cpu.step().unwrap();
             on_cpu.extend(read(&cpu, "bound"));
-            reference.write("rate", &[f64::from(rate)]);
+            reference.write("rates", &rates.map(f64::from));
             reference.step();
             in_f64.extend(reference.read("bound"));
         }
@@ -195,7 +194,7 @@ fn gradients_are_those_of_pytorch() {
     let file = golden_file();
     let case = Case::golden(&file, 1);
     let mut cpu = case.cpu();
-    cpu.write("rate", &[0.0]).unwrap();
+    cpu.write("rates", &[0.0; 4]).unwrap();
     cpu.step().unwrap();
     let mut worst = 0.0f64;
     for spec in &case.specs {
@@ -213,7 +212,7 @@ fn ten_training_steps_are_those_of_pytorch() {
         let mut cpu = Case::golden(&file, k).cpu();
         let bounds: Vec<f64> = (1..=10)
             .flat_map(|t| {
-                cpu.write("rate", &[Adam::default().rate(RATE, t)]).unwrap();
+                cpu.write("rates", &vae::OPTIMISER.rates(RATE, t)).unwrap();
                 cpu.step().unwrap();
                 read(&cpu, "bound")
             })

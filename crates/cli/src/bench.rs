@@ -51,7 +51,7 @@ pub(crate) fn bench(model: &Model) -> Result<Report> {
     }
     trainer.write("x", &x)?;
     trainer.write("eps", &eps)?;
-    trainer.write("rate", &[0.0])?;
+    trainer.write("rates", &[0.0; 4])?;
     let step = median(|| Ok(trainer.step()?))?;
     let mut query = Query::load(model, &engine, QUERY_K, true)?;
     Ok(Report {

@@ -3,7 +3,7 @@
 use crate::train;
 use anyhow::{Context, Result, bail};
 use engine::{Engine, Loaded};
-use graph::{Program, Run};
+use graph::Program;
 use models::registry::{self, Card, Recipe};
 use models::{Weights, vae};
 use std::path::{Path, PathBuf};
@@ -40,9 +40,7 @@ impl Model {
     /// Loads a Program and writes the weights that it reads.
     pub(crate) fn load(&self, engine: &Engine, program: &Program) -> Result<Loaded> {
         let mut loaded = pollster::block_on(engine.load(program))?;
-        for (name, values) in self.weights.iter().filter(|(name, _)| program.input(name).is_some()) {
-            loaded.write(name, values)?;
-        }
+        self.weights.write_to(&mut loaded)?;
         Ok(loaded)
     }
 }

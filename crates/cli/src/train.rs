@@ -5,7 +5,6 @@ use anyhow::{Context, Result, bail};
 use data::idx::Idx;
 use engine::{Engine, Loaded};
 use indicatif::{ProgressBar, ProgressStyle};
-use models::nn::Adam;
 use models::registry::{Recipe, Stage};
 use models::trainer::{self, Trainer};
 use models::{Weights, vae};
@@ -124,8 +123,8 @@ impl StageRun<'_> {
         let draw = |i: usize| (epoch * self.images.len() + i) as u64;
         let images: Vec<(u64, &[u8])> = batch.iter().map(|&i| (draw(i), self.images.item(i))).collect();
         let [x, eps] = trainer::vae_inputs(&self.recipe.network, self.stage.k, self.recipe.seed, step, &images);
-        let rate = [Adam::default().rate(rate, step)];
-        Ok(self.trainer.step(&[(x.0, &x.1), (eps.0, &eps.1), ("rate", &rate)])?)
+        let rates = vae::OPTIMISER.rates(rate, step);
+        Ok(self.trainer.step(&[(x.0, &x.1), (eps.0, &eps.1), ("rates", &rates)])?)
     }
 }
 

@@ -2,7 +2,7 @@
 //! safetensors files.
 
 use data::rng::{Rng, stream};
-use graph::{Graph, Tensor};
+use graph::{Graph, Run, Tensor};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -144,26 +144,6 @@ impl Weights {
         weights
     }
 
-    /// Values with which every parameter matters, for tests and measurements: weights that start at zero get those of
-    /// [`Init::Normal`], and scales and biases are off their 1 and 0 by a normal with standard deviation 0.1.
-    pub fn random(specs: &[Spec], seed: u64) -> Weights {
-        let spread = |spec: &Spec| {
-            let init = match (spec.shape.len(), spec.init) {
-                (0 | 1, _) => Init::Deviation(0.1),
-                (_, Init::Zeros) => Init::Normal { fan_in: spec.shape[1..].iter().product() },
-                (_, init) => init,
-            };
-            Spec { init, ..spec.clone() }
-        };
-        let mut weights = Weights::init(&specs.iter().map(spread).collect::<Vec<_>>(), seed);
-        for spec in specs.iter().filter(|s| s.init == Init::Ones) {
-            if let Some((_, values)) = weights.tensors.get_mut(&spec.name) {
-                values.iter_mut().for_each(|v| *v += 1.0);
-            }
-        }
-        weights
-    }
-
     /// Sets one parameter.
     pub fn insert(&mut self, name: &str, shape: &[usize], values: Vec<f32>) {
         debug_assert_eq!(shape.iter().product::<usize>(), values.len());
@@ -183,6 +163,16 @@ impl Weights {
     /// All parameters with their values, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[f32])> {
         self.tensors.iter().map(|(name, (_, values))| (name.as_str(), values.as_slice()))
+    }
+
+    /// Writes every value that the loaded Program has an input for.
+    pub fn write_to<R: Run>(&self, run: &mut R) -> Result<(), R::Error> {
+        for (name, values) in self.iter() {
+            if run.program().input(name).is_some() {
+                run.write(name, values)?;
+            }
+        }
+        Ok(())
     }
 
     /// Reads a safetensors file that must hold exactly the parameters in `specs`, as F32 or F16, all finite.

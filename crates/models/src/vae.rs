@@ -8,7 +8,7 @@
 //!
 //! Names: B images, K importance samples of each, L latents, D = 784 pixels.
 
-use crate::nn::{self, Adam};
+use crate::nn::{self, AdamW};
 use crate::params::{Params, Spec};
 use data::SIDE;
 use graph::{Graph, Program, Tensor, Window};
@@ -16,6 +16,10 @@ use serde::{Deserialize, Serialize};
 
 /// Number of pixels.
 pub const D: usize = SIDE * SIDE;
+
+/// Adam (Kingma & Ba 2014, arXiv:1412.6980): AdamW without decay.
+pub const OPTIMISER: AdamW =
+    AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0, clip: None, average: None };
 
 /// Sizes of the network.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
@@ -153,8 +157,8 @@ pub fn weigher(c: &Config, k: usize, pixels: bool) -> Program {
     Program::new(&outputs, &[])
 }
 
-/// One step of Adam on the mean over `b` images of the bound with `k` importance samples: inputs `x` (b, D), `eps`
-/// (b k, L), `rate` (); output `bound` (), in nats; states: parameters and moments.
+/// One step of [`OPTIMISER`] on the mean over `b` images of the bound with `k` importance samples: inputs `x` (b, D), `eps`
+/// (b k, L), `rates` (4); output `bound` (), in nats; states: parameters and moments.
 ///
 /// k = 1 takes the KL in closed form (Kingma & Welling's second estimator, eq. 7), k > 1 is Burda et al.'s eq. 8.
 pub fn trainer(c: &Config, b: usize, k: usize) -> Program {
@@ -170,8 +174,8 @@ pub fn trainer(c: &Config, b: usize, k: usize) -> Program {
         nn::log_sum_exp(log_w, 1).reshape(&[b]) - (k as f32).ln()
     };
     let bound = bound.mean(&[0]).reshape(&[]);
-    let states = Adam::default().states(&p, -bound, g.input("rate", &[]));
-    Program::new(&[("bound", bound)], &states)
+    let update = OPTIMISER.update(&p, -bound, g.input("rates", &[4]));
+    Program::new(&[("bound", bound)], &update.states)
 }
 
 #[cfg(test)]

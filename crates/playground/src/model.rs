@@ -130,11 +130,7 @@ impl OpenModel {
     /// A Program on the model's engine, with the weights written.
     pub(crate) async fn load(&self, program: &Program) -> Result<Loaded, Failure> {
         let mut loaded = self.engine.load(program).await?;
-        for (name, values) in self.weights.iter() {
-            if program.input(name).is_some() {
-                loaded.write(name, values)?;
-            }
-        }
+        self.weights.write_to(&mut loaded)?;
         Ok(loaded)
     }
 

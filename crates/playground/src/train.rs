@@ -7,7 +7,6 @@ use crate::session::{Answer, Session};
 use crate::sink::{Array, Sink, seconds_left};
 use data::SIDE;
 use engine::Loaded;
-use models::nn::Adam;
 use models::trainer::{self, Trainer};
 use models::{Weights, vae};
 
@@ -99,8 +98,8 @@ async fn run(
     for step in first + 1..=settings.steps {
         let picked = pick(settings.seed, step, batch, images);
         let [x, eps] = trainer::vae_inputs(&network, 1, settings.seed, u64::from(step), &picked);
-        let rate = [Adam::default().rate(settings.rate, u64::from(step))];
-        trainer.step(&[(x.0, &x.1), (eps.0, &eps.1), ("rate", &rate)])?;
+        let rates = vae::OPTIMISER.rates(settings.rate, u64::from(step));
+        trainer.step(&[(x.0, &x.1), (eps.0, &eps.1), ("rates", &rates)])?;
         let (now, last) = (sink.seconds(), step == settings.steps);
         if !(last || step == first + 1 || now - told >= EVENT_SECONDS) {
             continue;

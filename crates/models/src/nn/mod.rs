@@ -19,5 +19,5 @@ pub use density::{
 pub use layers::{embedding, gelu, linear, linear_with, time_embedding};
 pub use loss::{cross_entropy, mean_squared_error};
 pub use norm::{group_norm, layer_norm, rms_norm};
-pub use optimiser::{Adam, AdamW, Update};
+pub use optimiser::{AdamW, Update};
 pub use softmax::{log_softmax, log_sum_exp, softmax};
