@@ -60,7 +60,7 @@ pub(crate) fn native(workloads: &[Workload], gpu: bool, rounds: usize, json: boo
 /// Dispatches of one step and bytes of all buffers, for the limits that every WebGPU device has.
 fn planned(workload: &Workload) -> Result<(usize, u64)> {
     let plan = Plan::new(&workload.program, &Limits::default())?;
-    Ok((plan.dispatches(), plan.bytes().0))
+    Ok((plan.dispatches(), plan.memory().total()))
 }
 
 /// One of our engines: writes the data, makes a step, reads the answer.

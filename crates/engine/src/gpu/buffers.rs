@@ -1,4 +1,4 @@
-//! Which buffer holds which tensor: buffers of values that are not needed any more are used again.
+//! Which buffer holds which tensor: values that are never needed at the same time share a buffer.
 
 use super::group::Groups;
 use graph::{Node, NodeId, Op};
@@ -18,6 +18,16 @@ pub(super) struct Buffers {
     /// The largest node that each buffer holds.
     pub(super) largest: Vec<NodeId>,
     pub(super) of: HashMap<NodeId, usize>,
+    /// Most bytes of temporary values that are needed at the same time: no plan in this order can do with less.
+    pub(super) live: u64,
+}
+
+/// A temporary value: its kernel, and the last one that reads it.
+struct Lifetime {
+    node: NodeId,
+    bytes: u64,
+    from: usize,
+    to: usize,
 }
 
 impl Buffers {
@@ -35,57 +45,71 @@ impl Buffers {
         let inputs = (0..nodes.len()).filter(|&i| matches!(nodes[i].op, Op::Input(_)));
         for id in inputs.map(|i| NodeId(i as u32)).chain(outputs.iter().map(|o| o.1)) {
             if !buffers.of.contains_key(&id) {
-                buffers.add(nodes, id, false);
+                buffers.add(id, bytes(nodes, id), false);
             }
         }
         for (next, state) in replaced {
             buffers.of.insert(*next, buffers.of[state]);
         }
-        let mut last_use: HashMap<NodeId, usize> = HashMap::new();
+        let mut last: HashMap<NodeId, usize> = HashMap::new();
         for (at, &g) in order.iter().enumerate() {
-            last_use.extend(groups.list[g].reads.iter().map(|&read| (read, at)));
+            last.extend(groups.list[g].reads.iter().map(|&read| (read, at)));
         }
         // The next value of a state that is not replaced in place waits for the copy after the last kernel.
         let kept: HashSet<NodeId> = state.iter().map(|s| s.1).collect();
-        let mut free: Vec<usize> = Vec::new();
-        for (at, (&g, written)) in order.iter().zip(written).enumerate() {
-            // Results get their buffers before operands give theirs back: no kernel reads and writes one buffer.
-            for &id in written {
-                if !buffers.of.contains_key(&id) {
-                    buffers.take(nodes, id, &mut free);
-                }
-            }
-            for read in &groups.list[g].reads {
-                let of = buffers.of[read];
-                if last_use[read] == at && !kept.contains(read) && buffers.list[of].temporary {
-                    free.push(of);
-                }
+        let mut lives = Vec::new();
+        for (from, &node) in written.iter().enumerate().flat_map(|(at, nodes)| nodes.iter().map(move |id| (at, id))) {
+            if !buffers.of.contains_key(&node) {
+                let to = if kept.contains(&node) { order.len() } else { last.get(&node).copied().unwrap_or(from) };
+                lives.push(Lifetime { node, bytes: bytes(nodes, node), from, to });
             }
         }
+        buffers.live = most_at_once(&lives, order.len());
+        buffers.share(lives);
         buffers
     }
 
-    fn add(&mut self, nodes: &[Node], id: NodeId, temporary: bool) {
+    fn add(&mut self, id: NodeId, bytes: u64, temporary: bool) {
         self.of.insert(id, self.list.len());
-        self.list.push(Buffer { bytes: bytes(nodes, id), temporary });
+        self.list.push(Buffer { bytes, temporary });
         self.largest.push(id);
     }
 
-    /// The smallest free buffer that is large enough, or the largest one made larger, or a new one.
-    fn take(&mut self, nodes: &[Node], id: NodeId, free: &mut Vec<usize>) {
-        let need = bytes(nodes, id);
-        let size = |&at: &usize| self.list[free[at]].bytes;
-        let fitting = (0..free.len()).filter(|at| size(at) >= need).min_by_key(size);
-        let Some(at) = fitting.or_else(|| (0..free.len()).max_by_key(size)) else {
-            return self.add(nodes, id, true);
-        };
-        let of = free.swap_remove(at);
-        if self.list[of].bytes < need {
-            self.list[of].bytes = need;
-            self.largest[of] = id;
+    /// Large values first: each takes the smallest buffer there is that is free all its life. Results and operands of
+    /// one kernel never share a buffer (Pisarchyk & Lee 2020, arXiv:2001.03288, "greedy by size").
+    fn share(&mut self, mut lives: Vec<Lifetime>) {
+        lives.sort_by_key(|l| (std::cmp::Reverse(l.bytes), l.from));
+        let first = self.list.len();
+        let mut taken: Vec<Vec<(usize, usize)>> = Vec::new();
+        for life in lives {
+            let free = |spans: &Vec<(usize, usize)>| spans.iter().all(|&(from, to)| life.to < from || to < life.from);
+            // Buffers were made from large to small.
+            match taken.iter().rposition(free) {
+                Some(at) => {
+                    taken[at].push((life.from, life.to));
+                    self.of.insert(life.node, first + at);
+                }
+                None => {
+                    taken.push(vec![(life.from, life.to)]);
+                    self.add(life.node, life.bytes, true);
+                }
+            }
         }
-        self.of.insert(id, of);
     }
+}
+
+/// The largest sum of bytes that live at the same kernel.
+fn most_at_once(lives: &[Lifetime], kernels: usize) -> u64 {
+    let mut change = vec![0i64; kernels + 2];
+    for life in lives {
+        change[life.from] += life.bytes as i64;
+        change[life.to + 1] -= life.bytes as i64;
+    }
+    let running = change.iter().scan(0, |sum, c| {
+        *sum += c;
+        Some(*sum)
+    });
+    running.max().unwrap_or(0) as u64
 }
 
 fn bytes(nodes: &[Node], id: NodeId) -> u64 {

@@ -7,16 +7,24 @@ use std::fmt;
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (all, temporary) = self.bytes();
         let distinct: HashSet<String> = self.shaders().into_iter().collect();
-        let flops: u64 = self.kernels.iter().map(|k| k.algorithm.flops()).sum();
+        let memory = self.memory();
         writeln!(
             f,
-            "{} kernels ({} distinct), {} buffers of {all} bytes ({temporary} temporary), {} copies, {flops} flops",
+            "{} kernels ({} distinct), {} copies, {} flops",
             self.kernels.len(),
             distinct.len(),
-            self.buffers.len(),
             self.copies.len(),
+            self.flops()
+        )?;
+        writeln!(
+            f,
+            "{} buffers: {} bytes of inputs and outputs, {} temporary of which {} live at once: {:.3} of the least",
+            self.buffers.len(),
+            memory.named,
+            memory.temporary,
+            memory.live,
+            memory.ratio(),
         )?;
         self.kernels.iter().enumerate().try_for_each(|(i, kernel)| show(f, i, kernel, &self.nodes))?;
         self.copies.iter().try_for_each(|c| writeln!(f, "copy #{} -> #{} ({} bytes)", c.from, c.to, c.bytes))
@@ -24,7 +32,9 @@ impl fmt::Display for Plan {
 }
 
 fn show(f: &mut fmt::Formatter<'_>, at: usize, kernel: &Kernel, nodes: &[Node]) -> fmt::Result {
-    writeln!(f, "{at}: {}{}", kernel.algorithm.name(), kernel.algorithm.cut())?;
+    let algorithm = &kernel.algorithm;
+    let (bytes, flops) = (kernel.bytes(), algorithm.flops());
+    writeln!(f, "{at}: {}{}; {bytes} bytes, {flops} flops", algorithm.name(), algorithm.cut())?;
     let line = |f: &mut fmt::Formatter<'_>, word: &str, id: NodeId, binding: usize| {
         let node = &nodes[id.index()];
         writeln!(f, "   {word} #{} = %{} {} {:?}", kernel.bindings[binding].buffer, id.0, node.op, node.shape)

@@ -21,5 +21,5 @@ mod store;
 mod tiles;
 
 pub use device::{Adapter, Gpu, Options};
-pub use plan::{Limits, Plan};
+pub use plan::{Limits, Memory, Plan};
 pub use run::Loaded;

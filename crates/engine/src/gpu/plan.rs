@@ -36,10 +36,35 @@ pub struct Plan {
     pub(super) nodes: Vec<Node>,
     pub(super) kernels: Vec<Kernel>,
     pub(super) buffers: Vec<Buffer>,
+    /// Most bytes of temporary values that are needed at the same time.
+    live: u64,
     pub(super) copies: Vec<Copy>,
     /// Names that can be read, and names that can be written, with their buffers.
     pub(super) outputs: Vec<(String, usize)>,
     pub(super) inputs: Vec<(String, usize)>,
+}
+
+/// Bytes of a plan.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Memory {
+    /// Inputs, weights and states among them, and outputs.
+    pub named: u64,
+    /// Buffers of all other values.
+    pub temporary: u64,
+    /// Most bytes of these values that are needed at the same time: what `temporary` can't be less than.
+    pub live: u64,
+}
+
+impl Memory {
+    /// All bytes.
+    pub fn total(&self) -> u64 {
+        self.named + self.temporary
+    }
+
+    /// All bytes over those that are needed at the same time.
+    pub fn ratio(&self) -> f64 {
+        self.total() as f64 / (self.named + self.live).max(1) as f64
+    }
 }
 
 /// One dispatch.
@@ -141,6 +166,7 @@ impl Plan {
             outputs: draft.outputs.iter().map(|(name, id)| (name.clone(), at(*id))).collect(),
             inputs: program.inputs.iter().map(|(name, id)| (name.clone(), at(*id))).collect(),
             kernels,
+            live: buffers.live,
             buffers: buffers.list,
             nodes: draft.nodes.clone(),
         })
@@ -156,10 +182,15 @@ impl Plan {
         self.copies.len()
     }
 
-    /// Bytes of all buffers, and of those that hold neither an input nor an output.
-    pub fn bytes(&self) -> (u64, u64) {
-        let sum = |all: bool| self.buffers.iter().filter(|b| all || b.temporary).map(|b| b.bytes).sum();
-        (sum(true), sum(false))
+    /// What the plan takes of the device's memory.
+    pub fn memory(&self) -> Memory {
+        let sum = |temporary: bool| self.buffers.iter().filter(|b| b.temporary == temporary).map(|b| b.bytes).sum();
+        Memory { named: sum(false), temporary: sum(true), live: self.live }
+    }
+
+    /// Floating point operations of a step: those of products and reductions, and one for each pointwise result.
+    pub fn flops(&self) -> u64 {
+        self.kernels.iter().map(|k| k.algorithm.flops()).sum()
     }
 
     /// The shader of every kernel, in order. Kernels with the same text share a pipeline.
@@ -270,6 +301,11 @@ fn written(groups: &Groups<'_>, order: &[usize], must: &[bool]) -> Vec<Vec<NodeI
 }
 
 impl Kernel {
+    /// Bytes of the tensors that it loads or stores.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bindings.iter().map(|b| 4 * b.len as u64).sum()
+    }
+
     fn new(
         nodes: &[Node],
         group: &super::group::Group,
