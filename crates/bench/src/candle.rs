@@ -9,7 +9,7 @@ use candle_nn::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig, Li
 /// candle on this workload.
 pub(crate) fn contestant(workload: &Workload) -> Result<Option<Contestant<'_>>> {
     let w = Values(workload);
-    let forward: Box<dyn Fn(&Tensor) -> Candle<Tensor>> = match workload.name {
+    let forward: Forward = match workload.name {
         "matmul" => {
             let weight = w.get("weight")?;
             Box::new(move |x| x.matmul(&weight))

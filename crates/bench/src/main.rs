@@ -3,10 +3,12 @@
 //! `RAYON_NUM_THREADS=1 cargo run --release -p bench -- native unet`
 
 mod candle;
+mod cases;
 mod native;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 
 #[derive(Parser)]
 #[command(about = "Runs the benchmark's networks natively.")]
@@ -31,11 +33,17 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Write Programs as ONNX, with inputs and with what the CPU engine computes, for tests/referee/check_onnx.py
+    OnnxCases {
+        /// Folder
+        dir: PathBuf,
+    },
 }
 
 fn main() -> Result<()> {
     match Args::parse().verb {
         Verb::Native { workloads, gpu, rounds, json } => native::native(&chosen(&workloads)?, gpu, rounds, json),
+        Verb::OnnxCases { dir } => cases::write(&dir),
     }
 }
 

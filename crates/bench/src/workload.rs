@@ -1,10 +1,9 @@
 //! The networks that are measured, each a Program with values for all its inputs.
 
 use data::rng::{Rng, stream};
-use graph::{Graph, Node, Op, Program, Tensor, Window};
-use models::Params;
-use models::nn;
-use models::params::Init;
+use graph::{Graph, Node, Op, Program, Window};
+use models::nn::{self, AdamW};
+use models::{Params, gan, transformer, unet};
 
 /// A Program, and how its inputs are filled.
 pub struct Workload {
@@ -25,6 +24,10 @@ pub struct Workload {
 enum Fill {
     /// Standard normal.
     Normal,
+    /// Whole numbers below this one.
+    Below(usize),
+    /// These, again and again.
+    Values([f32; 4]),
 }
 
 impl Workload {
@@ -57,9 +60,20 @@ impl Workload {
         let mut rng = Rng::new(1, stream::INIT).skip((at as u64) << 32);
         match fill {
             Some(Fill::Normal) => rng.fill_normal(&mut values),
+            Some(Fill::Below(n)) => values.iter_mut().for_each(|v| *v = rng.below(n) as f32),
+            Some(Fill::Values(all)) => values.iter_mut().zip(all.iter().cycle()).for_each(|(v, value)| *v = *value),
+            // The moments of an optimiser that starts.
+            None if name.starts_with("m.") || name.starts_with("v.") => {}
+            None if name.starts_with("cache.") => rng.fill_normal(&mut values),
             None => fill_weight(name, shape, &mut rng, &mut values),
         }
         values
+    }
+
+    /// Names of the inputs that stay: what a file of the network holds.
+    pub fn weights(&self) -> impl Iterator<Item = &str> {
+        let names = self.program.inputs.iter().map(|(name, _)| name.as_str());
+        names.filter(|name| self.data().all(|data| data != *name) && !self.is_state(name))
     }
 
     /// Multiplications and additions of all matrix products and convolutions, those with inserted zeros left out.
@@ -96,7 +110,8 @@ fn flops(program: &Program, node: &Node) -> u64 {
 
 /// All workloads, small to large.
 pub fn all() -> Vec<Workload> {
-    vec![matmul(256), matmul(512), matmul(1024), conv(), vae()]
+    let sizes = [256, 512, 1024].map(matmul);
+    sizes.into_iter().chain([conv(), dcgan(), vae(), lm_decode(), lm_prefill(), unet(), train_unet()]).collect()
 }
 
 /// x (n, n) times a weight (n, n).
@@ -114,25 +129,60 @@ fn conv() -> Workload {
     Workload::new("conv", Program::new(&[("y", y)], &[]), "y", &[("x", Fill::Normal)])
 }
 
+/// DCGAN's generator: one image of 64 x 64.
+fn dcgan() -> Workload {
+    Workload::new("dcgan", gan::generator(&gan::Config::default(), 1), "image", &[("z", Fill::Normal)])
+}
+
 /// The decoder of a convolutional VAE for 28 x 28 images, batch 16, with transposed convolutions as most have them.
 fn vae() -> Workload {
     const B: usize = 16;
     let g = Graph::new();
     let p = Params::new(&g);
     let h = nn::linear(&p, "hidden", g.input("z", &[B, 64]), 64 * 49).relu().reshape(&[B, 64, 7, 7]);
-    let h = upconv(&p, "up1", h, 64).relu(); // (B, 64, 14, 14)
-    let h = upconv(&p, "up2", h, 32).relu(); // (B, 32, 28, 28)
+    let h = nn::conv_transpose(&p, "up1", h, [64, 4], 2, 1).relu(); // (B, 64, 14, 14)
+    let h = nn::conv_transpose(&p, "up2", h, [32, 4], 2, 1).relu(); // (B, 32, 28, 28)
     let mean = nn::conv(&p, "out", h, 1, 3, Window::new(1, 1)).sigmoid(); // (B, 1, 28, 28)
     Workload::new("vae", Program::new(&[("mean", mean)], &[]), "mean", &[("z", Fill::Normal)])
 }
 
-/// Transposed convolution 4 x 4 of stride 2 that doubles the size: (B, C, H, W) to (B, `out`, 2 H, 2 W). Parameters
-/// `<name>.weight` (C, out, 4, 4), as PyTorch stores it, and `<name>.bias`.
-fn upconv<'g>(p: &Params<'g>, name: &str, x: Tensor<'g>, out: usize) -> Tensor<'g> {
-    let c = x.dim(1);
-    let kernel = p.get(&format!("{name}.weight"), &[c, out, 4, 4], Init::Normal { fan_in: 4 * c });
-    let bias = p.get(&format!("{name}.bias"), &[out], Init::Zeros);
-    // PyTorch crops 1 pixel; the full result has 3 more than the spread input on each side.
-    let window = Window { stride: [1; 2], pad: [(2, 2); 2], dilation: [1; 2], lhs_dilation: [2; 2] };
-    x.conv(kernel.flip(&[2, 3]).permute(&[1, 0, 2, 3]), window) + bias.reshape(&[1, out, 1, 1])
+/// The U-Net of the benchmark: 32 x 32, 64-128-128 channels, two residual blocks a level, attention at 8 x 8.
+fn unet_config() -> unet::Config {
+    unet::Config { blocks: 2, attention: vec![2], ..unet::Config::default() }
+}
+
+/// One evaluation of the U-Net on one image.
+fn unet() -> Workload {
+    let data = [("z", Fill::Normal), ("time", Fill::Values([0.3, 0.5, 0.7, 0.9]))];
+    Workload::new("unet", unet::denoiser(&unet_config(), 1), "prediction", &data)
+}
+
+/// One step of AdamW on the U-Net, two images.
+fn train_unet() -> Workload {
+    let optimiser = AdamW::default();
+    // Adam's first step is the rate times the sign of the gradient, also where that is nothing but rounding: so small a
+    // rate keeps results comparable.
+    let rates = optimiser.rates(1e-5, 1);
+    let data = [
+        ("x", Fill::Normal),
+        ("noise", Fill::Normal),
+        ("time", Fill::Values([0.3, 0.5, 0.7, 0.9])),
+        ("rates", Fill::Values(rates)),
+    ];
+    let program = unet::trainer(&unet_config(), 2, unet::Target::Noise, optimiser);
+    Workload::new("train_unet", program, "loss", &data)
+}
+
+/// 256 tokens at once through the transformer.
+fn lm_prefill() -> Workload {
+    let c = transformer::Config::default();
+    let program = transformer::prefill(&c, 1, c.context);
+    Workload::new("lm_prefill", program, "logits", &[("tokens", Fill::Below(c.vocabulary))])
+}
+
+/// One more token, with 200 before it.
+fn lm_decode() -> Workload {
+    let c = transformer::Config::default();
+    let data = [("tokens", Fill::Below(c.vocabulary)), ("position", Fill::Values([200.0; 4]))];
+    Workload::new("lm_decode", transformer::decode(&c, 1), "logits", &data)
 }
