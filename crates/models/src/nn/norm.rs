@@ -20,12 +20,11 @@ pub fn group_norm<'g>(p: &Params<'g>, name: &str, x: Tensor<'g>, groups: usize) 
     let centred = x - x.mean(&[2]);
     let deviation = (centred.square().mean(&[2]) + EPSILON).sqrt(); // (B, groups, 1)
     let scale = weight.reshape(&[1, groups, c / groups]) / deviation; // (B, groups, C / groups)
-    let channels = |t: Tensor<'g>, b: usize| {
-        let mut to = vec![1; shape.len()];
-        to[..2].copy_from_slice(&[b, c]);
-        t.reshape(&to)
-    };
-    centred.reshape(&shape) * channels(scale, b) + channels(bias, 1)
+    let mut channels = vec![1; shape.len()];
+    channels[..2].copy_from_slice(&[b, c]);
+    // By way of (B, C): the bias's gradient then starts with sums over the same pixels as the scale's, in one pass.
+    let shift = bias.broadcast_to(&[b, c]);
+    centred.reshape(&shape) * scale.reshape(&channels) + shift.reshape(&channels)
 }
 
 /// Layer normalisation (Ba et al. 2016, arXiv:1607.06450) over the last axis: (.., N). Parameters `<name>.weight` (N) and

@@ -2,6 +2,7 @@
 
 use crate::params::Params;
 use graph::{Tensor, grad};
+use std::collections::BTreeMap;
 
 /// AdamW (Loshchilov & Hutter 2017, arXiv:1711.05101, algorithm 2) as `torch.optim.AdamW` has it, after clipping of the
 /// gradients' global norm and with a moving average of the parameters, where those are wanted.
@@ -41,8 +42,7 @@ impl AdamW {
         let params = p.tensors();
         let tensors: Vec<Tensor<'g>> = params.iter().map(|(_, t)| *t).collect();
         let grads = grad(loss, &tensors);
-        let squares = grads.iter().map(|g| g.square().sum_all()).reduce(|a, b| a + b);
-        let gradient_norm = squares.unwrap_or_else(|| loss.graph().scalar(0.0)).sqrt();
+        let gradient_norm = norm(&grads).unwrap_or_else(|| loss.graph().scalar(0.0));
         // Like PyTorch's clip_grad_norm_: 1e-6 keeps the quotient finite.
         let scale = self.clip.map(|c| (c / (gradient_norm + 1e-6)).minimum(loss.graph().scalar(1.0)));
         let [rate, correction, decay, fresh] = [0, 1, 2, 3].map(|i| rates.narrow(0, i, 1).reshape(&[]));
@@ -78,4 +78,20 @@ impl AdamW {
         ];
         rates.map(|r| r as f32)
     }
+}
+
+/// Euclidean norm of all tensors together, (). Squares of tensors of one size are added before they are summed up: most
+/// gradients are small, and each sum of its own would be a dispatch.
+fn norm<'g>(tensors: &[Tensor<'g>]) -> Option<Tensor<'g>> {
+    // As many as a kernel can read under WebGPU's least limit of storage buffers, 8, next to its result.
+    const TOGETHER: usize = 7;
+    let mut by_size: BTreeMap<usize, Vec<Tensor<'g>>> = BTreeMap::new();
+    for t in tensors {
+        let n = t.shape().iter().product();
+        by_size.entry(n).or_default().push(t.reshape(&[n]).square());
+    }
+    let add = |some: &[Tensor<'g>]| some.iter().copied().reduce(|a, b| a + b);
+    let sums: Vec<Tensor<'g>> =
+        by_size.values().flat_map(|all| all.chunks(TOGETHER)).filter_map(add).map(Tensor::sum_all).collect();
+    add(&sums).map(Tensor::sqrt)
 }
