@@ -113,9 +113,9 @@ pub enum Binary {
     Mul,
     /// a / b
     Div,
-    /// The larger one.
+    /// The larger one. WGSL leaves open what comes of a NaN, so Programs must not rely on it.
     Max,
-    /// The smaller one.
+    /// The smaller one; the same is open.
     Min,
 }
 
@@ -135,7 +135,7 @@ pub enum Compare {
 pub enum Reduce {
     /// Sum of the elements.
     Sum,
-    /// Largest element.
+    /// Largest element; what comes of a NaN is open here too.
     Max,
 }
 

@@ -101,6 +101,12 @@ pub trait Run {
     /// Computes all outputs once and moves the state on. Does not wait for the device.
     fn step(&mut self) -> Result<(), Self::Error>;
 
+    /// Waits until the device can take one more step, as a loop of steps should: else steps pile up in front of a slow
+    /// one, and nobody can stop them any more. An engine that computes within [`Run::step`] is always ready.
+    fn ready(&mut self) -> impl Future<Output = Result<(), Self::Error>> {
+        async { Ok(()) }
+    }
+
     /// The values of outputs (of the last step) or of states, each in row-major order. The one place that waits, and it
     /// waits once: in a browser that can take 100 ms.
     fn read_all(&self, names: &[&str]) -> impl Future<Output = Result<Vec<Vec<f32>>, Self::Error>>;
