@@ -26,32 +26,30 @@ as_f32 = lambda x: torch.tensor(x).float().item()
 
 
 class Residual(nn.Module):
-    """diffusers' ResnetBlock2D."""
+    """diffusers' ResnetBlock2D, whose `time_emb_proj` is a part of that of the whole network."""
 
-    def __init__(self, n, out, width, groups):
+    def __init__(self, n, out, groups):
         super().__init__()
         self.norm1, self.conv1 = nn.GroupNorm(groups, n), nn.Conv2d(n, out, 3, padding=1)
-        self.time_emb_proj = nn.Linear(width, out)
         self.norm2, self.conv2 = nn.GroupNorm(groups, out), nn.Conv2d(out, out, 3, padding=1)
         self.conv_shortcut = nn.Conv2d(n, out, 1) if n != out else nn.Identity()
 
-    def forward(self, x, e):
-        h = self.conv1(F.silu(self.norm1(x))) + self.time_emb_proj(F.silu(e))[:, :, None, None]
+    def forward(self, x, shift):
+        h = self.conv1(F.silu(self.norm1(x))) + shift[:, :, None, None]
         return self.conv_shortcut(x) + self.conv2(F.silu(self.norm2(h)))
 
 
 class Attention(nn.Module):
-    """diffusers' Attention between the pixels of an image."""
+    """diffusers' Attention between the pixels of an image, after `fuse_projections`."""
 
     def __init__(self, n, heads, groups):
         super().__init__()
         self.heads, self.group_norm = heads, nn.GroupNorm(groups, n)
-        self.to_q, self.to_k, self.to_v = nn.Linear(n, n), nn.Linear(n, n), nn.Linear(n, n)
-        self.to_out = nn.ModuleList([nn.Linear(n, n)])
+        self.to_qkv, self.to_out = nn.Linear(n, 3 * n), nn.ModuleList([nn.Linear(n, n)])
 
     def forward(self, x):
         y = self.group_norm(x).flatten(2).transpose(1, 2)
-        q, k, v = (f(y).unflatten(2, (self.heads, -1)).transpose(1, 2) for f in (self.to_q, self.to_k, self.to_v))
+        q, k, v = (f.unflatten(2, (self.heads, -1)).transpose(1, 2) for f in self.to_qkv(y).chunk(3, dim=2))
         weights = (q @ k.transpose(2, 3) / math.sqrt(q.shape[-1])).softmax(-1)
         y = self.to_out[0]((weights @ v).transpose(1, 2).flatten(2))
         return x + y.transpose(1, 2).unflatten(2, x.shape[2:])
@@ -66,13 +64,13 @@ class Level(nn.Module):
         for name, layer in scale.items():
             setattr(self, name, nn.ModuleList([nn.ModuleDict({"conv": layer})]))
 
-    def block(self, i, h, e):
-        h = self.resnets[i](h, e)
+    def block(self, i, h, shift):
+        h = self.resnets[i](h, shift)
         return self.attentions[i](h) if self.attentions else h
 
 
 class UNet(nn.Module):
-    """diffusers' UNet2DModel with sines before cosines."""
+    """diffusers' UNet2DModel with `flip_sin_to_cos` off and `freq_shift` 0."""
 
     def __init__(self, image, channels, blocks, attends, heads, groups, classes):
         super().__init__()
@@ -81,7 +79,12 @@ class UNet(nn.Module):
             {"linear_1": nn.Linear(channels[0], width), "linear_2": nn.Linear(width, width)})
         self.class_embedding = nn.Embedding(classes + 1, width)
         self.conv_in = nn.Conv2d(image, channels[0], 3, padding=1)
-        res = lambda n, out: Residual(n, out, width, groups)
+        self.widths = []
+
+        def res(n, out):
+            self.widths.append(out)
+            return Residual(n, out, groups)
+
         self.down_blocks, self.up_blocks = nn.ModuleList(), nn.ModuleList()
         skips, n = [channels[0]], channels[0]
         for level, c in enumerate(channels):
@@ -101,6 +104,7 @@ class UNet(nn.Module):
             up = {"upsamplers": nn.Conv2d(c, c, 3, padding=1)} if level else {}
             attentions = [Attention(c, heads, groups) for _ in resnets if level in attends]
             self.up_blocks.append(Level(resnets, attentions, up))
+        self.time_emb_proj = nn.Linear(width, sum(self.widths))
         self.conv_norm_out, self.conv_out = nn.GroupNorm(groups, n), nn.Conv2d(n, image, 3, padding=1)
 
     def forward(self, z, time, label):
@@ -108,20 +112,21 @@ class UNet(nn.Module):
         angle = 1000 * time[:, None] * torch.exp(-math.log(1e4) * torch.arange(half).double() / half)
         e = self.time_embedding["linear_1"](torch.cat([angle.sin(), angle.cos()], 1))
         e = self.time_embedding["linear_2"](F.silu(e)) + self.class_embedding(label)
+        shifts = iter(self.time_emb_proj(F.silu(e)).split(self.widths, dim=1))
         h = self.conv_in(z)
         skips = [h]
         for level in self.down_blocks:
             for i in range(len(level.resnets)):
-                h = level.block(i, h, e)
+                h = level.block(i, h, next(shifts))
                 skips.append(h)
             if hasattr(level, "downsamplers"):
                 h = level.downsamplers[0]["conv"](h)
                 skips.append(h)
-        h = self.mid_block.resnets[0](h, e)
-        h = self.mid_block.resnets[1](self.mid_block.attentions[0](h), e)
+        h = self.mid_block.block(0, h, next(shifts))
+        h = self.mid_block.resnets[1](h, next(shifts))
         for level in self.up_blocks:
             for i in range(len(level.resnets)):
-                h = level.block(i, torch.cat([h, skips.pop()], 1), e)
+                h = level.block(i, torch.cat([h, skips.pop()], 1), next(shifts))
             if hasattr(level, "upsamplers"):
                 h = level.upsamplers[0]["conv"](F.interpolate(h, scale_factor=2, mode="nearest"))
         return self.conv_out(F.silu(self.conv_norm_out(h)))
@@ -255,7 +260,7 @@ def gan():
 
 
 def main():
-    torch.manual_seed(20151119)
+    torch.manual_seed(20151138)
     parts = {"unet": unet(), "lm": lm(), "gan": gan()}
     path = pathlib.Path(__file__).with_name("networks.safetensors")
     save(path, {f"{part}/{name}": t for part, tensors in parts.items() for name, t in tensors.items()})

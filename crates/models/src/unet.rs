@@ -3,7 +3,9 @@
 //! Ronneberger, Fischer & Brox, "U-Net", arXiv:1505.04597, in the form of Ho, Jain & Abbeel, "Denoising Diffusion
 //! Probabilistic Models", arXiv:2006.11239, appendix B: residual blocks of group norm, SiLU and 3 x 3 convolution, which
 //! the time enters between the two convolutions; self-attention where the image is small; each block of the way up reads
-//! a result of the way down. Parameters are named as in `UNet2DModel` of diffusers.
+//! a result of the way down. Parameters are named as in `UNet2DModel` of diffusers, but for two kinds that are one matrix
+//! here, one product instead of many small ones: queries, keys and values of an attention (`to_qkv`), and what all blocks
+//! make of the time (`time_emb_proj`, in the order of the blocks).
 //!
 //! Names: B images of C channels and S x S pixels, E = 4 channels\[0\] the width of the embedding of time and class.
 
@@ -60,13 +62,14 @@ pub fn forward<'g>(
     time: Tensor<'g>,
     class: Option<Tensor<'g>>,
 ) -> Tensor<'g> {
-    let e = embed(p, c, time, class).silu();
+    let mut shifts = shifts(p, c, embed(p, c, time, class)).into_iter();
+    let mut shift = || shifts.next().expect("a shift for each residual block");
     let mut h = nn::conv(p, "conv_in", z, c.channels[0], 3, Window::new(1, 1));
     let mut skips = vec![h];
     for (level, &channels) in c.channels.iter().enumerate() {
         let name = format!("down_blocks.{level}");
         for i in 0..c.blocks {
-            h = block(p, c, &name, [level, i, channels], h, e);
+            h = block(p, c, &name, [level, i], h, shift());
             skips.push(h);
         }
         if level + 1 < c.channels.len() {
@@ -74,15 +77,14 @@ pub fn forward<'g>(
             skips.push(h);
         }
     }
-    let width = h.dim(1);
-    h = residual(p, c, "mid_block.resnets.0", width, h, e);
+    h = residual(p, c, "mid_block.resnets.0", h, shift());
     h = attention(p, c, "mid_block.attentions.0", h);
-    h = residual(p, c, "mid_block.resnets.1", width, h, e);
+    h = residual(p, c, "mid_block.resnets.1", h, shift());
     for (step, (level, &channels)) in c.channels.iter().enumerate().rev().enumerate() {
         let name = format!("up_blocks.{step}");
         for i in 0..=c.blocks {
             let skip = skips.pop().expect("the way down leaves a skip for each block");
-            h = block(p, c, &name, [level, i, channels], nn::concat(&[h, skip], 1), e);
+            h = block(p, c, &name, [level, i], nn::concat(&[h, skip], 1), shift());
         }
         if level > 0 {
             h = nn::upsample_nearest(h, 2);
@@ -103,26 +105,42 @@ fn embed<'g>(p: &Params<'g>, c: &Config, time: Tensor<'g>, class: Option<Tensor<
     class.map_or(e, |k| e + nn::embedding(p, "class_embedding", k, table, Init::Deviation(1.0)))
 }
 
+/// What each residual block adds to its channels, from the embedding (B, E): (B, channels of the block), in the order of
+/// [`forward`].
+fn shifts<'g>(p: &Params<'g>, c: &Config, e: Tensor<'g>) -> Vec<Tensor<'g>> {
+    let level = |blocks: usize| move |&channels: &usize| std::iter::repeat_n(channels, blocks);
+    let down = c.channels.iter().flat_map(level(c.blocks));
+    let middle = c.channels.last().into_iter().flat_map(level(2));
+    let up = c.channels.iter().rev().flat_map(level(c.blocks + 1));
+    let widths: Vec<usize> = down.chain(middle).chain(up).collect();
+    let all = nn::linear(p, "time_emb_proj", e.silu(), widths.iter().sum());
+    let mut start = 0;
+    let part = |width| {
+        start += width;
+        all.narrow(1, start - width, width)
+    };
+    widths.into_iter().map(part).collect()
+}
+
 /// Residual block `i` of a level, and its attention if the level has some.
 fn block<'g>(
     p: &Params<'g>,
     c: &Config,
     name: &str,
-    [level, i, channels]: [usize; 3],
+    [level, i]: [usize; 2],
     x: Tensor<'g>,
-    e: Tensor<'g>,
+    shift: Tensor<'g>,
 ) -> Tensor<'g> {
-    let h = residual(p, c, &format!("{name}.resnets.{i}"), channels, x, e);
-    let attends = c.attention.contains(&level);
-    if attends { attention(p, c, &format!("{name}.attentions.{i}"), h) } else { h }
+    let h = residual(p, c, &format!("{name}.resnets.{i}"), x, shift);
+    if c.attention.contains(&level) { attention(p, c, &format!("{name}.attentions.{i}"), h) } else { h }
 }
 
-/// Residual block: (B, N, H, W) to (B, `out`, H, W). It starts as the identity, or as its shortcut.
-fn residual<'g>(p: &Params<'g>, c: &Config, name: &str, out: usize, x: Tensor<'g>, e: Tensor<'g>) -> Tensor<'g> {
-    let part = |part: &str| format!("{name}.{part}");
+/// Residual block: (B, N, H, W) to (B, M, H, W), for a shift (B, M). It starts as the identity, or as its shortcut.
+fn residual<'g>(p: &Params<'g>, c: &Config, name: &str, x: Tensor<'g>, shift: Tensor<'g>) -> Tensor<'g> {
+    let (out, part) = (shift.dim(1), |part: &str| format!("{name}.{part}"));
     let h = nn::group_norm(p, &part("norm1"), x, c.groups).silu();
     let h = nn::conv(p, &part("conv1"), h, out, 3, Window::new(1, 1));
-    let h = h + nn::linear(p, &part("time_emb_proj"), e, out).reshape(&[x.dim(0), out, 1, 1]);
+    let h = h + shift.reshape(&[x.dim(0), out, 1, 1]);
     let h = nn::group_norm(p, &part("norm2"), h, c.groups).silu();
     let h = nn::conv_with(p, &part("conv2"), h, [out, 3], Window::new(1, 1), Init::Zeros);
     let same = x.dim(1) == out;
@@ -135,8 +153,8 @@ fn attention<'g>(p: &Params<'g>, c: &Config, name: &str, x: Tensor<'g>) -> Tenso
     let y = nn::group_norm(p, &format!("{name}.group_norm"), x, c.groups);
     let y = y.reshape(&[b, n, h * w]).permute(&[0, 2, 1]); // (B, H W, N)
     let init = Init::Deviation((n as f32).recip().sqrt());
-    let [q, k, v] = ["to_q", "to_k", "to_v"]
-        .map(|part| nn::split_heads(nn::linear_with(p, &format!("{name}.{part}"), y, n, init), c.heads));
+    let qkv = nn::linear_with(p, &format!("{name}.to_qkv"), y, 3 * n, init); // (B, H W, 3 N)
+    let [q, k, v] = [0, 1, 2].map(|i| nn::split_heads(qkv.narrow(2, i * n, n), c.heads));
     let y = nn::merge_heads(nn::attention(q, k, v, None)); // (B, H W, N)
     let y = nn::linear_with(p, &format!("{name}.to_out.0"), y, n, Init::Zeros);
     x + y.permute(&[0, 2, 1]).reshape(&[b, n, h, w])
