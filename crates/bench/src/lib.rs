@@ -3,6 +3,8 @@
 //! A [`Workload`] is a Program with all its values, so that every contestant gets the same numbers to work with and its
 //! answer can be compared. Nothing here is part of the page.
 
+#[cfg(target_arch = "wasm32")]
+pub mod web;
 pub mod workload;
 
 pub use workload::{Workload, all};

@@ -4,6 +4,7 @@ use data::rng::{Rng, stream};
 use graph::{Graph, Node, Op, Program, Window};
 use models::nn::{self, AdamW};
 use models::{Params, gan, transformer, unet};
+use std::collections::HashMap;
 
 /// A Program, and how its inputs are filled.
 pub struct Workload {
@@ -74,6 +75,12 @@ impl Workload {
     pub fn weights(&self) -> impl Iterator<Item = &str> {
         let names = self.program.inputs.iter().map(|(name, _)| name.as_str());
         names.filter(|name| self.data().all(|data| data != *name) && !self.is_state(name))
+    }
+
+    /// The network with its weights as an ONNX file.
+    pub fn onnx(&self) -> Result<Vec<u8>, onnx::Error> {
+        let weights: HashMap<&str, Vec<f32>> = self.weights().map(|name| (name, self.values(name))).collect();
+        onnx::export(&self.program, &self.id(), |name| weights.get(name).map(Vec::as_slice))
     }
 
     /// Multiplications and additions of all matrix products and convolutions, those with inserted zeros left out.
