@@ -21,7 +21,7 @@ from file import save
 
 # What tests/tests/networks.rs takes; the numbers that a Program holds are those of f32. EPSILON is large enough that a
 # gradient of nothing but rounding, a key's bias, moves no parameter.
-STEPS, RATE, BETAS, EPSILON, DECAY, CLIP, AVERAGE = 10, 3e-3, (0.9, 0.99), 1e-5, 0.1, 2.3, 0.8
+STEPS, RATE, BETAS, EPSILON, DECAY, CLIP, AVERAGE = 10, 3e-3, (0.9, 0.99), 1e-5, 0.1, 2.3, 0.4
 as_f32 = lambda x: torch.tensor(x).float().item()
 
 
@@ -198,7 +198,7 @@ def train(model, loss):
         for group in optimiser.param_groups:
             group["lr"] = RATE * min(1, t / 3) * fall
         optimiser.step()
-        kept = min(as_f32(AVERAGE), (1 + t) / (10 + t))
+        kept = min(as_f32(AVERAGE), t / (9 + t)) if t > 1 else 0.0
         for a, p in zip(average.parameters(), model.parameters()):
             a.data = kept * a.data + (1 - kept) * p.data
     assert min(norms) < CLIP < max(norms), norms

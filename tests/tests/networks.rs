@@ -19,7 +19,7 @@ const F32: f64 = 1e-5;
 
 /// The epsilon is large enough that a gradient of nothing but rounding, a key's bias, moves no parameter.
 const OPTIMISER: AdamW =
-    AdamW { beta1: 0.9, beta2: 0.99, epsilon: 1e-5, weight_decay: 0.1, clip: Some(2.3), average: Some(0.8) };
+    AdamW { beta1: 0.9, beta2: 0.99, epsilon: 1e-5, weight_decay: 0.1, clip: Some(2.3), average: Some(0.4) };
 
 fn unet_config() -> unet::Config {
     unet::Config {
@@ -58,8 +58,7 @@ impl Golden {
     /// The value of an input of a train step at its start.
     fn start(&self, name: &str, len: usize) -> Vec<f64> {
         match name.split_once('.') {
-            Some(("m" | "v", _)) => vec![0.0; len],
-            Some(("ema", name)) => self.get(name),
+            Some(("m" | "v" | "ema", _)) => vec![0.0; len],
             _ if name == "rates" => vec![0.0; len],
             _ => self.get(name),
         }

@@ -66,10 +66,11 @@ impl AdamW {
 
     /// What changes from step to step, for learning rate `lr` at step `t` (1, 2, ..): the rate divided by the correction of
     /// the first moment, one by the root of that of the second, the share of weights that decays, and the share of new
-    /// parameters in the average. The average's decay is at most (1 + t) / (10 + t), so that it soon forgets its start.
+    /// parameters in the average. As in diffusers' `EMAModel` the average's decay is 0 at first, so that its start does not
+    /// matter, and then at most t / (9 + t).
     pub fn rates(self, lr: f64, t: u64) -> [f32; 4] {
         let (t, correction) = (t as f64, |beta: f32| 1.0 - f64::from(beta).powf(t as f64));
-        let kept = f64::from(self.average.unwrap_or(0.0)).min((1.0 + t) / (10.0 + t));
+        let kept = if t > 1.0 { f64::from(self.average.unwrap_or(0.0)).min(t / (9.0 + t)) } else { 0.0 };
         let rates = [
             lr / correction(self.beta1),
             correction(self.beta2).sqrt().recip(),
