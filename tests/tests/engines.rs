@@ -359,3 +359,33 @@ fn mistakes_are_named() {
     loaded.step().unwrap();
     assert_eq!(block_on(loaded.read_all(&["y", "x"])).unwrap(), [[2.0, 3.0, 4.0], [1.0, 2.0, 3.0]]);
 }
+
+#[test]
+fn progress_counts_every_shader() {
+    let g = Graph::new();
+    let x = g.input("x", &[13, 17]);
+    let outputs = [("a", x.dot(x.t()).tanh() * 0.37), ("b", x.sum(&[0]))];
+    let gpu = gpu();
+    let mut seen = Vec::new();
+    let loaded = block_on(gpu.load_with(&Program::new(&outputs, &[]), &mut |done, all| seen.push((done, all))));
+    assert_eq!(loaded.unwrap().plan().dispatches(), 2);
+    assert_eq!(seen, [(1, 2), (2, 2)]);
+}
+
+/// Axes of size 1 everywhere.
+#[test]
+fn single_elements() {
+    let g = Graph::new();
+    let (x, m) = (g.input("x", &[1]), g.input("m", &[1, 1]));
+    let (image, kernel) = (g.input("image", &[1, 1, 1, 1]), g.input("kernel", &[1, 1, 3, 3]));
+    let outputs = [
+        ("pointwise", x.exp() + x),
+        ("dot", m.dot(m) + x),
+        ("conv", image.conv(kernel, Window::new(1, 1)).tanh()),
+        ("spread", image.conv(kernel, Window { lhs_dilation: [2; 2], ..Window::new(1, 1) })),
+        ("sum", x.sum(&[0])),
+        ("moved", m.t().expand(&[1, 1]).pad(&[0, 1], &[2, 3]).flip(&[0, 1])),
+        ("entry", m.gather(1, x * 0.0).scatter_add(0, x * 0.0, 2)),
+    ];
+    same(&Program::new(&outputs, &[]), POINTWISE);
+}

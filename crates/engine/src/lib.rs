@@ -27,9 +27,14 @@ impl Engine {
 
     /// Makes a Program ready to run; state and inputs have no value yet.
     pub async fn load(&self, program: &Program) -> Result<Loaded, Error> {
+        self.load_with(program, &mut |_, _| {}).await
+    }
+
+    /// [`load`](Engine::load) that tells `progress` how many of how many shaders are compiled; the CPU has none.
+    pub async fn load_with(&self, program: &Program, progress: &mut dyn FnMut(usize, usize)) -> Result<Loaded, Error> {
         Ok(match self {
             Engine::Cpu(cpu) => Loaded::Cpu(Box::new(cpu.load(program))),
-            Engine::Gpu(gpu) => Loaded::Gpu(Box::new(gpu.load(program).await?)),
+            Engine::Gpu(gpu) => Loaded::Gpu(Box::new(gpu.load_with(program, progress).await?)),
         })
     }
 }
@@ -40,6 +45,17 @@ pub enum Loaded {
     Cpu(Box<cpu::Loaded>),
     /// On the GPU.
     Gpu(Box<gpu::Loaded>),
+}
+
+impl Loaded {
+    /// Waits until one more step may be submitted: a loop of steps awaits this, so that a browser's GPU is never more than
+    /// a few steps behind its page.
+    pub async fn ready(&mut self) -> Result<(), Error> {
+        match self {
+            Loaded::Cpu(_) => Ok(()),
+            Loaded::Gpu(l) => l.ready().await,
+        }
+    }
 }
 
 impl Run for Loaded {

@@ -9,14 +9,14 @@ pub(super) struct Buffer {
     pub(super) bytes: u64,
     /// It holds neither an input nor an output.
     pub(super) temporary: bool,
+    /// The largest node that it holds.
+    pub(super) largest: NodeId,
 }
 
 /// The buffers, and the one of every stored node.
 #[derive(Default)]
 pub(super) struct Buffers {
     pub(super) list: Vec<Buffer>,
-    /// The largest node that each buffer holds.
-    pub(super) largest: Vec<NodeId>,
     pub(super) of: HashMap<NodeId, usize>,
     /// Most bytes of temporary values that are needed at the same time: no plan in this order can do with less.
     pub(super) live: u64,
@@ -71,8 +71,7 @@ impl Buffers {
 
     fn add(&mut self, id: NodeId, bytes: u64, temporary: bool) {
         self.of.insert(id, self.list.len());
-        self.list.push(Buffer { bytes, temporary });
-        self.largest.push(id);
+        self.list.push(Buffer { bytes, temporary, largest: id });
     }
 
     /// Large values first: each takes the smallest buffer there is that is free all its life. Results and operands of

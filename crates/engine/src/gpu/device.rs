@@ -2,9 +2,12 @@
 
 use super::plan::Limits;
 use crate::Error;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// Shaders that are compiled side by side.
+const BATCH: usize = 8;
 
 /// How to choose a GPU.
 #[derive(Clone, Copy, Default, Debug)]
@@ -112,38 +115,53 @@ impl Gpu {
         drop(self.device.poll(wgpu::PollType::Poll));
     }
 
-    /// The pipelines of `shaders`; equal texts are compiled once on this device.
-    pub(super) async fn pipelines(&self, shaders: &[(String, Vec<bool>)]) -> Result<Vec<wgpu::ComputePipeline>, Error> {
-        let mut new = HashMap::new();
-        for (text, writable) in shaders {
-            if self.cached(text).is_some() || new.contains_key(text) {
-                continue;
-            }
-            let scopes = [wgpu::ErrorFilter::Validation, wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::OutOfMemory]
-                .map(|filter| self.device.push_error_scope(filter));
-            let pipeline = self.compile(text, writable);
-            // Popped now and awaited below: a browser compiles all of them at the same time.
-            let [validation, internal, memory] = scopes;
-            new.insert(text, (pipeline, [memory.pop(), internal.pop(), validation.pop()]));
-        }
-        let mut failed = None;
-        for (text, (pipeline, pending)) in new {
-            let mut good = true;
-            for result in pending {
-                if let Some(error) = result.await {
-                    good = false;
-                    failed.get_or_insert(as_error(error, title(text)));
+    /// The pipelines of `shaders`; equal texts are compiled once on this device. wgpu has no way to be told when a pipeline
+    /// is there, but its errors arrive only then: a batch is compiled side by side, and awaiting its errors lets a
+    /// browser show the progress.
+    pub(super) async fn pipelines(
+        &self,
+        shaders: &[(String, Vec<bool>)],
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Vec<wgpu::ComputePipeline>, Error> {
+        let mut seen = HashSet::new();
+        let new: Vec<_> = shaders.iter().filter(|s| self.cached(&s.0).is_none() && seen.insert(&s.0)).collect();
+        let mut done = 0;
+        for batch in new.chunks(BATCH) {
+            let compiling: Vec<_> = batch.iter().map(|(text, writable)| self.watched(text, writable)).collect();
+            let mut failed = None;
+            for ((text, _), (pipeline, errors)) in batch.iter().zip(compiling) {
+                let mut good = true;
+                for error in errors {
+                    if let Some(error) = error.await {
+                        good = false;
+                        failed.get_or_insert(as_error(error, title(text)));
+                    }
+                }
+                if good {
+                    self.lock().insert(text.clone(), pipeline);
+                    done += 1;
+                    progress(done, new.len());
                 }
             }
-            if good {
-                self.lock().insert(text.clone(), pipeline);
+            if let Some(error) = failed {
+                self.health.check()?;
+                return Err(error);
             }
         }
-        if let Some(error) = failed {
-            self.health.check()?;
-            return Err(error);
-        }
         shaders.iter().map(|(text, _)| self.cached(text).ok_or_else(|| vanished(text))).collect()
+    }
+
+    /// Starts to compile a shader; with what was wrong with it, when that is known.
+    fn watched(
+        &self,
+        text: &str,
+        writable: &[bool],
+    ) -> (wgpu::ComputePipeline, [impl Future<Output = Option<wgpu::Error>> + use<>; 3]) {
+        let [validation, internal, memory] =
+            [wgpu::ErrorFilter::Validation, wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::OutOfMemory]
+                .map(|filter| self.device.push_error_scope(filter));
+        let pipeline = self.compile(text, writable);
+        (pipeline, [memory.pop(), internal.pop(), validation.pop()])
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, wgpu::ComputePipeline>> {

@@ -19,6 +19,7 @@ mod rows;
 mod run;
 mod store;
 mod tiles;
+mod wait;
 
 pub use device::{Adapter, Gpu, Options};
 pub use plan::{Limits, Memory, Plan};

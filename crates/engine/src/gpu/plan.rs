@@ -145,11 +145,9 @@ impl Plan {
     ) -> Result<Plan, Error> {
         let written = written(groups, order, &draft.must);
         let buffers = Buffers::assign(&draft.nodes, groups, order, &written, replaced, &draft.outputs, &draft.state);
-        for (buffer, node) in buffers.list.iter().zip(&buffers.largest) {
-            if buffer.bytes > limits.buffer_bytes {
-                let what = format!("{} bytes, and a buffer may have {}", buffer.bytes, limits.buffer_bytes);
-                return Err(Error::Limit { node: describe(&draft.nodes, *node), what });
-            }
+        if let Some(buffer) = buffers.list.iter().find(|b| b.bytes > limits.buffer_bytes) {
+            let what = format!("{} bytes, and a buffer may have {}", buffer.bytes, limits.buffer_bytes);
+            return Err(Error::Limit { node: describe(&draft.nodes, buffer.largest), what });
         }
         let mut kernels = Vec::new();
         for (&g, written) in order.iter().zip(&written) {
@@ -186,6 +184,14 @@ impl Plan {
     pub fn memory(&self) -> Memory {
         let sum = |temporary: bool| self.buffers.iter().filter(|b| b.temporary == temporary).map(|b| b.bytes).sum();
         Memory { named: sum(false), temporary: sum(true), live: self.live }
+    }
+
+    /// How much memory is needed and for what most, for an error.
+    pub(super) fn memory_in_words(&self) -> String {
+        let largest = self.buffers.iter().max_by_key(|b| b.bytes);
+        let most =
+            largest.map(|b| format!(", the largest part {} bytes for {}", b.bytes, describe(&self.nodes, b.largest)));
+        format!("{} bytes are needed{}", self.memory().total(), most.unwrap_or_default())
     }
 
     /// Floating point operations of a step: those of products and reductions, and one for each pointwise result.

@@ -2,11 +2,10 @@
 
 use super::device::{Gpu, as_error};
 use super::plan::{Kernel, Plan};
+use super::wait::{Flight, Signal};
 use crate::Error;
 use graph::{Program, Run};
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Poll, Waker};
 
 /// A Program on a GPU.
 pub struct Loaded {
@@ -18,6 +17,7 @@ pub struct Loaded {
     /// Inputs that have a value.
     written: HashSet<String>,
     stepped: bool,
+    flight: Flight,
 }
 
 /// A dispatch with nothing left to decide.
@@ -30,15 +30,29 @@ struct Ready {
 impl Gpu {
     /// Plans a Program, compiles its shaders and allocates its buffers; inputs and state have no value yet.
     pub async fn load(&self, program: &Program) -> Result<Loaded, Error> {
-        self.load_plan(program, Plan::new(program, self.limits())?).await
+        self.load_with(program, &mut |_, _| {}).await
+    }
+
+    /// [`load`](Gpu::load) that tells `progress` how many of how many shaders are compiled.
+    pub async fn load_with(&self, program: &Program, progress: &mut dyn FnMut(usize, usize)) -> Result<Loaded, Error> {
+        self.prepare(program, Plan::new(program, self.limits())?, progress).await
     }
 
     /// [`load`](Gpu::load) for a plan made before, which may be one for smaller limits.
     pub async fn load_plan(&self, program: &Program, plan: Plan) -> Result<Loaded, Error> {
+        self.prepare(program, plan, &mut |_, _| {}).await
+    }
+
+    async fn prepare(
+        &self,
+        program: &Program,
+        plan: Plan,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Loaded, Error> {
         self.health.check()?;
         let writable = |kernel: &Kernel| kernel.bindings.iter().map(|b| b.writable).collect();
         let shaders: Vec<_> = plan.shaders().into_iter().zip(plan.kernels.iter().map(writable)).collect();
-        let pipelines = self.pipelines(&shaders).await?;
+        let pipelines = self.pipelines(&shaders, progress).await?;
         let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let buffers: Vec<_> = plan.buffers.iter().map(|b| self.buffer(b.bytes)).collect();
@@ -46,12 +60,24 @@ impl Gpu {
         let kernels = ready.collect();
         let pending = (validation.pop(), memory.pop());
         // Memory first: a buffer that could not be made makes its bind groups invalid.
-        if let Some(error) = pending.1.await.or(pending.0.await) {
+        if pending.1.await.is_some() {
+            self.health.check()?;
+            return Err(Error::OutOfMemory(plan.memory_in_words()));
+        }
+        if let Some(error) = pending.0.await {
             self.health.check()?;
             return Err(as_error(error, "bind groups"));
         }
-        let program = program.clone();
-        Ok(Loaded { gpu: self.clone(), program, plan, buffers, kernels, written: HashSet::new(), stepped: false })
+        Ok(Loaded {
+            gpu: self.clone(),
+            program: program.clone(),
+            plan,
+            buffers,
+            kernels,
+            written: HashSet::new(),
+            stepped: false,
+            flight: Flight::default(),
+        })
     }
 
     fn buffer(&self, bytes: u64) -> wgpu::Buffer {
@@ -100,34 +126,19 @@ impl Loaded {
         Ok((buffer, shape.iter().product()))
     }
 
-    /// Waits until the buffer can be read: natively by blocking, in a browser by giving way to the event loop.
+    /// Waits until one more step may be submitted: so many steps are under way as keep the device busy, and no more.
+    /// Natively [`step`](Run::step) waits by itself; in a browser, where nothing may block, a loop of steps awaits this.
+    pub async fn ready(&mut self) -> Result<(), Error> {
+        self.flight.ready(&self.gpu).await
+    }
+
+    /// Waits until the buffer can be read.
     async fn mapped(&self, buffer: &wgpu::Buffer) -> Result<(), Error> {
-        type Slot = (Option<Result<(), wgpu::BufferAsyncError>>, Option<Waker>);
-        let slot: Arc<Mutex<Slot>> = Arc::default();
-        let filled = slot.clone();
-        buffer.map_async(wgpu::MapMode::Read, .., move |result| {
-            let mut slot = filled.lock().unwrap_or_else(PoisonError::into_inner);
-            slot.0 = Some(result);
-            if let Some(waker) = slot.1.take() {
-                waker.wake();
-            }
-        });
+        let mapped = Signal::new();
+        buffer.map_async(wgpu::MapMode::Read, .., mapped.sender());
         #[cfg(not(target_arch = "wasm32"))]
-        if let Err(e) = self.gpu.device.poll(wgpu::PollType::wait_indefinitely()) {
-            self.gpu.health.check()?;
-            return Err(Error::DeviceLost(e.to_string()));
-        }
-        let result = std::future::poll_fn(|context| {
-            let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-            match slot.0.take() {
-                Some(result) => Poll::Ready(result),
-                None => {
-                    slot.1 = Some(context.waker().clone());
-                    Poll::Pending
-                }
-            }
-        });
-        let result = result.await;
+        self.gpu.wait(None)?;
+        let result = mapped.received().await;
         self.gpu.health.check()?;
         result.map_err(|e| Error::DeviceLost(format!("reading back failed: {e}")))
     }
@@ -157,6 +168,8 @@ impl Run for Loaded {
     fn step(&mut self) -> Result<(), Error> {
         self.gpu.poll();
         self.gpu.health.check()?;
+        #[cfg(not(target_arch = "wasm32"))]
+        self.flight.block(&self.gpu)?;
         if let Some((name, _)) = self.plan.inputs.iter().find(|(name, _)| !self.written.contains(name)) {
             return Err(Error::NoValue(name.clone()));
         }
@@ -171,7 +184,8 @@ impl Run for Loaded {
         for copy in &self.plan.copies {
             encoder.copy_buffer_to_buffer(&self.buffers[copy.from], 0, &self.buffers[copy.to], 0, Some(copy.bytes));
         }
-        self.gpu.queue.submit([encoder.finish()]);
+        let index = self.gpu.queue.submit([encoder.finish()]);
+        self.flight.add(&self.gpu, index);
         self.stepped = true;
         Ok(())
     }
