@@ -1,7 +1,7 @@
 //! `pofx eval`: the bounds on the test set, and the scores with which the page compares an image.
 
+use crate::datasets::{self, Split};
 use crate::logprob::Query;
-use crate::mnist::{self, Split};
 use crate::model::Model;
 use crate::sample;
 use anyhow::{Result, anyhow};
@@ -44,7 +44,7 @@ impl Report {
 /// Mean bounds on the first `n` test images. The standard errors are those over images.
 pub(crate) fn eval(model: &Model, n: usize, k: usize) -> Result<Report> {
     let start = std::time::Instant::now();
-    let images = test_images(n)?;
+    let images = test_images(model, n)?;
     let estimates = score(model, &images, k)?;
     let (elbo_nats, elbo_std_error) = mean_of(&estimates, |e| e.parts.map_or(f64::NAN, |p| p.elbo));
     let (iwae_nats, iwae_std_error) = mean_of(&estimates, |e| e.nats);
@@ -74,13 +74,18 @@ pub(crate) fn reference(model: &Model, n: usize, k: usize) -> Result<Reference> 
         nats.sort_by(f32::total_cmp);
         Ok(nats)
     };
-    Ok(Reference { estimator: format!("IWAE k={k}"), k, held_out: ascending(&test_images(n)?)?, own: ascending(&own)? })
+    Ok(Reference {
+        estimator: format!("IWAE k={k}"),
+        k,
+        held_out: ascending(&test_images(model, n)?)?,
+        own: ascending(&own)?,
+    })
 }
 
-fn test_images(n: usize) -> Result<Vec<Vec<f32>>> {
-    let images = mnist::images(Split::Test)?;
+fn test_images(model: &Model, n: usize) -> Result<Vec<Vec<f32>>> {
+    let images = datasets::set(&model.recipe.data)?.load(Split::Test)?;
     let n = n.min(images.len());
-    Ok((0..n).map(|i| data::binarise(images.item(i), data::TEST_SEED, i as u64)).collect())
+    Ok((0..n).map(|i| data::binarise(images.image(i), data::TEST_SEED, i as u64)).collect())
 }
 
 fn mean_of(estimates: &[Estimate], f: impl Fn(&Estimate) -> f64) -> (f64, f64) {

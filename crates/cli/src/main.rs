@@ -1,10 +1,10 @@
 //! `pofx`: trains, samples and asks for p(x), natively, with the same Programs as the page.
 
 mod bench;
+mod datasets;
 mod eval;
 mod export;
 mod logprob;
-mod mnist;
 mod model;
 mod picture;
 mod sample;
@@ -12,6 +12,7 @@ mod train;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand, ValueEnum};
+use datasets::Split;
 use engine::{Engine, Gpu};
 use model::Model;
 use std::io::Write;
@@ -126,8 +127,15 @@ enum Verb {
         #[arg(long, default_value_t = 5000)]
         k: u32,
     },
-    /// Fetch the data set and print its folder
-    Data,
+    /// Fetch a data set, check it and print what is in it
+    Data {
+        /// Name of the data set
+        #[arg(default_value = "mnist")]
+        set: String,
+        /// Write a PNG of 100 of its images
+        #[arg(long)]
+        sheet: Option<PathBuf>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -173,7 +181,19 @@ fn run(args: Args) -> Result<()> {
             export::export(open(&model, Some(&checkpoint))?, !f32, images as usize, k as usize)?;
             say(model::folder(&model).display());
         }
-        Verb::Data => say(mnist::ensure()?.display()),
+        Verb::Data { set, sheet } => {
+            let set = datasets::set(&set)?;
+            let train = set.load(Split::Train)?;
+            say(format!("{}: {}", set.name, set.about));
+            say(format!("{} to learn from, {} to be judged by", train.len(), set.load(Split::Test)?.len()));
+            for attribute in &train.attributes {
+                say(format!("{}: {} values", attribute.name, attribute.values.len()));
+            }
+            if let Some(sheet) = sheet {
+                datasets::write_sheet(&sheet, &train, 100)?;
+            }
+            say(set.folder()?.display());
+        }
     }
     Ok(())
 }

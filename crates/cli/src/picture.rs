@@ -3,22 +3,27 @@
 use anyhow::{Context, Result, bail};
 use data::image::MAX_SIDE;
 use std::fs::File;
-use std::io::{BufReader, BufWriter};
+use std::io::{BufRead, BufReader, BufWriter, Seek};
 use std::path::Path;
 
 /// A picture as RGBA bytes with its width and height.
 pub(crate) fn read_rgba(path: &Path) -> Result<(Vec<u8>, usize, usize)> {
     let name = path.display();
     let file = File::open(path).with_context(|| format!("{name} can't be opened"))?;
-    let mut decoder = png::Decoder::new(BufReader::new(file));
+    decode(BufReader::new(file)).with_context(|| format!("{name} can't be read"))
+}
+
+/// [`read_rgba`] of a file that is open.
+pub(crate) fn decode(file: impl BufRead + Seek) -> Result<(Vec<u8>, usize, usize)> {
+    let mut decoder = png::Decoder::new(file);
     decoder.set_transformations(png::Transformations::normalize_to_color8());
-    let mut reader = decoder.read_info().with_context(|| format!("{name} is no PNG image"))?;
+    let mut reader = decoder.read_info().context("it is no PNG image")?;
     let (width, height) = (reader.info().width as usize, reader.info().height as usize);
     if width > MAX_SIDE || height > MAX_SIDE {
         bail!(data::image::Error::TooLarge(width, height));
     }
     let mut bytes = vec![0; reader.output_buffer_size().context("the image is too large")?];
-    let frame = reader.next_frame(&mut bytes).with_context(|| format!("{name} is damaged"))?;
+    let frame = reader.next_frame(&mut bytes).context("it is damaged")?;
     let rgba = bytes[..frame.buffer_size()]
         .chunks_exact(frame.color_type.samples())
         .flat_map(|p| match *p {
@@ -32,11 +37,12 @@ pub(crate) fn read_rgba(path: &Path) -> Result<(Vec<u8>, usize, usize)> {
     Ok((rgba, width, height))
 }
 
-/// Writes grey levels, row major.
-pub(crate) fn write_grey(path: &Path, width: usize, height: usize, grey: &[u8]) -> Result<()> {
+/// Writes levels, row major: one a pixel for grey, three for red, green and blue.
+pub(crate) fn write(path: &Path, width: usize, height: usize, levels: &[u8]) -> Result<()> {
     let file = File::create(path).with_context(|| format!("{} can't be written", path.display()))?;
     let mut encoder = png::Encoder::new(BufWriter::new(file), width as u32, height as u32);
-    encoder.set_color(png::ColorType::Grayscale);
+    let grey = levels.len() == width * height;
+    encoder.set_color(if grey { png::ColorType::Grayscale } else { png::ColorType::Rgb });
     encoder.set_depth(png::BitDepth::Eight);
-    encoder.write_header()?.write_image_data(grey).with_context(|| format!("{} can't be written", path.display()))
+    encoder.write_header()?.write_image_data(levels).with_context(|| format!("{} can't be written", path.display()))
 }

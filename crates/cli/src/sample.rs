@@ -41,5 +41,5 @@ pub(crate) fn sample(model: &Model, engine: &Engine, n: usize, seed: u64, out: &
             }
         }
     }
-    picture::write_grey(out, width, height, &grey)
+    picture::write(out, width, height, &grey)
 }

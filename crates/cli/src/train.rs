@@ -1,8 +1,8 @@
 //! `pofx train`: carries out a recipe, one checkpoint an epoch; an interrupted run goes on where it stopped.
 
-use crate::mnist::{self, Split};
+use crate::datasets::{self, Split};
 use anyhow::{Context, Result, bail};
-use data::idx::Idx;
+use data::images::Images;
 use engine::{Engine, Loaded};
 use indicatif::{ProgressBar, ProgressStyle};
 use models::registry::{Recipe, Stage};
@@ -38,7 +38,7 @@ pub(crate) fn train(recipe: &Recipe, engine: &Engine, folder: &Path) -> Result<P
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("Ctrl-C can't be caught")?;
-    let images = mnist::images(Split::Train)?;
+    let images = datasets::set(&recipe.data)?.load(Split::Train)?;
     std::fs::create_dir_all(folder).with_context(|| format!("{} can't be made", folder.display()))?;
     let path = folder.join(format!("{}.safetensors", recipe.id));
     let (mut progress, mut weights) = match std::fs::read(&path) {
@@ -72,7 +72,7 @@ pub(crate) fn train(recipe: &Recipe, engine: &Engine, folder: &Path) -> Result<P
 struct StageRun<'a> {
     recipe: &'a Recipe,
     stage: &'a Stage,
-    images: &'a Idx,
+    images: &'a Images,
     trainer: Trainer<Loaded>,
     /// The bound is read once in so many steps: a GPU works ahead until somebody asks.
     read_every: usize,
@@ -121,7 +121,7 @@ impl StageRun<'_> {
     /// One step on the images of `batch`.
     fn step(&mut self, epoch: usize, step: u64, batch: &[usize], rate: f64) -> Result<()> {
         let draw = |i: usize| (epoch * self.images.len() + i) as u64;
-        let images: Vec<(u64, &[u8])> = batch.iter().map(|&i| (draw(i), self.images.item(i))).collect();
+        let images: Vec<(u64, &[u8])> = batch.iter().map(|&i| (draw(i), self.images.image(i))).collect();
         let [x, eps] = trainer::vae_inputs(&self.recipe.network, self.stage.k, self.recipe.seed, step, &images);
         let rates = vae::OPTIMISER.rates(rate, step);
         Ok(self.trainer.step(&[(x.0, &x.1), (eps.0, &eps.1), ("rates", &rates)])?)

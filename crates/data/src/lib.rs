@@ -1,8 +1,9 @@
-//! Data and randomness: the counter-based generator from which all noise comes, the IDX file format of MNIST, and the
-//! way from any picture to the 28 x 28 binary image that a model scores.
+//! Data and randomness: the counter-based generator from which all noise comes, sets of images, the IDX file format of
+//! MNIST, and the way from any picture to the 28 x 28 binary image that a model scores.
 
 pub mod idx;
 pub mod image;
+pub mod images;
 pub mod rng;
 
 use rng::{Rng, stream};

@@ -19,6 +19,8 @@ pub mod stream {
     pub const ESTIMATE: u32 = 5;
     /// Pixels drawn from a decoder's probabilities.
     pub const PIXELS: u32 = 6;
+    /// Examples of a data set that is made by chance.
+    pub const DATA: u32 = 7;
 }
 
 /// A position in one stream of random numbers.

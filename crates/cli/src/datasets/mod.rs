@@ -1,0 +1,87 @@
+//! The data sets: fetched once, checked, and kept for the user. Each becomes the same images and labels everywhere, in the
+//! same order: their checksum is pinned.
+
+mod fashion;
+mod mnist;
+mod nouns;
+mod npm;
+mod sheet;
+mod sketches;
+mod tiles;
+
+use anyhow::{Context, Result, bail};
+use data::images::Images;
+use models::registry::sha256;
+use std::path::{Path, PathBuf};
+
+pub(crate) use sheet::write_sheet;
+
+/// One part of a data set.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Split {
+    /// To learn from.
+    Train,
+    /// To be judged by.
+    Test,
+}
+
+/// A data set.
+pub(crate) struct Set {
+    /// Its name in recipes and commands.
+    pub(crate) name: &'static str,
+    /// Where it is from, under which licence, and how it is split.
+    pub(crate) about: &'static str,
+    load: fn(&Path, Split) -> Result<Images>,
+    /// SHA-256 of the levels and labels of both parts.
+    sha256: [&'static str; 2],
+}
+
+/// All data sets.
+pub(crate) const SETS: [Set; 5] = [mnist::SET, fashion::SET, sketches::SET, nouns::SET, tiles::SET];
+
+/// The data set of that name.
+pub(crate) fn set(name: &str) -> Result<&'static Set> {
+    let known = || SETS.iter().map(|s| s.name).collect::<Vec<_>>().join(", ");
+    SETS.iter()
+        .find(|s| s.name == name)
+        .with_context(|| format!("there is no data set '{name}'; there is: {}", known()))
+}
+
+impl Set {
+    /// One part, fetched where it is not there yet.
+    pub(crate) fn load(&self, split: Split) -> Result<Images> {
+        let folder = self.folder()?;
+        std::fs::create_dir_all(&folder).with_context(|| format!("{} can't be made", folder.display()))?;
+        let images =
+            (self.load)(&folder, split).with_context(|| format!("the data set {} can't be read", self.name))?;
+        let (found, pinned) = (sha256(&images.bytes()), self.sha256[split as usize]);
+        if found != pinned {
+            bail!(
+                "the data set {} is not the pinned one ({found} instead of {pinned}): delete {} and run the command again",
+                self.name,
+                folder.display()
+            );
+        }
+        Ok(images)
+    }
+
+    /// Where its files are kept: `$XDG_CACHE_HOME/p-of-x/data/<name>`, or the like of other systems.
+    pub(crate) fn folder(&self) -> Result<PathBuf> {
+        let from = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+        let cache = from("XDG_CACHE_HOME")
+            .or_else(|| from("LOCALAPPDATA"))
+            .or_else(|| from("HOME").map(|home| home.join(".cache")))
+            .context("no place to keep data: set XDG_CACHE_HOME to a folder")?;
+        Ok(cache.join("p-of-x").join("data").join(self.name))
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("{} can't be read", path.display()))
+}
+
+/// The class of each image, as the only label.
+fn classes(values: impl IntoIterator<Item = impl Into<String>>, of: Vec<u16>) -> Vec<data::images::Attribute> {
+    let values = values.into_iter().map(Into::into).collect();
+    vec![data::images::Attribute { name: "class".into(), values, of }]
+}

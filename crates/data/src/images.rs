@@ -1,0 +1,54 @@
+//! A labelled set of 8-bit images of one size.
+
+/// Images (n, channels, size, size), and what is known of each.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Images {
+    /// 1 for grey, 3 for colour.
+    pub channels: usize,
+    /// Width and height.
+    pub size: usize,
+    /// Levels, row major.
+    pub pixels: Vec<u8>,
+    /// Labels, one list for each thing that is labelled.
+    pub attributes: Vec<Attribute>,
+}
+
+/// One thing that is known of every image: its class, say.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Attribute {
+    /// What it is.
+    pub name: String,
+    /// The values it can have.
+    pub values: Vec<String>,
+    /// For each image the number of its value.
+    pub of: Vec<u16>,
+}
+
+impl Images {
+    /// Number of levels of an image.
+    pub fn len_of_one(&self) -> usize {
+        self.channels * self.size * self.size
+    }
+
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.pixels.len().checked_div(self.len_of_one()).unwrap_or(0)
+    }
+
+    /// Whether there is no image.
+    pub fn is_empty(&self) -> bool {
+        self.pixels.is_empty()
+    }
+
+    /// Image `i`, (channels, size, size).
+    pub fn image(&self, i: usize) -> &[u8] {
+        let n = self.len_of_one();
+        &self.pixels[i * n..][..n]
+    }
+
+    /// All levels and labels, for a checksum of what a trainer sees.
+    pub fn bytes(&self) -> Vec<u8> {
+        let labels = self.attributes.iter().flat_map(|a| &a.of).flat_map(|l| l.to_le_bytes());
+        self.pixels.iter().copied().chain(labels).collect()
+    }
+}
