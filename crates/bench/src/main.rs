@@ -8,7 +8,8 @@ mod native;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use std::path::PathBuf;
+use models::Weights;
+use std::path::{Path, PathBuf};
 
 #[derive(Parser)]
 #[command(about = "Runs the benchmark's networks natively.")]
@@ -33,6 +34,13 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Write a workload as `<id>.onnx` and its weights as `<id>.safetensors`
+    Files {
+        /// Its id
+        id: String,
+        /// Folder
+        dir: PathBuf,
+    },
     /// Write Programs as ONNX, with inputs and with what the CPU engine computes, for tests/referee/check_onnx.py
     OnnxCases {
         /// Folder
@@ -43,8 +51,20 @@ enum Verb {
 fn main() -> Result<()> {
     match Args::parse().verb {
         Verb::Native { workloads, gpu, rounds, json } => native::native(&chosen(&workloads)?, gpu, rounds, json),
+        Verb::Files { id, dir } => chosen(&[id])?.iter().try_for_each(|workload| files(workload, &dir)),
         Verb::OnnxCases { dir } => cases::write(&dir),
     }
+}
+
+/// What a page of either runtime loads.
+fn files(workload: &bench::Workload, dir: &Path) -> Result<()> {
+    let mut weights = Weights::default();
+    for name in workload.weights() {
+        weights.insert(name, workload.program.shape_of(name).unwrap_or_default(), workload.values(name));
+    }
+    std::fs::create_dir_all(dir)?;
+    std::fs::write(dir.join(format!("{}.safetensors", workload.id())), weights.to_bytes(false)?)?;
+    Ok(std::fs::write(dir.join(format!("{}.onnx", workload.id())), workload.onnx()?)?)
 }
 
 /// The workloads of these names, or all of them.

@@ -79,11 +79,12 @@ fn ours<'a>(workload: &'a Workload, engine: &Engine) -> Result<Box<dyn FnMut() -
     }))
 }
 
-/// The first answers are compared, then all take turns; a contestant that is far off ends the run.
+/// The first two answers are compared, as the second one of a training step depends on what the first did; then all take
+/// turns. A contestant that is far off ends the run.
 fn compare(workload: &Workload, contestants: &mut [Contestant<'_>], rounds: usize) -> Result<Vec<Row>> {
     let mut answers = Vec::new();
     for (_, run) in contestants.iter_mut() {
-        answers.push(run()?);
+        answers.push([run()?, run()?].concat());
     }
     let differences: Vec<f64> = answers.iter().map(|answer| difference(answer, &answers[0])).collect();
     for ((name, _), difference) in contestants.iter().zip(&differences) {

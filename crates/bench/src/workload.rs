@@ -154,7 +154,7 @@ fn vae() -> Workload {
 }
 
 /// The U-Net of the benchmark: 32 x 32, 64-128-128 channels, two residual blocks a level, attention at 8 x 8.
-fn unet_config() -> unet::Config {
+pub fn unet_config() -> unet::Config {
     unet::Config { blocks: 2, attention: vec![2], ..unet::Config::default() }
 }
 

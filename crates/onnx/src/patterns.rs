@@ -182,12 +182,19 @@ impl<'p> Patterns<'p> {
 
     /// The vector (N) that is repeated everywhere but along `axis`.
     fn along(&self, id: NodeId, axis: usize) -> Option<NodeId> {
-        let n = self.shape(id)[axis];
-        let line = self.unexpanded(id);
-        let others_are_one =
-            self.shape(line).iter().enumerate().all(|(i, &size)| size == if i == axis { n } else { 1 });
-        let source = if *self.op(line) == Op::Reshape { self.input(line, 0) } else { line };
-        (others_are_one && self.shape(source) == [n]).then_some(source)
+        let (shape, n) = (self.shape(id), self.shape(id)[axis]);
+        let before = |shape: &[usize], axis: usize| shape[..axis].iter().product::<usize>();
+        match self.op(id) {
+            _ if shape.len() == 1 => Some(id),
+            Op::Expand if self.shape(self.input(id, 0))[axis] == n => self.along(self.input(id, 0), axis),
+            Op::Reshape => {
+                let source = self.input(id, 0);
+                let from = self.shape(source);
+                let same = |&a: &usize| from[a] == n && before(from, a) == before(shape, axis);
+                (0..from.len()).find(same).and_then(|axis| self.along(source, axis))
+            }
+            _ => None,
+        }
     }
 
     /// x and axes of a mean.
