@@ -38,18 +38,19 @@ fn networks_keep_to_their_budgets_of_dispatches_and_memory() {
     let gan = gan::Config { latents: 100, base: 4, channels: vec![256, 128, 64, 32], image_channels: 3 };
     let adam = AdamW::default();
     for (what, program, budget) in [
-        ("U-Net", unet::denoiser(&unet::Config::default(), 1), 80),
-        ("U-Net of two blocks a level", unet::denoiser(&unet, 1), 113),
-        ("U-Net, training", unet::trainer(&unet::Config::default(), 4, unet::Target::Noise, adam), 572),
+        ("U-Net", unet::denoiser(&unet::Config::default(), 1), 68),
+        ("U-Net of two blocks a level", unet::denoiser(&unet, 1), 95),
+        ("U-Net, training", unet::trainer(&unet::Config::default(), 4, unet::Target::Noise, adam), 402),
         ("transformer, 256 tokens", transformer::prefill(&lm, 1, 256), 62),
         ("transformer, one token", transformer::decode(&lm, 1), 63),
-        ("transformer, training", transformer::trainer(&lm, 2, 64, adam), 315),
+        ("transformer, training", transformer::trainer(&lm, 2, 64, adam), 231),
         ("DCGAN generator", gan::generator(&gan, 1), 5),
         ("VAE, training", vae::trainer(&SHIPPED, 128, 1), 35),
     ] {
         let plan = plan(&program);
         assert!(plan.dispatches() <= budget, "{what}: {} dispatches, budget {budget}\n{plan}", plan.dispatches());
-        assert_eq!(plan.copies(), 0, "{what}: every state can be replaced in place\n{plan}");
+        let many = Plan::new(&program, &Limits { storage_buffers: 16, ..Limits::default() }).unwrap();
+        assert_eq!(plan.copies() + many.copies(), 0, "{what}: every state can be replaced in place\n{plan}");
         let ratio = plan.memory().ratio();
         assert!(ratio <= 1.1, "{what}: {ratio:.3} of the least memory\n{plan}");
     }

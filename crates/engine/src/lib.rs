@@ -47,17 +47,6 @@ pub enum Loaded {
     Gpu(Box<gpu::Loaded>),
 }
 
-impl Loaded {
-    /// Waits until one more step may be submitted: a loop of steps awaits this, so that a browser's GPU is never more than
-    /// a few steps behind its page.
-    pub async fn ready(&mut self) -> Result<(), Error> {
-        match self {
-            Loaded::Cpu(_) => Ok(()),
-            Loaded::Gpu(l) => l.ready().await,
-        }
-    }
-}
-
 impl Run for Loaded {
     type Error = Error;
 
@@ -79,6 +68,13 @@ impl Run for Loaded {
         match self {
             Loaded::Cpu(l) => l.step(),
             Loaded::Gpu(l) => l.step(),
+        }
+    }
+
+    async fn ready(&mut self) -> Result<(), Error> {
+        match self {
+            Loaded::Cpu(l) => l.ready().await,
+            Loaded::Gpu(l) => l.ready().await,
         }
     }
 

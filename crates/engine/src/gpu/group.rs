@@ -48,13 +48,18 @@ pub(super) struct Groups<'a> {
     pub(super) list: Vec<Group>,
     /// The group of each stored node.
     pub(super) home: Vec<Option<usize>>,
+    /// The next value of each state that may be written in place, and the groups that read the state: they come first.
+    next: HashMap<NodeId, NodeId>,
+    readers: HashMap<NodeId, BTreeSet<usize>>,
 }
 
 impl<'a> Groups<'a> {
     /// Puts every stored node into a group.
     pub(super) fn make(rules: Rules<'a>, storage: Storage) -> Groups<'a> {
         let n = rules.nodes.len();
-        let mut groups = Groups { rules, storage, list: Vec::new(), home: vec![None; n] };
+        let next = rules.in_place.iter().map(|(&next, &state)| (state, next)).collect();
+        let (list, home, readers) = (Vec::new(), vec![None; n], HashMap::new());
+        let mut groups = Groups { rules, storage, list, home, next, readers };
         for id in (0..n as u32).map(NodeId) {
             if groups.storage.choices[id.index()] == Choice::Inline || groups.home[id.index()].is_some() {
                 continue;
@@ -201,13 +206,38 @@ impl<'a> Groups<'a> {
         let Some(reads) = self.reads(&algorithm, &members) else {
             return false;
         };
-        let cycle = reads.iter().any(|r| self.home[r.index()].is_some_and(|of| self.depends(of, group)));
-        if cycle || self.bindings(&members, &reads) > self.rules.bindings {
+        if self.circular(group, &members, &reads) || self.bindings(&members, &reads) > self.rules.bindings {
             return false;
         }
         self.home[id.index()] = Some(group);
         self.list[group] = Group { algorithm, members, reads: reads.into_keys_in_order() };
+        self.note_readers(group);
         true
+    }
+
+    /// Whether the group with these members and reads could not be put in an order with the others.
+    fn circular(&self, group: usize, members: &[(NodeId, Index)], reads: &Reads) -> bool {
+        let sources: Vec<usize> = reads.iter().filter_map(|r| self.home[r.index()]).collect();
+        let earlier: Vec<usize> = members.iter().flat_map(|m| self.read_before(m.0, group)).collect();
+        // Groups that replace a state which this one reads come later.
+        let later = reads.iter().filter_map(|r| self.home[self.next.get(r)?.index()]).filter(|&w| w != group);
+        let later: Vec<usize> = later.collect();
+        let needs = |a: &usize| self.depends(*a, group) || later.iter().any(|&w| self.depends(*a, w));
+        sources.iter().chain(&earlier).any(needs)
+    }
+
+    /// The other groups that read the state which `next` replaces.
+    fn read_before(&self, next: NodeId, group: usize) -> impl Iterator<Item = usize> {
+        let readers = self.rules.in_place.get(&next).and_then(|state| self.readers.get(state));
+        readers.into_iter().flatten().copied().filter(move |&g| g != group)
+    }
+
+    fn note_readers(&mut self, group: usize) {
+        for read in &self.list[group].reads {
+            if self.next.contains_key(read) {
+                self.readers.entry(*read).or_default().insert(group);
+            }
+        }
     }
 
     /// Makes a group for the node alone; where that reads too many tensors, parts of it are stored first.
@@ -230,6 +260,7 @@ impl<'a> Groups<'a> {
             }
             self.home[id.index()] = Some(self.list.len());
             self.list.push(Group { algorithm, members, reads: reads.into_keys_in_order() });
+            self.note_readers(self.list.len() - 1);
             return;
         }
     }
@@ -310,7 +341,7 @@ impl<'a> Groups<'a> {
         reads.places.len() + members.iter().filter(own).count()
     }
 
-    /// Whether group `a` needs a result of group `b`, directly or through others.
+    /// Whether group `a` must come after group `b`, directly or because of others.
     fn depends(&self, a: usize, b: usize) -> bool {
         let mut stack = vec![a];
         let mut seen = BTreeSet::new();
@@ -320,6 +351,7 @@ impl<'a> Groups<'a> {
             }
             if seen.insert(at) {
                 stack.extend(self.list[at].reads.iter().filter_map(|r| self.home[r.index()]));
+                stack.extend(self.list[at].members.iter().flat_map(|m| self.read_before(m.0, at)));
             }
         }
         false

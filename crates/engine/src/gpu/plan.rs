@@ -130,8 +130,8 @@ impl Plan {
                 .collect();
             match order(&groups, &replaced) {
                 Ok(order) => return Plan::laid_out(program, &draft, &groups, &order, &replaced, limits),
-                Err(next) => forbidden.insert(next),
-            };
+                Err(circular) => forbidden.extend(circular),
+            }
         }
     }
 
@@ -265,13 +265,38 @@ pub(super) fn describe(nodes: &[Node], id: NodeId) -> String {
     format!("%{} = {} {:?}", id.0, node.op, node.shape)
 }
 
-/// An order in which every group follows those it reads from, and replaces a state after all its other readers; or a
-/// next value that can't replace its state.
-fn order(groups: &Groups<'_>, replaced: &HashMap<NodeId, NodeId>) -> Result<Vec<usize>, NodeId> {
-    let n = groups.list.len();
+/// An order in which every group follows those it reads from, and replaces a state after all its other readers; or next
+/// values that can't replace their states.
+fn order(groups: &Groups<'_>, replaced: &HashMap<NodeId, NodeId>) -> Result<Vec<usize>, Vec<NodeId>> {
+    let mut replaced = replaced.clone();
+    let mut circular = Vec::new();
+    let mut before = followed(groups, &replaced);
+    let mut left: BTreeSet<(NodeId, usize)> =
+        groups.list.iter().enumerate().map(|(g, group)| (group.first(), g)).collect();
+    let mut done = vec![false; groups.list.len()];
+    let mut order = Vec::with_capacity(groups.list.len());
+    while !left.is_empty() {
+        let ready = left.iter().copied().find(|&(_, g)| before[g].iter().all(|&b| done[b]));
+        let Some(next) = ready else {
+            let stuck = |next: &&NodeId| groups.home[next.index()].is_some_and(|g| !done[g]);
+            let next = *replaced.keys().filter(stuck).min().expect("data alone makes no circle");
+            replaced.remove(&next);
+            circular.push(next);
+            before = followed(groups, &replaced);
+            continue;
+        };
+        left.remove(&next);
+        done[next.1] = true;
+        order.push(next.1);
+    }
+    if circular.is_empty() { Ok(order) } else { Err(circular) }
+}
+
+/// The groups that each group must follow.
+fn followed(groups: &Groups<'_>, replaced: &HashMap<NodeId, NodeId>) -> Vec<BTreeSet<usize>> {
     let writer: HashMap<NodeId, usize> =
         replaced.iter().map(|(next, state)| (*state, groups.home[next.index()].expect("stored"))).collect();
-    let mut before: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); n];
+    let mut before: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); groups.list.len()];
     for (g, group) in groups.list.iter().enumerate() {
         for read in &group.reads {
             if let Some(source) = groups.home[read.index()] {
@@ -282,21 +307,7 @@ fn order(groups: &Groups<'_>, replaced: &HashMap<NodeId, NodeId>) -> Result<Vec<
             }
         }
     }
-    let mut left: BTreeSet<(NodeId, usize)> =
-        groups.list.iter().enumerate().map(|(g, group)| (group.first(), g)).collect();
-    let mut done = vec![false; n];
-    let mut order = Vec::with_capacity(n);
-    while !left.is_empty() {
-        let ready = left.iter().copied().find(|&(_, g)| before[g].iter().all(|&b| done[b]));
-        let Some(next) = ready else {
-            let stuck = |next: &&NodeId| groups.home[next.index()].is_some_and(|g| !done[g]);
-            return Err(*replaced.keys().filter(stuck).min().expect("data alone makes no circle"));
-        };
-        left.remove(&next);
-        done[next.1] = true;
-        order.push(next.1);
-    }
-    Ok(order)
+    before
 }
 
 /// The members of each group that need a buffer: those that another group reads, and outputs and next values.

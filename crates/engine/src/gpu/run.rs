@@ -126,12 +126,6 @@ impl Loaded {
         Ok((buffer, shape.iter().product()))
     }
 
-    /// Waits until one more step may be submitted: so many steps are under way as keep the device busy, and no more.
-    /// Natively [`step`](Run::step) waits by itself; in a browser, where nothing may block, a loop of steps awaits this.
-    pub async fn ready(&mut self) -> Result<(), Error> {
-        self.flight.ready(&self.gpu).await
-    }
-
     /// Waits until the buffer can be read.
     async fn mapped(&self, buffer: &wgpu::Buffer) -> Result<(), Error> {
         let mapped = Signal::new();
@@ -188,6 +182,12 @@ impl Run for Loaded {
         self.flight.add(&self.gpu, index);
         self.stepped = true;
         Ok(())
+    }
+
+    /// So many steps are under way as keep the device busy, and no more. Natively [`step`](Run::step) waits by itself; in a
+    /// browser nothing may block.
+    async fn ready(&mut self) -> Result<(), Error> {
+        self.flight.ready(&self.gpu).await
     }
 
     async fn read_all(&self, names: &[&str]) -> Result<Vec<Vec<f32>>, Error> {
