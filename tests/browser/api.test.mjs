@@ -101,6 +101,19 @@ for (const backend of ["cpu", "webgpu"]) {
   });
 }
 
+test("opening on WebGPU tells how many kernels are compiled, one after the other", async () => {
+  const fresh = await openApi(browser);
+  const told = await fresh.page.evaluate(async (id) => {
+    const told = [];
+    await api.open(id, { backend: "webgpu", onProgress: (p) => p.phase === "compile" && told.push([p.done, p.total]) });
+    return told;
+  }, MODEL);
+  await fresh.close();
+  assert.ok(told.length >= 5, `${told}`);
+  for (const [done, total] of told) assert.ok(done >= 1 && done <= total, `${done} of ${total}`);
+  assert.deepEqual(told[0][0], 1);
+});
+
 test("both engines draw the same pictures: probabilities within 1e-3", async () => {
   const [cpu, gpu] = await site.page.evaluate(async () => [
     await samples(models.cpu, { n: 16, seed: 3 }),

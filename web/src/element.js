@@ -359,6 +359,7 @@ export class PofxElement extends LitElement {
     const what = {
       download: `Downloading, ${megabytes(p.done)} of ${megabytes(p.total)}${left}`,
       "self-test": "Checking the engine against known answers",
+      compile: `Preparing the GPU, ${p.done} of ${p.total} kernels${left}`,
       sample: `Sampling${left}`,
       "log-prob": `${p.done.toLocaleString("en")} of ${p.total.toLocaleString("en")} importance samples${left}`,
       train: `${p.done.toLocaleString("en")} of ${p.total.toLocaleString("en")} steps of training${left}`,

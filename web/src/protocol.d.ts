@@ -51,7 +51,7 @@ export interface Progress {
 /**
  * What a job is doing.
  */
-export type Phase = "download" | "self-test" | "sample" | "log-prob" | "train";
+export type Phase = "download" | "self-test" | "compile" | "sample" | "log-prob" | "train";
 
 /**
  * A step of sampling.

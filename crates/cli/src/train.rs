@@ -124,7 +124,7 @@ impl StageRun<'_> {
         let images: Vec<(u64, &[u8])> = batch.iter().map(|&i| (draw(i), self.images.image(i))).collect();
         let [x, eps] = trainer::vae_inputs(&self.recipe.network, self.stage.k, self.recipe.seed, step, &images);
         let rates = vae::OPTIMISER.rates(rate, step);
-        Ok(self.trainer.step(&[(x.0, &x.1), (eps.0, &eps.1), ("rates", &rates)])?)
+        Ok(pollster::block_on(self.trainer.step(&[(x.0, &x.1), (eps.0, &eps.1), ("rates", &rates)]))?)
     }
 }
 

@@ -24,8 +24,9 @@ impl<R: Run> Trainer<R> {
         Ok(trainer)
     }
 
-    /// One step on these inputs. Does not wait for the device.
-    pub fn step(&mut self, inputs: &[(&str, &[f32])]) -> Result<(), R::Error> {
+    /// One step on these inputs. Waits only for steps that were made some time before.
+    pub async fn step(&mut self, inputs: &[(&str, &[f32])]) -> Result<(), R::Error> {
+        self.run.ready().await?;
         inputs.iter().try_for_each(|(name, values)| self.run.write(name, values))?;
         self.run.step()
     }

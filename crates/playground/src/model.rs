@@ -1,7 +1,8 @@
 //! An open model: its card, its weights, and its Programs on one engine.
 
 use crate::failure::Failure;
-use crate::protocol::{BackendInfo, BackendName, Budget};
+use crate::protocol::{BackendInfo, BackendName, Budget, Event, Phase, Progress};
+use crate::sink::{Sink, seconds_left};
 use engine::{Engine, Loaded};
 use graph::{Program, Run};
 use models::registry::sha256;
@@ -87,11 +88,11 @@ impl OpenModel {
 
     /// The sampler and its batch size for `n` pictures. On one CPU thread small batches come out sooner and leave the
     /// worker time to hear that it should stop; a GPU wants everything at once.
-    pub(crate) async fn sampler(&mut self, n: usize) -> Result<(usize, &mut Loaded), Failure> {
+    pub(crate) async fn sampler(&mut self, n: usize, sink: &impl Sink) -> Result<(usize, &mut Loaded), Failure> {
         let batch = if self.on_gpu() { n.clamp(1, 16) } else { n.clamp(1, 4) };
         if self.loaded.sampler.as_ref().is_none_or(|(b, _)| *b != batch) {
             let program = vae::sampler(&self.card.network, batch);
-            self.loaded.sampler = Some((batch, self.load(&program).await?));
+            self.loaded.sampler = Some((batch, self.load(&program, sink).await?));
         }
         match &mut self.loaded.sampler {
             Some((batch, loaded)) => Ok((*batch, loaded)),
@@ -100,9 +101,13 @@ impl OpenModel {
     }
 
     /// Encoder and weigher for a budget.
-    pub(crate) async fn scorers(&mut self, budget: Budget) -> Result<(&mut Loaded, &mut Loaded), Failure> {
+    pub(crate) async fn scorers(
+        &mut self,
+        budget: Budget,
+        sink: &impl Sink,
+    ) -> Result<(&mut Loaded, &mut Loaded), Failure> {
         if self.loaded.encoder.is_none() {
-            self.loaded.encoder = Some(self.load(&vae::encoder(&self.card.network, 1)).await?);
+            self.loaded.encoder = Some(self.load(&vae::encoder(&self.card.network, 1), sink).await?);
         }
         // A batch can't be interrupted, and an abort must be heard within 100 ms: slow engines take small ones. All divide
         // the k of their budget.
@@ -119,7 +124,7 @@ impl OpenModel {
             Budget::Precise => self.loaded.precise.is_some(),
         };
         if !there {
-            let loaded = self.load(&vae::weigher(&self.card.network, batch, true)).await?;
+            let loaded = self.load(&vae::weigher(&self.card.network, batch, true), sink).await?;
             *self.loaded.weigher(budget) = Some(loaded);
         }
         let Programs { encoder, fast, precise, .. } = &mut self.loaded;
@@ -128,10 +133,22 @@ impl OpenModel {
     }
 
     /// A Program on the model's engine, with the weights written.
-    pub(crate) async fn load(&self, program: &Program) -> Result<Loaded, Failure> {
-        let mut loaded = self.engine.load(program).await?;
+    pub(crate) async fn load(&self, program: &Program, sink: &impl Sink) -> Result<Loaded, Failure> {
+        let mut loaded = self.compile(program, sink).await?;
         self.weights.write_to(&mut loaded)?;
         Ok(loaded)
+    }
+
+    /// A Program on the model's engine, with nothing written: tells how many of its shaders are compiled.
+    pub(crate) async fn compile(&self, program: &Program, sink: &impl Sink) -> Result<Loaded, Failure> {
+        let started = sink.seconds();
+        let mut tell = |done: usize, total: usize| {
+            let seconds_left = seconds_left(started, sink.seconds(), done, total);
+            let (done, total) = (done as f64, total as f64);
+            let progress = Progress { phase: Phase::Compile, done, total, bytes: 0.0, seconds_left };
+            sink.emit(Event::Progress { progress }, Vec::new());
+        };
+        Ok(self.engine.load_with(program, &mut tell).await?)
     }
 
     /// Writes inputs, runs once, reads one output.

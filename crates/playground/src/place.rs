@@ -30,7 +30,7 @@ impl Session {
         sink.emit(Event::Progress { progress }, Vec::new());
         let why_cpu = match choice {
             BackendChoice::Cpu => "You asked for the CPU.".to_string(),
-            BackendChoice::Auto | BackendChoice::Webgpu => match self.place_on_gpu(model).await {
+            BackendChoice::Auto | BackendChoice::Webgpu => match self.place_on_gpu(model, sink).await {
                 Ok(()) => return Ok(()),
                 Err(why) if choice == BackendChoice::Webgpu => format!("WebGPU was asked for. {why}"),
                 Err(why) => why,
@@ -41,7 +41,7 @@ impl Session {
         }
         let backend = BackendInfo { name: BackendName::Cpu, verified: true, reason: why_cpu };
         model.move_to(Rc::new(Engine::cpu()), backend);
-        let wrong = self_test(model, &model.golden).await?;
+        let wrong = self_test(model, &model.golden, sink).await?;
         match wrong {
             Some(wrong) if !model.own => {
                 Err(Failure::new("engine-failed", format!("The CPU engine computes this model wrongly here: {wrong}.")))
@@ -51,14 +51,14 @@ impl Session {
     }
 
     /// Err: why not, as a sentence.
-    async fn place_on_gpu(&mut self, model: &mut OpenModel) -> Result<(), String> {
+    async fn place_on_gpu(&mut self, model: &mut OpenModel, sink: &impl Sink) -> Result<(), String> {
         let gpu = self.open_gpu().await?;
         let expected =
-            if model.own { golden_by_cpu(model).await.map_err(|f| f.message)? } else { model.golden.clone() };
+            if model.own { golden_by_cpu(model, sink).await.map_err(|f| f.message)? } else { model.golden.clone() };
         let again = if self.losses > 0 { "The GPU was lost once and taken again. " } else { "" };
         let reason = format!("{again}Its numbers agree with the CPU engine’s on this model’s test vectors.");
         model.move_to(gpu, BackendInfo { name: BackendName::Webgpu, verified: true, reason });
-        match self_test(model, &expected).await {
+        match self_test(model, &expected, sink).await {
             Ok(None) => Ok(()),
             Ok(Some(wrong)) => Err(format!("This GPU computes the model wrongly ({wrong}), so the CPU does it.")),
             Err(failure) => {
@@ -84,12 +84,12 @@ impl Session {
 }
 
 /// The golden inputs with the outputs of the CPU engine here: for weights that came without.
-async fn golden_by_cpu(model: &mut OpenModel) -> Result<Weights, Failure> {
+async fn golden_by_cpu(model: &mut OpenModel, sink: &impl Sink) -> Result<Weights, Failure> {
     let backend = BackendInfo { name: BackendName::Cpu, verified: true, reason: String::new() };
     model.move_to(Rc::new(Engine::cpu()), backend);
     let mut golden = model.golden.clone();
     for case in cases(model, &golden) {
-        for (name, values) in case.compute(model).await? {
+        for (name, values) in case.compute(model, sink).await? {
             golden.insert(name, &[values.len()], values);
         }
     }
@@ -104,8 +104,8 @@ struct Case {
 }
 
 impl Case {
-    async fn compute(&self, model: &OpenModel) -> Result<Vec<(&'static str, Vec<f32>)>, Failure> {
-        let mut run = model.load(&self.program).await?;
+    async fn compute(&self, model: &OpenModel, sink: &impl Sink) -> Result<Vec<(&'static str, Vec<f32>)>, Failure> {
+        let mut run = model.load(&self.program, sink).await?;
         for (name, values) in &self.inputs {
             run.write(name, values)?;
         }
@@ -141,13 +141,13 @@ fn cases(model: &OpenModel, golden: &Weights) -> Vec<Case> {
 }
 
 /// None: the engine agrees with `expected`. Some: where it does not.
-async fn self_test(model: &OpenModel, expected: &Weights) -> Result<Option<String>, Failure> {
+async fn self_test(model: &OpenModel, expected: &Weights, sink: &impl Sink) -> Result<Option<String>, Failure> {
     let cases = cases(model, expected);
     if cases.is_empty() {
         return Err(Failure::new("bad-card", "The model has no golden outputs to check an engine with."));
     }
     for case in cases {
-        for (name, values) in case.compute(model).await? {
+        for (name, values) in case.compute(model, sink).await? {
             if let Some(wrong) = disagreement(&values, expected.get(name).unwrap_or_default()) {
                 return Ok(Some(format!("{name}: {wrong}")));
             }

@@ -158,6 +158,8 @@ pub enum Phase {
     Download,
     /// The engine is compared with the golden outputs.
     SelfTest,
+    /// The GPU's shaders are compiled.
+    Compile,
     /// Pictures are drawn.
     Sample,
     /// Importance samples are weighed.

@@ -210,7 +210,7 @@ async fn draw(model: &mut OpenModel, first: usize, n: usize, seed: u64, sink: &i
     let mut images: Vec<u8> = Vec::with_capacity(n * D);
     while images.len() < n * D {
         let done = images.len() / D;
-        let (batch, sampler) = model.sampler(n).await?;
+        let (batch, sampler) = model.sampler(n, sink).await?;
         let mut z = vec![0f32; batch * latents];
         for (i, z) in z.chunks_exact_mut(latents).enumerate() {
             noise_of(seed, stream::SAMPLE, first + done + i, latents).fill_normal(z);
@@ -262,7 +262,7 @@ async fn weigh(
     sink: &impl Sink,
 ) -> Result<likelihood::Estimate, Failure> {
     let started = sink.seconds();
-    let (encoder, weigher) = model.scorers(budget).await?;
+    let (encoder, weigher) = model.scorers(budget, sink).await?;
     let progress = async |p: iwae::Progress| {
         let progress = Progress {
             phase: Phase::LogProb,

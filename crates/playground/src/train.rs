@@ -91,7 +91,7 @@ async fn run(
 ) -> Result<(), Failure> {
     let network = model.card.network;
     let batch = settings.batch as usize;
-    let loaded = model.engine.load(&vae::trainer(&network, batch, 1)).await?;
+    let loaded = model.compile(&vae::trainer(&network, batch, 1), sink).await?;
     let mut trainer = Trainer::new(loaded, &checkpoint.states)?;
     let (first, started) = (checkpoint.step, sink.seconds());
     let (mut told, mut kept) = (started, started);
@@ -99,7 +99,7 @@ async fn run(
         let picked = pick(settings.seed, step, batch, images);
         let [x, eps] = trainer::vae_inputs(&network, 1, settings.seed, u64::from(step), &picked);
         let rates = vae::OPTIMISER.rates(settings.rate, u64::from(step));
-        trainer.step(&[(x.0, &x.1), (eps.0, &eps.1), ("rates", &rates)])?;
+        trainer.step(&[(x.0, &x.1), (eps.0, &eps.1), ("rates", &rates)]).await?;
         let (now, last) = (sink.seconds(), step == settings.steps);
         if !(last || step == first + 1 || now - told >= EVENT_SECONDS) {
             continue;
