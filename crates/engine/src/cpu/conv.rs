@@ -1,169 +1,248 @@
-//! Convolution as a matrix product. candle's own `conv2d` knows neither spread inputs nor negative padding, and its
-//! transposed convolution is many times slower than its matmul.
+//! Convolution as a matrix product of the kernel with the patches of the input. The patches are never stored: they are
+//! packed from the input, by tables of positions.
 //!
-//! Two forms:
-//! - gather: columns of input patches, then one product with the kernel (im2col);
-//! - scatter: one product of the kernel with the input, whose rows are then added into the result (col2im).
-//!
-//! Gather makes C KH KW x OH OW columns and multiplies O C KH KW OH OW times, scatter makes O KH KW x H W rows and
-//! multiplies O C KH KW H W times. Scatter is taken where it needs no more of either: for a transposed convolution, and
-//! for a last layer with few channels.
+//! An input spread with zeros (a transposed convolution) is not spread: result positions that differ by a multiple of
+//! `lhs_dilation` meet the same kernel elements, so each such phase is a convolution of its own with a part of the kernel.
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
-use graph::Window;
-use rayon::prelude::*;
+use super::gemm::{Grid, Product, Side, Target, Tile};
+use super::layout::{Layout, copy, table};
+use super::memory::Memory;
+use super::product::{Operand, each_part, keep_left, rows_each};
+use graph::{NodeId, Window};
 
-/// (B, C, H, W) with (O, C, KH, KW) to (B, O, `out[0]`, `out[1]`).
-pub(super) fn conv(x: &Tensor, w: &Tensor, window: &Window, out: [usize; 2]) -> Result<Tensor> {
-    let (b, c, h, width) = x.dims4()?;
-    let (o, _, kh, kw) = w.dims4()?;
-    let taps = Taps::new(window, [h, width], [kh, kw], out);
-    let (n, n_in) = (out[0] * out[1], h * width);
-    if n_in <= n && o * n_in < c * n {
-        let kernel = w.permute((0, 2, 3, 1))?.reshape((1, o * kh * kw, c))?.broadcast_as((b, o * kh * kw, c))?;
-        let rows = kernel.matmul(&x.reshape((b, c, n_in))?)?; // (B, O KH KW, H W)
-        return rows.apply_op1_no_bwd(&Scatter { taps, shape: [b, o, out[0], out[1]] });
-    }
-    let kernel = w.reshape((o, c * kh * kw))?;
-    // Small results (a kernel's gradient is 3 x 3) make thin products a batch: one wide product instead.
-    if n < 64 && b > 1 {
-        let columns = x.apply_op1_no_bwd(&Gather { taps, batch_first: false })?; // (C KH KW, B n)
-        let y = kernel.matmul(&columns)?; // (O, B n)
-        return y.reshape((o, b, out[0], out[1]))?.permute((1, 0, 2, 3))?.contiguous();
-    }
-    let columns = x.apply_op1_no_bwd(&Gather { taps, batch_first: true })?; // (B, C KH KW, n)
-    let kernel = kernel.reshape((1, o, c * kh * kw))?.broadcast_as((b, o, c * kh * kw))?;
-    kernel.matmul(&columns)?.reshape((b, o, out[0], out[1]))
+/// (B, C, H, W) with (O, C, KH, KW) to (B, O, OH, OW).
+#[derive(Debug)]
+pub(super) struct Conv {
+    x: NodeId,
+    /// The input with zeros around it, where a patch reaches over its border: which part goes where.
+    bordered: Option<Bordered>,
+    pub(super) phases: Vec<Phase>,
+    images: usize,
+    /// O
+    rows: usize,
+    /// OH OW
+    plane: usize,
 }
 
-/// For one kernel index along one axis: which result positions meet which input positions. Both are arithmetic
-/// progressions: (out + i out_step, input + i in_step) for i < count.
-#[derive(Clone, Copy, Default)]
-struct Line {
-    out: usize,
-    out_step: usize,
-    input: usize,
-    in_step: usize,
+#[derive(Debug)]
+struct Bordered {
+    from: Layout,
+    to: Layout,
+    len: usize,
+}
+
+/// A part of the result positions, with the kernel elements that they meet.
+#[derive(Debug)]
+pub(super) struct Phase {
+    pub(super) kernel: Operand,
+    base: usize,
+    /// Patches, by image and position.
+    lanes: Vec<u32>,
+    /// Elements of a patch, in the order of the kernel's terms.
+    terms: Vec<u32>,
+    /// Positions of the result, by image and position.
+    columns: Vec<u32>,
+}
+
+/// One axis of one phase: results at `first, first + lhs_dilation, ..`, the first patch position of each, and of each
+/// kernel element its index and the distance that it adds.
+struct Axis {
+    first: usize,
     count: usize,
+    taps: Vec<(usize, isize)>,
 }
 
-/// All pairs of positions of a convolution, by axis and kernel index.
-struct Taps {
-    rows: Vec<Line>,
-    cols: Vec<Line>,
-    input: [usize; 2],
-    out: [usize; 2],
+/// The phases of one axis with `out` results and `k` kernel elements.
+fn phases(window: &Window, axis: usize, k: usize, out: usize) -> Vec<Axis> {
+    let spread = window.lhs_dilation[axis];
+    let phase = |first: usize| {
+        let distance =
+            |i: usize| (first * window.stride[axis] + i * window.dilation[axis]) as isize - window.pad[axis].0;
+        let hit = |i: &usize| distance(*i).rem_euclid(spread as isize) == 0;
+        let taps = (0..k).filter(hit).map(|i| (i, distance(i).div_euclid(spread as isize))).collect();
+        Axis { first, count: (out - first).div_ceil(spread), taps }
+    };
+    (0..spread.min(out)).map(phase).collect()
 }
 
-impl Taps {
-    fn new(window: &Window, input: [usize; 2], kernel: [usize; 2], out: [usize; 2]) -> Taps {
-        let axis = |a: usize| (0..kernel[a]).map(|k| line(window, a, k, input[a], out[a])).collect();
-        Taps { rows: axis(0), cols: axis(1), input, out }
+/// Lowest and highest input position that a phase reads.
+fn reach(phases: &[Axis], stride: usize) -> (isize, isize) {
+    let ends = |p: &Axis| {
+        let low = p.taps.iter().map(|t| t.1).min()?;
+        let high = p.taps.iter().map(|t| t.1).max()? + ((p.count - 1) * stride) as isize;
+        Some((low, high))
+    };
+    phases.iter().filter_map(ends).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or((0, 0))
+}
+
+impl Conv {
+    pub(super) fn new(x: (NodeId, &Layout), w: (NodeId, &Layout), window: &Window, out: [usize; 2]) -> Conv {
+        let axes = [0, 1].map(|a| phases(window, a, w.1.shape[2 + a], out[a]));
+        let reach = [0, 1].map(|a| reach(&axes[a], window.stride[a]));
+        let inside = (0..2).all(|a| reach[a].0 >= 0 && reach[a].1 < x.1.shape[2 + a] as isize);
+        let bordered = (!inside).then(|| Bordered::new(x.1, reach));
+        let (layout, origin) = match &bordered {
+            Some(b) => (Layout::dense(&b.shape(x.1, reach)), [reach[0].0, reach[1].0]),
+            None => (x.1.clone(), [0, 0]),
+        };
+        let shape = [x.1.shape[0], w.1.shape[0], out[0], out[1]];
+        let mut conv =
+            Conv { x: x.0, bordered, phases: Vec::new(), images: shape[0], rows: shape[1], plane: out[0] * out[1] };
+        for y in &axes[0] {
+            conv.phases.extend(axes[1].iter().map(|x| Phase::new([y, x], &layout, origin, w, window, shape)));
+        }
+        conv
     }
-}
 
-/// The pairs with out * stride + k * dilation - lo = input * lhs_dilation.
-fn line(window: &Window, axis: usize, k: usize, n: usize, out: usize) -> Line {
-    let spread = window.lhs_dilation[axis] as isize;
-    let start = (k * window.dilation[axis]) as isize - window.pad[axis].0;
-    let mut pairs = (0..out).filter_map(|o| {
-        let at = (o * window.stride[axis]) as isize + start;
-        (at >= 0 && at % spread == 0 && at / spread < n as isize).then_some((o, (at / spread) as usize))
-    });
-    let Some((o, i)) = pairs.next() else { return Line::default() };
-    let Some((o2, i2)) = pairs.next() else { return Line { out: o, out_step: 1, input: i, in_step: 1, count: 1 } };
-    Line { out: o, out_step: o2 - o, input: i, in_step: i2 - i, count: 2 + pairs.count() }
-}
+    /// The stored values that are read.
+    pub(super) fn roots(&self) -> impl Iterator<Item = NodeId> {
+        std::iter::once(self.x).chain(self.phases.iter().map(|p| p.kernel.root))
+    }
 
-/// Input patches as columns: (B, C KH KW, OH OW), or (C KH KW, B OH OW) if not `batch_first`.
-struct Gather {
-    taps: Taps,
-    batch_first: bool,
-}
+    /// Elements of the input with its border, which [`Conv::run`] wants room for.
+    pub(super) fn room(&self) -> usize {
+        self.bordered.as_ref().map_or(0, |b| b.len)
+    }
 
-impl Gather {
-    /// Writes the patch elements of one image channel under one kernel position: `row` has OH OW elements.
-    fn row(&self, plane: &[f32], stride: (usize, usize), ky: usize, kx: usize, row: &mut [f32]) {
-        let (ly, lx) = (self.taps.rows[ky], self.taps.cols[kx]);
-        for j in 0..ly.count {
-            let line = &mut row[(ly.out + j * ly.out_step) * self.taps.out[1]..][..self.taps.out[1]];
-            let from = &plane[(ly.input + j * ly.in_step) * stride.0..];
-            if lx.out_step == 1 && lx.in_step == 1 && stride.1 == 1 {
-                line[lx.out..lx.out + lx.count].copy_from_slice(&from[lx.input..lx.input + lx.count]);
-            } else {
-                for i in 0..lx.count {
-                    line[lx.out + i * lx.out_step] = from[(lx.input + i * lx.in_step) * stride.1];
-                }
+    pub(super) fn run(&mut self, tile: Tile, memory: &Memory, room: &mut [f32], out: &mut [f32]) {
+        if out.is_empty() {
+            return;
+        }
+        let data = match &self.bordered {
+            Some(b) => {
+                room.fill(0.0);
+                copy(memory.get(self.x), &b.from, room, &b.to);
+                &*room
+            }
+            None => memory.get(self.x),
+        };
+        for phase in &mut self.phases {
+            keep_left(&mut phase.kernel, tile, memory);
+        }
+        let image = self.rows * self.plane;
+        let work = out.len() * self.phases.iter().map(|p| p.terms.len()).max().unwrap_or(0);
+        let threads = rayon::current_num_threads();
+        // Whole images for each thread, or some channels of the only image.
+        let by_image = self.images >= threads;
+        let images = self.images.div_ceil(threads).max(1);
+        let rows = rows_each(tile, self.rows, work);
+        if by_image {
+            each_part(out, images * image, work, |part, out| {
+                let images = part * images..self.images.min((part + 1) * images);
+                self.phases
+                    .iter()
+                    .for_each(|p| p.run(tile, memory, data, [images.clone(), 0..self.rows], self, &mut *out));
+            });
+        } else {
+            for (i, out) in out.chunks_mut(image.max(1)).enumerate() {
+                each_part(out, rows * self.plane, work, |part, out| {
+                    let rows = part * rows..self.rows.min((part + 1) * rows);
+                    self.phases
+                        .iter()
+                        .for_each(|p| p.run(tile, memory, data, [i..i + 1, rows.clone()], self, &mut *out));
+                });
             }
         }
     }
 }
 
-impl CustomOp1 for Gather {
-    fn name(&self) -> &'static str {
-        "conv-gather"
+impl Bordered {
+    /// The part of the input within reach, in a buffer that has all of the reach.
+    fn new(x: &Layout, reach: [(isize, isize); 2]) -> Bordered {
+        let mut start = vec![0; 4];
+        let mut put = vec![0; 4];
+        let mut size = x.shape.clone();
+        for (a, (low, high)) in reach.into_iter().enumerate() {
+            start[2 + a] = low.max(0) as usize;
+            put[2 + a] = (-low).max(0) as usize;
+            size[2 + a] = ((high + 1).min(x.shape[2 + a] as isize) - low.max(0)).max(0) as usize;
+        }
+        let whole = Layout::dense(&[x.shape[0], x.shape[1], length(reach[0]), length(reach[1])]);
+        Bordered { from: x.slice(&start, &size), to: whole.slice(&put, &size), len: whole.len() }
     }
 
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (b, c, _, _) = layout.shape().dims4()?;
-        let s = layout.stride();
-        let x = &storage.as_slice::<f32>()?[layout.start_offset()..];
-        let (kh, kw) = (self.taps.rows.len(), self.taps.cols.len());
-        let (k, n) = (c * kh * kw, self.taps.out[0] * self.taps.out[1]);
-        let mut columns = vec![0f32; b * k * n];
-        let fill = |image: usize, q: usize, row: &mut [f32]| {
-            let plane = &x[image * s[0] + q / (kh * kw) * s[1]..];
-            self.row(plane, (s[2], s[3]), q / kw % kh, q % kw, row);
-        };
-        let shape = if self.batch_first {
-            columns.par_chunks_mut(k * n).enumerate().for_each(|(image, block)| {
-                block.chunks_mut(n).enumerate().for_each(|(q, row)| fill(image, q, row));
-            });
-            Shape::from((b, k, n))
-        } else {
-            columns.par_chunks_mut(b * n).enumerate().for_each(|(q, block)| {
-                block.chunks_mut(n).enumerate().for_each(|(image, row)| fill(image, q, row));
-            });
-            Shape::from((k, b * n))
-        };
-        Ok((CpuStorage::F32(columns), shape))
+    fn shape(&self, x: &Layout, reach: [(isize, isize); 2]) -> [usize; 4] {
+        [x.shape[0], x.shape[1], length(reach[0]), length(reach[1])]
     }
 }
 
-/// Adds rows (B, O KH KW, H W) into the result (B, O, OH, OW).
-struct Scatter {
-    taps: Taps,
-    shape: [usize; 4],
+fn length((low, high): (isize, isize)) -> usize {
+    (high - low + 1) as usize
 }
 
-impl CustomOp1 for Scatter {
-    fn name(&self) -> &'static str {
-        "conv-scatter"
-    }
-
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let rows = &storage.as_slice::<f32>()?[layout.start_offset()..];
-        let (kh, kw) = (self.taps.rows.len(), self.taps.cols.len());
-        let (n_in, n_out) = (self.taps.input[0] * self.taps.input[1], self.taps.out[0] * self.taps.out[1]);
-        let mut y = vec![0f32; self.shape.iter().product()];
-        y.par_chunks_mut(n_out).enumerate().for_each(|(plane, y)| {
-            let rows = &rows[plane * kh * kw * n_in..][..kh * kw * n_in];
-            for (q, row) in rows.chunks(n_in).enumerate() {
-                let (ly, lx) = (self.taps.rows[q / kw], self.taps.cols[q % kw]);
-                for j in 0..ly.count {
-                    let to = &mut y[(ly.out + j * ly.out_step) * self.taps.out[1]..];
-                    let from = &row[(ly.input + j * ly.in_step) * self.taps.input[1]..];
-                    if lx.out_step == 1 && lx.in_step == 1 {
-                        let to = &mut to[lx.out..lx.out + lx.count];
-                        to.iter_mut().zip(&from[lx.input..]).for_each(|(sum, part)| *sum += part);
-                    } else {
-                        for i in 0..lx.count {
-                            to[lx.out + i * lx.out_step] += from[lx.input + i * lx.in_step];
-                        }
-                    }
+impl Phase {
+    fn new(
+        axes: [&Axis; 2],
+        x: &Layout,
+        origin: [isize; 2],
+        (root, w): (NodeId, &Layout),
+        window: &Window,
+        [images, rows, height, width]: [usize; 4],
+    ) -> Phase {
+        let step = |a: usize| x.stride[2 + a] * window.stride[a] as isize;
+        let lanes = [(images, x.stride[0]), (axes[0].count, step(0)), (axes[1].count, step(1))];
+        let (lanes, first) = table(&lanes);
+        let spread = window.lhs_dilation.map(|s| s as isize);
+        let columns = [
+            (images, (rows * height * width) as isize),
+            (axes[0].count, spread[0] * width as isize),
+            (axes[1].count, spread[1]),
+        ];
+        let start = axes[0].first * width + axes[1].first;
+        let columns = table(&columns).0.iter().map(|at| at + start as u32).collect();
+        // Of each term (channel, kernel row, kernel column): its distance in the input, its place in the kernel.
+        let mut distances = Vec::new();
+        let mut places = Vec::new();
+        for c in 0..w.shape[1] as isize {
+            for &(ky, y) in &axes[0].taps {
+                for &(kx, at) in &axes[1].taps {
+                    let in_x = [c, y - origin[0], at - origin[1]];
+                    distances.push((0..3).map(|i| in_x[i] * x.stride[1 + i]).sum::<isize>());
+                    let in_w = [c, ky as isize, kx as isize];
+                    places.push((0..3).map(|i| in_w[i] * w.stride[1 + i]).sum::<isize>());
                 }
             }
-        });
-        Ok((CpuStorage::F32(y), Shape::from(self.shape.to_vec())))
+        }
+        let (terms, second) = from_lowest(&distances);
+        let (places, third) = from_lowest(&places);
+        let mut kernel = Operand::new(root, w.offset + third, &[(rows, w.stride[0])], &[]);
+        kernel.terms = places;
+        Phase { kernel, base: (x.offset + first + second) as usize, lanes, terms, columns }
     }
+
+    /// The results of some images and some channels; `out` starts with the first of them.
+    fn run(
+        &self,
+        tile: Tile,
+        memory: &Memory,
+        data: &[f32],
+        [images, rows]: [std::ops::Range<usize>; 2],
+        conv: &Conv,
+        out: &mut [f32],
+    ) {
+        let positions = self.lanes.len() / conv.images;
+        let columns = images.start * positions..images.end * positions;
+        let product = Product {
+            left: self.kernel.side(memory),
+            rows,
+            right: Side::Grid(Grid {
+                data: data.get(self.base..).unwrap_or(&[]),
+                lanes: &self.lanes[columns.clone()],
+                terms: &self.terms,
+            }),
+            depth: self.terms.len(),
+            target: Target {
+                data: out,
+                stride: conv.plane,
+                columns: &self.columns[columns],
+                origin: images.start * conv.rows * conv.plane,
+            },
+        };
+        product.run(tile);
+    }
+}
+
+fn from_lowest(positions: &[isize]) -> (Vec<u32>, isize) {
+    let lowest = positions.iter().copied().min().unwrap_or(0);
+    (positions.iter().map(|at| (at - lowest) as u32).collect(), lowest)
 }

@@ -1,101 +1,287 @@
-//! Functions of one value that candle-core lacks in a form that is stable at both ends: one pass over memory each,
-//! without branches, so that the compiler makes SIMD of them. libm's `expf` and `logf` are calls, element by element,
-//! and took a third of the time of a likelihood query.
+//! Chains of functions of single values, run block by block: what lies between the first and the last of a chain stays in
+//! the first cache.
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape};
+use super::layout::{Layout, Walk};
+use super::math::{larger, smaller, unary};
+use super::memory::Memory;
+use graph::{Binary, Compare, NodeId, Op};
+use rayon::prelude::*;
 
-/// A function of one f32.
+/// Elements of a block.
+pub(super) const BLOCK: usize = 512;
+/// Elements that are worth another thread.
+const SHARE: usize = 32 * BLOCK;
+
+/// A chain: `steps` in order, of which the last makes the result.
+#[derive(Debug, Default)]
+pub(super) struct Chain {
+    leaves: Vec<Leaf>,
+    steps: Vec<Step>,
+    registers: usize,
+    result: Option<Arg>,
+}
+
+/// A stored value that a chain reads.
+#[derive(Debug)]
+struct Leaf {
+    root: NodeId,
+    read: Read,
+}
+
+#[derive(Debug)]
+enum Read {
+    /// In the order of memory, from there on.
+    Dense(usize),
+    /// The same element for all.
+    Once(usize),
+    Walk(Walk),
+}
+
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Pointwise {
-    /// 1 / (1 + e^-x)
-    Sigmoid,
-    /// ln(1 + e^x) = max(x, 0) + ln(1 + e^-|x|)
-    Softplus,
+pub(super) enum Arg {
+    Register(usize),
+    Leaf(usize),
+    Number(f32),
 }
 
-impl CustomOp1 for Pointwise {
-    fn name(&self) -> &'static str {
-        match self {
-            Pointwise::Sigmoid => "sigmoid",
-            Pointwise::Softplus => "softplus",
+#[derive(Debug)]
+enum Step {
+    /// Fills a register with elements of a leaf that do not lie in order.
+    Load { leaf: usize, to: usize },
+    /// Up to three arguments.
+    Apply { op: Op, args: [Arg; 3], to: usize },
+}
+
+/// A block of an argument.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    Slice(&'a [f32]),
+    Value(f32),
+}
+
+/// What one thread needs to run a chain.
+#[derive(Default)]
+pub(super) struct Scratch {
+    registers: Vec<Vec<f32>>,
+    index: Vec<usize>,
+}
+
+impl Chain {
+    /// Reads a stored value; the same one only once.
+    pub(super) fn leaf(&mut self, root: NodeId, layout: &Layout) -> Arg {
+        let read = match layout.merged()[..] {
+            [] => Read::Once(layout.offset as usize),
+            [(_, 0)] => Read::Once(layout.offset as usize),
+            [(_, 1)] => Read::Dense(layout.offset as usize),
+            _ => Read::Walk(Walk::new(layout)),
+        };
+        let walks = matches!(read, Read::Walk(_));
+        self.leaves.push(Leaf { root, read });
+        let leaf = self.leaves.len() - 1;
+        if !walks {
+            return Arg::Leaf(leaf);
+        }
+        self.registers += 1;
+        self.steps.push(Step::Load { leaf, to: self.registers - 1 });
+        Arg::Register(self.registers - 1)
+    }
+
+    /// Applies an operation; missing arguments are not read.
+    pub(super) fn apply(&mut self, op: &Op, args: &[Arg]) -> Arg {
+        let at = |i: usize| args.get(i).copied().unwrap_or(Arg::Number(0.0));
+        self.registers += 1;
+        self.steps.push(Step::Apply { op: op.clone(), args: [at(0), at(1), at(2)], to: self.registers - 1 });
+        Arg::Register(self.registers - 1)
+    }
+
+    /// Ends the chain: registers are shared by values that are never needed at once.
+    pub(super) fn finish(mut self, result: Arg) -> Chain {
+        let mut last = vec![0; self.registers];
+        for (i, step) in self.steps.iter().enumerate() {
+            step.reads().for_each(|r| last[r] = i);
+        }
+        let mut free: Vec<usize> = Vec::new();
+        let mut names = vec![0; self.registers];
+        let mut used = 0;
+        for (i, step) in self.steps.iter_mut().enumerate() {
+            let fresh = free.pop().unwrap_or_else(|| {
+                used += 1;
+                used - 1
+            });
+            let (Step::Load { to, .. } | Step::Apply { to, .. }) = step;
+            names[*to] = fresh;
+            *to = fresh;
+            let Step::Apply { args, .. } = step else { continue };
+            let mut ended: Vec<usize> = Vec::new();
+            for arg in args {
+                if let Arg::Register(r) = arg {
+                    if last[*r] == i && !ended.contains(&names[*r]) {
+                        ended.push(names[*r]);
+                    }
+                    *r = names[*r];
+                }
+            }
+            free.extend(ended);
+        }
+        self.result = Some(match result {
+            Arg::Register(r) => Arg::Register(names[r]),
+            other => other,
+        });
+        self.registers = used;
+        self
+    }
+
+    /// The stored values that are read.
+    pub(super) fn roots(&self) -> impl Iterator<Item = NodeId> {
+        self.leaves.iter().map(|leaf| leaf.root)
+    }
+
+    /// Elements as they lie in memory, if nothing is done to them.
+    pub(super) fn slice<'a>(&self, at: usize, n: usize, memory: &'a Memory) -> Option<&'a [f32]> {
+        match (self.steps.is_empty(), &self.leaves[..]) {
+            (true, [Leaf { root, read: Read::Dense(offset) }]) => Some(&memory.get(*root)[offset + at..][..n]),
+            _ => None,
         }
     }
 
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let Some((start, end)) = layout.contiguous_offsets() else {
-            candle_core::bail!("{} wants a contiguous tensor", self.name())
-        };
-        let x = &storage.as_slice::<f32>()?[start..end];
-        // The choice is made outside of the loops: a call by pointer can't be vectorised.
-        let y = match self {
-            Pointwise::Sigmoid => x.iter().map(|&x| 1.0 / (1.0 + exp(-x))).collect(),
-            Pointwise::Softplus => x.iter().map(|&x| x.max(0.0) + ln_1p(exp(-x.abs()))).collect(),
-        };
-        Ok((CpuStorage::F32(y), layout.shape().clone()))
-    }
-}
-
-/// e^x to 2 units in the last place; x is clamped to where the result is a normal number.
-///
-/// e^x = 2^n e^r with |r| <= ln(2) / 2, and Cephes' polynomial (`expf.c`) for e^r.
-#[inline]
-fn exp(x: f32) -> f32 {
-    // Adding 1.5 2^23 rounds to a whole number, which is then found in the low bits.
-    const ROUND: f32 = 12_582_912.0;
-    let x = x.clamp(-87.3, 88.3);
-    let shifted = x * std::f32::consts::LOG2_E + ROUND;
-    let n = shifted - ROUND;
-    // ln 2 in two parts, of which the first has few bits: n times it is exact.
-    let r = x - n * 0.693_359_4 + n * 2.121_944_4e-4;
-    let p = 1.987_569_1e-4_f32;
-    let p = p * r + 1.398_2e-3;
-    let p = p * r + 8.333_452e-3;
-    let p = p * r + 4.166_579_6e-2;
-    let p = p * r + 1.666_666_5e-1;
-    let p = p * r + 5e-1;
-    let power = f32::from_bits((shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127)) << 23);
-    (p * r * r + r + 1.0) * power
-}
-
-/// ln(1 + t) for t in [0, 1], to 2 units in the last place: 2 atanh(t / (2 + t)) as a series.
-#[inline]
-fn ln_1p(t: f32) -> f32 {
-    let s = t / (2.0 + t); // at most 1/3: eight terms leave 1e-9
-    let q = s * s;
-    let p = 1.0 / 15.0;
-    let p = p * q + 1.0 / 13.0;
-    let p = p * q + 1.0 / 11.0;
-    let p = p * q + 1.0 / 9.0;
-    let p = p * q + 1.0 / 7.0;
-    let p = p * q + 1.0 / 5.0;
-    let p = p * q + 1.0 / 3.0;
-    2.0 * (s + s * q * p)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn worst(range: std::ops::Range<f32>, f: impl Fn(f32) -> f32, truth: impl Fn(f64) -> f64) -> f64 {
-        let at = |i: usize| range.start + (range.end - range.start) * i as f32 / 200_000.0;
-        let error = |x: f32| (f64::from(f(x)) / truth(f64::from(x)) - 1.0).abs();
-        (0..=200_000).map(|i| error(at(i))).fold(0.0, f64::max)
-    }
-
-    #[test]
-    fn exp_and_ln_1p_keep_f32_precision() {
-        let ulp = f64::from(f32::EPSILON);
-        let e = worst(-87.0..88.0, exp, f64::exp);
-        assert!(e < 2.0 * ulp, "exp: {e:e}");
-        let l = worst(1e-7..1.0, ln_1p, f64::ln_1p);
-        assert!(l < 2.0 * ulp, "ln_1p: {l:e}");
-    }
-
-    #[test]
-    fn the_ends_are_finite() {
-        for x in [-1e30, -200.0, 0.0, 200.0, 1e30] {
-            assert!(exp(x).is_finite() && exp(x) >= 0.0);
+    /// All elements.
+    pub(super) fn run(&self, memory: &Memory, out: &mut [f32]) {
+        if out.len() < 2 * SHARE || rayon::current_num_threads() == 1 {
+            return self.run_from(0, memory, out, &mut Scratch::default());
         }
-        assert_eq!((exp(0.0), ln_1p(0.0)), (1.0, 0.0));
+        out.par_chunks_mut(SHARE).enumerate().for_each_init(Scratch::default, |scratch, (i, out)| {
+            self.run_from(i * SHARE, memory, out, scratch);
+        });
+    }
+
+    fn run_from(&self, start: usize, memory: &Memory, out: &mut [f32], scratch: &mut Scratch) {
+        for (i, out) in out.chunks_mut(BLOCK).enumerate() {
+            self.block(start + i * BLOCK, memory, scratch, out);
+        }
+    }
+
+    /// Elements `at ..`, at most [`BLOCK`] of them.
+    pub(super) fn block(&self, at: usize, memory: &Memory, scratch: &mut Scratch, out: &mut [f32]) {
+        if scratch.registers.len() < self.registers {
+            scratch.registers.resize_with(self.registers, || vec![0.0; BLOCK]);
+        }
+        let Scratch { registers, index } = scratch;
+        let n = out.len();
+        let Some((last, before)) = self.steps.split_last() else {
+            return fill(self.source(self.result.unwrap_or(Arg::Number(0.0)), at, n, memory, registers), out);
+        };
+        for step in before {
+            let (Step::Load { to, .. } | Step::Apply { to, .. }) = step;
+            let mut room = std::mem::take(&mut registers[*to]);
+            self.step(step, at, memory, registers, index, &mut room[..n]);
+            registers[*to] = room;
+        }
+        self.step(last, at, memory, registers, index, out);
+    }
+
+    fn step(
+        &self,
+        step: &Step,
+        at: usize,
+        memory: &Memory,
+        registers: &[Vec<f32>],
+        index: &mut Vec<usize>,
+        out: &mut [f32],
+    ) {
+        match step {
+            Step::Load { leaf, .. } => {
+                let leaf = &self.leaves[*leaf];
+                if let Read::Walk(walk) = &leaf.read {
+                    walk.read(memory.get(leaf.root), at, out, index);
+                }
+            }
+            Step::Apply { op, args, .. } => {
+                let [a, b, c] = args.map(|arg| self.source(arg, at, out.len(), memory, registers));
+                apply(op, [a, b, c], out);
+            }
+        }
+    }
+
+    fn source<'a>(&self, arg: Arg, at: usize, n: usize, memory: &'a Memory, registers: &'a [Vec<f32>]) -> Source<'a> {
+        match arg {
+            Arg::Number(value) => Source::Value(value),
+            Arg::Register(r) => Source::Slice(&registers[r][..n]),
+            Arg::Leaf(leaf) => match &self.leaves[leaf] {
+                Leaf { root, read: Read::Once(offset) } => Source::Value(memory.get(*root)[*offset]),
+                Leaf { root, read: Read::Dense(offset) } => Source::Slice(&memory.get(*root)[offset + at..][..n]),
+                // Loaded into a register before.
+                Leaf { read: Read::Walk(_), .. } => Source::Value(f32::NAN),
+            },
+        }
+    }
+}
+
+impl Step {
+    fn reads(&self) -> impl Iterator<Item = usize> {
+        let args: &[Arg] = match self {
+            Step::Load { .. } => &[],
+            Step::Apply { args, .. } => args,
+        };
+        args.iter().filter_map(|arg| match arg {
+            Arg::Register(r) => Some(*r),
+            _ => None,
+        })
+    }
+}
+
+fn fill(source: Source<'_>, out: &mut [f32]) {
+    match source {
+        Source::Slice(values) => out.copy_from_slice(values),
+        Source::Value(value) => out.fill(value),
+    }
+}
+
+fn apply(op: &Op, [a, b, c]: [Source<'_>; 3], out: &mut [f32]) {
+    let truth = |holds: bool| f32::from(u8::from(holds));
+    match op {
+        Op::Unary(f) => match a {
+            Source::Slice(x) => unary(*f, x.iter().copied(), out),
+            Source::Value(x) => {
+                unary(*f, std::iter::once(x), &mut out[..1]);
+                out.fill(out[0]);
+            }
+        },
+        Op::Binary(Binary::Add) => zip(a, b, out, |a, b| a + b),
+        Op::Binary(Binary::Sub) => zip(a, b, out, |a, b| a - b),
+        Op::Binary(Binary::Mul) => zip(a, b, out, |a, b| a * b),
+        Op::Binary(Binary::Div) => zip(a, b, out, |a, b| a / b),
+        Op::Binary(Binary::Max) => zip(a, b, out, larger),
+        Op::Binary(Binary::Min) => zip(a, b, out, smaller),
+        Op::Compare(Compare::Lt) => zip(a, b, out, |a, b| truth(a < b)),
+        Op::Compare(Compare::Le) => zip(a, b, out, |a, b| truth(a <= b)),
+        Op::Compare(Compare::Eq) => zip(a, b, out, |a, b| truth(a == b)),
+        _ => select(a, b, c, out),
+    }
+}
+
+#[inline(always)]
+fn zip(a: Source<'_>, b: Source<'_>, out: &mut [f32], f: impl Fn(f32, f32) -> f32) {
+    match (a, b) {
+        (Source::Slice(a), Source::Slice(b)) => {
+            out.iter_mut().zip(a).zip(b).for_each(|((out, a), b)| *out = f(*a, *b));
+        }
+        (Source::Slice(a), Source::Value(b)) => out.iter_mut().zip(a).for_each(|(out, a)| *out = f(*a, b)),
+        (Source::Value(a), Source::Slice(b)) => out.iter_mut().zip(b).for_each(|(out, b)| *out = f(a, *b)),
+        (Source::Value(a), Source::Value(b)) => out.fill(f(a, b)),
+    }
+}
+
+/// `yes` where `a` is not 0, else `no`.
+fn select(a: Source<'_>, yes: Source<'_>, no: Source<'_>, out: &mut [f32]) {
+    fill(no, out);
+    match (a, yes) {
+        (Source::Value(0.0), _) => {}
+        (Source::Value(_), yes) => fill(yes, out),
+        (Source::Slice(a), Source::Slice(yes)) => {
+            out.iter_mut().zip(a).zip(yes).for_each(|((out, a), yes)| *out = if *a != 0.0 { *yes } else { *out });
+        }
+        (Source::Slice(a), Source::Value(yes)) => {
+            out.iter_mut().zip(a).for_each(|(out, a)| *out = if *a != 0.0 { yes } else { *out });
+        }
     }
 }

@@ -1,0 +1,393 @@
+//! Matrix products by register tiles (Goto & van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008).
+//!
+//! Both operands are packed into panels whose elements lie in the order in which a tile needs them. An operand is given by
+//! two tables of positions, so that a matrix, its transpose and the patches of a convolution are packed by the same code.
+//!
+//! Every element is a sum over blocks of [`DEPTH`] terms, each added one after the other: whatever the number of rows and
+//! columns, the same row and column give the same bits.
+//!
+//! In WebAssembly a 4 x 8 tile reaches the multiply-add rate of the machine: 16 registers hold it, and V8 spills a 6 x 8 one
+//! at half of the speed. Natively a 6 x 16 tile with fused multiply-add needs what AVX2 has.
+
+use std::cell::Cell;
+use std::ops::Range;
+
+/// Terms that are added in registers before they go to memory. The rounding error of a long sum is least where this is
+/// near the root of its length; 128 would be 2 % faster.
+const DEPTH: usize = 64;
+/// Rows of a block of the left operand, which stays in the second cache: a multiple of all tile heights.
+const ROWS: usize = 96;
+/// Columns of a block of the right operand.
+const COLUMNS: usize = 512;
+
+/// Sizes of a tile, and how it multiplies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tile {
+    /// 4 x 8, multiply and add: any machine with 128-bit registers.
+    Narrow,
+    /// 6 x 16, fused multiply-add: machines with AVX2.
+    Wide,
+}
+
+impl Tile {
+    /// The fastest one of this machine.
+    pub fn best() -> Tile {
+        if wide::is_there() { Tile::Wide } else { Tile::Narrow }
+    }
+
+    pub(super) fn rows(self) -> usize {
+        match self {
+            Tile::Narrow => 4,
+            Tile::Wide => 6,
+        }
+    }
+}
+
+/// An operand: term k of lane i (a row of the left operand, a column of the right one) is `data[lanes[i] + terms[k]]`.
+#[derive(Clone, Copy)]
+pub(super) struct Grid<'a> {
+    pub(super) data: &'a [f32],
+    pub(super) lanes: &'a [u32],
+    pub(super) terms: &'a [u32],
+}
+
+/// An operand as it is, or packed before by [`pack_left`] or [`pack_right`].
+#[derive(Clone, Copy)]
+pub(super) enum Side<'a> {
+    Grid(Grid<'a>),
+    Packed { panels: &'a [f32], lanes: usize },
+}
+
+/// Where the product goes: element (i, j) to `data[i stride + columns[j] - origin]`. `columns` ascend.
+pub(super) struct Target<'a> {
+    pub(super) data: &'a mut [f32],
+    pub(super) stride: usize,
+    pub(super) columns: &'a [u32],
+    pub(super) origin: usize,
+}
+
+/// All panels of a left operand, to be kept.
+pub(super) fn pack_left(tile: Tile, grid: Grid<'_>) -> Vec<f32> {
+    match tile {
+        Tile::Narrow => pack_all::<4>(grid),
+        Tile::Wide => pack_all::<6>(grid),
+    }
+}
+
+/// All panels of a right operand, to be kept.
+pub(super) fn pack_right(tile: Tile, grid: Grid<'_>) -> Vec<f32> {
+    match tile {
+        Tile::Narrow => pack_all::<8>(grid),
+        Tile::Wide => pack_all::<16>(grid),
+    }
+}
+
+/// Some rows of a product of `left` and `right`, as sums over `depth` terms.
+pub(super) struct Product<'a> {
+    pub(super) left: Side<'a>,
+    /// Lanes of `left`; the first one is a multiple of the tile's rows, and it is row 0 of the target.
+    pub(super) rows: Range<usize>,
+    pub(super) right: Side<'a>,
+    pub(super) depth: usize,
+    pub(super) target: Target<'a>,
+}
+
+impl Product<'_> {
+    /// Computes it.
+    pub(super) fn run(self, tile: Tile) {
+        match tile {
+            Tile::Narrow => self.run_as::<4, 8, false>(),
+            Tile::Wide => wide::run(self),
+        }
+    }
+}
+
+thread_local! {
+    /// Panels of one block of both operands.
+    static PANELS: Cell<[Vec<f32>; 2]> = const { Cell::new([Vec::new(), Vec::new()]) };
+}
+
+impl Product<'_> {
+    #[inline(always)]
+    fn run_as<const MR: usize, const NR: usize, const FMA: bool>(mut self) {
+        let n = self.target.columns.len();
+        if self.depth == 0 {
+            return self.target.clear(self.rows.len());
+        }
+        if let (1, Side::Packed { panels, .. }, Side::Grid(row)) = (self.rows.len(), self.right, self.left) {
+            return thin::<NR, FMA>(row, panels, self.target);
+        }
+        // Taken, not borrowed in a closure: the code of a closure would not be compiled for AVX2.
+        let [mut a, mut b] = PANELS.take();
+        for k in (0..self.depth).step_by(DEPTH) {
+            let terms = k..self.depth.min(k + DEPTH);
+            for j in (0..n).step_by(COLUMNS) {
+                let columns = j..n.min(j + COLUMNS);
+                let right = block::<NR>(&self.right, columns.clone(), terms.clone(), &mut b);
+                for i in self.rows.clone().step_by(ROWS) {
+                    let rows = i..self.rows.end.min(i + ROWS);
+                    let left = block::<MR>(&self.left, rows.clone(), terms.clone(), &mut a);
+                    let part = Part { left, right, terms: terms.len(), first: k == 0 };
+                    let placed = rows.start - self.rows.start..rows.end - self.rows.start;
+                    part.run::<MR, NR, FMA>(placed, columns.clone(), &mut self.target);
+                }
+            }
+        }
+        PANELS.set([a, b]);
+    }
+}
+
+/// The panels of some lanes and terms: found where they were packed before, or packed now.
+#[inline(always)]
+fn block<'a, const W: usize>(
+    side: &Side<'a>,
+    lanes: Range<usize>,
+    terms: Range<usize>,
+    room: &'a mut Vec<f32>,
+) -> &'a [f32] {
+    match side {
+        // Blocks of terms one after the other, each with all of its panels.
+        Side::Packed { panels, lanes: all } => {
+            let start = terms.start * all.next_multiple_of(W) + lanes.start * terms.len();
+            &panels[start..start + lanes.len().next_multiple_of(W) * terms.len()]
+        }
+        Side::Grid(grid) => {
+            let size = lanes.len().next_multiple_of(W) * terms.len();
+            if room.len() < size {
+                room.resize(size, 0.0);
+            }
+            pack::<W>(&grid.part(lanes, terms), &mut room[..size]);
+            &room[..size]
+        }
+    }
+}
+
+impl<'a> Grid<'a> {
+    fn part(&self, lanes: Range<usize>, terms: Range<usize>) -> Grid<'a> {
+        Grid { data: self.data, lanes: &self.lanes[lanes], terms: &self.terms[terms] }
+    }
+}
+
+fn pack_all<const W: usize>(grid: Grid<'_>) -> Vec<f32> {
+    let mut panels = vec![0.0; grid.lanes.len().next_multiple_of(W) * grid.terms.len()];
+    let mut rest = panels.as_mut_slice();
+    for k in (0..grid.terms.len()).step_by(DEPTH) {
+        let part = grid.part(0..grid.lanes.len(), k..grid.terms.len().min(k + DEPTH));
+        let (now, later) = rest.split_at_mut(grid.lanes.len().next_multiple_of(W) * part.terms.len());
+        pack::<W>(&part, now);
+        rest = later;
+    }
+    panels
+}
+
+/// Panels of W lanes: the W elements of each term side by side, zeros where lanes are missing.
+#[inline(always)]
+fn pack<const W: usize>(grid: &Grid<'_>, out: &mut [f32]) {
+    let even_terms = consecutive(grid.terms);
+    for (lanes, panel) in grid.lanes.chunks(W).zip(out.chunks_mut(W * grid.terms.len())) {
+        let (panel, _) = panel.as_chunks_mut::<W>();
+        if lanes.len() == W && consecutive(lanes) {
+            let data = &grid.data[lanes[0] as usize..];
+            for (slot, &k) in panel.iter_mut().zip(grid.terms) {
+                slot.copy_from_slice(&data[k as usize..k as usize + W]);
+            }
+        } else if even_terms {
+            if lanes.len() < W {
+                panel.as_flattened_mut().fill(0.0);
+            }
+            for (lane, &at) in lanes.iter().enumerate() {
+                let row = &grid.data[(at + grid.terms[0]) as usize..][..grid.terms.len()];
+                panel.iter_mut().zip(row).for_each(|(slot, v)| slot[lane] = *v);
+            }
+        } else {
+            gather(grid, lanes, panel);
+        }
+    }
+}
+
+/// One panel of lanes that lie anyhow; four neighbours are copied as one.
+#[inline(always)]
+fn gather<const W: usize>(grid: &Grid<'_>, lanes: &[u32], panel: &mut [[f32; W]]) {
+    for (slot, &k) in panel.iter_mut().zip(grid.terms) {
+        let data = &grid.data[k as usize..];
+        for (part, four) in slot.chunks_mut(4).zip(lanes.chunks(4)) {
+            match four {
+                &[a, _, _, d] if d == a + 3 && part.len() == 4 => {
+                    part.copy_from_slice(&data[a as usize..a as usize + 4])
+                }
+                _ => part.iter_mut().zip(four).for_each(|(v, &lane)| *v = data[lane as usize]),
+            }
+        }
+        slot[lanes.len()..].fill(0.0);
+    }
+}
+
+fn consecutive(positions: &[u32]) -> bool {
+    positions.windows(2).all(|pair| pair[1] == pair[0] + 1)
+}
+
+/// Packed blocks of both operands.
+struct Part<'a> {
+    left: &'a [f32],
+    right: &'a [f32],
+    terms: usize,
+    /// Whether these are the first terms: they replace what is in memory.
+    first: bool,
+}
+
+impl Part<'_> {
+    #[inline(always)]
+    fn run<const MR: usize, const NR: usize, const FMA: bool>(
+        &self,
+        rows: Range<usize>,
+        columns: Range<usize>,
+        target: &mut Target<'_>,
+    ) {
+        let mut edge = [[0f32; NR]; MR];
+        for (j, b) in columns.step_by(NR).zip(self.right.chunks(NR * self.terms)) {
+            let run = &target.columns[j..target.columns.len().min(j + NR)];
+            let whole = run.len() == NR && run[NR - 1] - run[0] == NR as u32 - 1;
+            for (i, a) in rows.clone().step_by(MR).zip(self.left.chunks(MR * self.terms)) {
+                let high = MR.min(rows.end - i);
+                if whole && high == MR {
+                    let at = i * target.stride + run[0] as usize - target.origin;
+                    multiply::<MR, NR, FMA>(a, b, &mut target.data[at..], target.stride, self.first);
+                } else {
+                    multiply::<MR, NR, FMA>(a, b, edge.as_flattened_mut(), NR, true);
+                    for (row, values) in edge[..high].iter().enumerate() {
+                        target.put(i + row, j, &values[..run.len()], self.first);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Target<'_> {
+    /// Sums of no terms.
+    fn clear(&mut self, rows: usize) {
+        for row in 0..rows {
+            self.columns.iter().for_each(|&at| self.data[row * self.stride + at as usize - self.origin] = 0.0);
+        }
+    }
+
+    /// Values for columns `j ..` of a row.
+    #[inline(always)]
+    fn put(&mut self, row: usize, j: usize, values: &[f32], first: bool) {
+        for (v, &at) in values.iter().zip(&self.columns[j..]) {
+            let slot = &mut self.data[row * self.stride + at as usize - self.origin];
+            *slot = if first { *v } else { *slot + v };
+        }
+    }
+}
+
+/// One tile, added to MR rows of `out`.
+#[inline(always)]
+fn multiply<const MR: usize, const NR: usize, const FMA: bool>(
+    a: &[f32],
+    b: &[f32],
+    out: &mut [f32],
+    stride: usize,
+    first: bool,
+) {
+    let mut sum = [[0f32; NR]; MR];
+    for (a, b) in a.as_chunks::<MR>().0.iter().zip(b.as_chunks::<NR>().0) {
+        for i in 0..MR {
+            for j in 0..NR {
+                sum[i][j] = multiply_add::<FMA>(a[i], b[j], sum[i][j]);
+            }
+        }
+    }
+    for (i, sum) in sum.into_iter().enumerate() {
+        for (v, sum) in out[i * stride..i * stride + NR].iter_mut().zip(sum) {
+            *v = if first { sum } else { *v + sum };
+        }
+    }
+}
+
+/// One row times packed panels, four at a time: each weight is read once, in the order of memory, and the additions of
+/// one panel need not wait for those of another.
+#[inline(always)]
+fn thin<const NR: usize, const FMA: bool>(row: Grid<'_>, panels: &[f32], mut target: Target<'_>) {
+    let n = target.columns.len();
+    let data = &row.data[row.lanes[0] as usize..];
+    let mut rest = panels;
+    for (block, terms) in row.terms.chunks(DEPTH).enumerate() {
+        let values: Vec<f32> = terms.iter().map(|&k| data[k as usize]).collect();
+        let size = NR * terms.len();
+        let (now, later) = rest.split_at(n.next_multiple_of(NR) * terms.len());
+        for (group, four) in now.chunks(4 * size).enumerate() {
+            let mut sums = [[0f32; NR]; 4];
+            if four.len() == 4 * size {
+                let [p, q, r, s] = [0, 1, 2, 3].map(|i| four[i * size..(i + 1) * size].as_chunks::<NR>().0);
+                for ((((v, p), q), r), s) in values.iter().zip(p).zip(q).zip(r).zip(s) {
+                    for (sums, weights) in sums.iter_mut().zip([p, q, r, s]) {
+                        add_scaled::<NR, FMA>(*v, weights, sums);
+                    }
+                }
+            } else {
+                for (sums, panel) in sums.iter_mut().zip(four.chunks(size)) {
+                    for (v, weights) in values.iter().zip(panel.as_chunks::<NR>().0) {
+                        add_scaled::<NR, FMA>(*v, weights, sums);
+                    }
+                }
+            }
+            let j = group * 4 * NR;
+            target.put(0, j, &sums.as_flattened()[..(n - j).min(4 * NR)], block == 0);
+        }
+        rest = later;
+    }
+}
+
+#[inline(always)]
+fn add_scaled<const NR: usize, const FMA: bool>(v: f32, weights: &[f32; NR], sums: &mut [f32; NR]) {
+    for (sum, w) in sums.iter_mut().zip(weights) {
+        *sum = multiply_add::<FMA>(v, *w, *sum);
+    }
+}
+
+#[inline(always)]
+fn multiply_add<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
+    if FMA { a.mul_add(b, c) } else { c + a * b }
+}
+
+/// Code compiled for AVX2, where the machine has it.
+#[cfg(target_arch = "x86_64")]
+mod wide {
+    use super::Product;
+    use pulp::x86::V3;
+
+    pub(super) fn is_there() -> bool {
+        V3::try_new().is_some()
+    }
+
+    pub(super) fn run(product: Product<'_>) {
+        match V3::try_new() {
+            Some(features) => features.vectorize(Whole(product)),
+            None => product.run_as::<6, 16, true>(),
+        }
+    }
+
+    struct Whole<'a>(Product<'a>);
+
+    impl pulp::NullaryFnOnce for Whole<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn call(self) {
+            self.0.run_as::<6, 16, true>();
+        }
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+mod wide {
+    pub(super) fn is_there() -> bool {
+        false
+    }
+
+    /// Slow, and right: only tests ask for it here.
+    pub(super) fn run(product: super::Product<'_>) {
+        product.run_as::<6, 16, true>();
+    }
+}
