@@ -6,7 +6,7 @@
 //   const e = await model.logProb(image);            // { nats, std_error, kind, parts, terms, ... }
 //   model.close();
 
-import { PIECE, drawTogether, usualCrew } from "./engine/crew.js";
+import { drawTogether, usualCrew } from "./engine/crew.js";
 import { PofxError, parseSeed } from "./engine/errors.js";
 import { Host } from "./engine/host.js";
 import { toPayload } from "./engine/image.js";
@@ -32,7 +32,8 @@ export { PofxError, parseSeed };
 
 /**
  * What `open` takes. `weights` is a .safetensors file of the same architecture, instead of the shipped one. `workers`
- * share the drawing where the CPU computes; the pictures do not depend on their number.
+ * share the drawing where the CPU computes; the pictures do not depend on their number. Without it, more than one is
+ * started where the cores allow and the job is long.
  * @typedef {JobOptions & { backend?: BackendChoice, weights?: Blob, workers?: number }} OpenOptions
  */
 
@@ -66,11 +67,11 @@ const more = [];
  * @param {OpenOptions} [options]
  * @returns {Promise<Model>}
  */
-export async function open(id, { backend = "auto", weights, workers = usualCrew(), signal, onProgress } = {}) {
+export async function open(id, { backend = "auto", weights, workers, signal, onProgress } = {}) {
   if (!/^[a-z0-9][a-z0-9-]{0,63}$/.test(String(id))) {
     throw new PofxError("unknown-model", `There is no model named “${String(id).slice(0, 64)}”.`);
   }
-  if (!Number.isInteger(workers) || workers < 1 || workers > MOST_WORKERS) {
+  if (workers !== undefined && !(Number.isInteger(workers) && workers >= 1 && workers <= MOST_WORKERS)) {
     throw new PofxError("bad-request", `From 1 to ${MOST_WORKERS} workers can share the work, not ${workers}.`);
   }
   const model = new Model(id, backend, workers, weights);
@@ -91,14 +92,16 @@ export class Model extends EventTarget {
   /** The model where all questions go. @type {Seat} */ #seat;
   /** The model in more workers, once they are needed. @type {Seat[]} */ #others = [];
   /** @type {number} */ #workers;
+  /** Whether the caller wants them even where there is little to draw. @type {boolean} */ #eager;
   #closed = false;
 
-  /** Not for callers: use `open`. @param {string} id @param {BackendChoice} choice @param {number} workers @param {Blob} [weights] */
+  /** Not for callers: use `open`. @param {string} id @param {BackendChoice} choice @param {number} [workers] @param {Blob} [weights] */
   constructor(id, choice, workers, weights) {
     super();
     this.id = id;
     this.#choice = choice;
-    this.#workers = workers;
+    this.#workers = workers ?? usualCrew();
+    this.#eager = workers !== undefined;
     this.#weights = weights;
     const wish = () => ({ id, backend: choice, weights: this.#weights, noWebgpu: this.#noWebgpu });
     this.#seat = new Seat(host, wish, ({ card, backend }) => {
@@ -119,9 +122,12 @@ export class Model extends EventTarget {
         if (event.type === "sampled" && arrays) each(/** @type {any} */ ({ ...event.step, ...arrays, n, seed: parsed }));
       });
       await this.#ready({ signal, onMessage });
-      const others = this.#crew(n);
-      if (others.length > 0) return drawTogether([this.#seat, ...others], { n, seed: parsed, signal, onMessage });
-      return this.#seat.run({ type: "sample", first: 0, n, seed: parsed }, { signal, onMessage });
+      // A GPU draws faster alone.
+      if (this.backend.name === "webgpu" || this.#workers === 1) {
+        return this.#seat.run({ type: "sample", first: 0, n, seed: parsed }, { signal, onMessage });
+      }
+      const options = { n, seed: parsed, eager: this.#eager, signal, onMessage };
+      return drawTogether(this.#seat, () => this.#crew(), options);
     });
   }
 
@@ -195,15 +201,14 @@ export class Model extends EventTarget {
     await this.#seat.open(options);
   }
 
-  /** The seats that draw `n` pictures beside the first: none where a GPU does, or where there is little to draw. @param {number} n */
-  #crew(n) {
-    const wanted = this.backend.name === "cpu" ? Math.min(this.#workers, Math.ceil(n / PIECE)) - 1 : 0;
-    while (more.length < wanted) more.push(new Host(BASE, host));
-    while (this.#others.length < wanted) {
-      const wish = () => /** @type {const} */ ({ id: this.id, backend: "cpu", weights: this.#weights });
-      this.#others.push(new Seat(more[this.#others.length], wish));
+  /** The seats that draw beside the first. */
+  #crew() {
+    const wish = () => /** @type {const} */ ({ id: this.id, backend: "cpu", weights: this.#weights });
+    for (let i = this.#others.length; i < this.#workers - 1; i += 1) {
+      more[i] ??= new Host(BASE, host);
+      this.#others.push(new Seat(more[i], wish));
     }
-    return this.#others.slice(0, Math.max(wanted, 0));
+    return this.#others;
   }
 
   /** New weights: other workers must open them, and so must the one that follows this worker. @param {Uint8Array<ArrayBuffer>} bytes */

@@ -9,50 +9,82 @@ import { PofxError } from "./errors.js";
 /** @typedef {import("../protocol.d.ts").SampleStep} SampleStep */
 
 /** Pictures in one piece of work: what an engine on the CPU draws at once. */
-export const PIECE = 4;
+const PIECE = 4;
+/** A worker takes about this long to start and to open a model: what is done sooner is not worth one. */
+const START_MS = 400;
 /** A step has all pictures in it: a large job is not to be busy with copies. */
 const TELL_MS = 40;
 
 /**
- * Draws `n` pictures. The first seat is the model's own, and its failures end the job; another that fails leaves its
- * piece to the rest.
- * @param {Seat[]} seats
- * @param {{ n: number, seed: number, signal?: AbortSignal, onMessage: (message: Message) => void }} options
+ * Draws `n` pictures. The first seat is the model's own, and its failures end the job. The others join it once they are
+ * open, if by then there is something left to draw; one that fails leaves its piece to the rest.
+ * @param {Seat} own
+ * @param {() => Seat[]} others asked for when the rest of the job is worth them
+ * @param {{ n: number, seed: number, eager: boolean, signal?: AbortSignal, onMessage: (message: Message) => void }} options
+ *   `eager`: they are always worth it
  */
-export async function drawTogether(seats, { n, seed, signal, onMessage }) {
+export async function drawTogether(own, others, { n, seed, eager, signal, onMessage }) {
   const pictures = new Pictures(n, onMessage);
   const left = new AbortController();
   const both = signal ? AbortSignal.any([signal, left.signal]) : left.signal;
   const pieces = Array.from({ length: Math.ceil(n / PIECE) }, (_, i) => i * PIECE);
+  const started = performance.now();
+  /** What the other workers are drawing. @type {Set<Promise<void>>} */
+  const drawing = new Set();
+  let called = false;
+
+  /** @param {Seat} seat @param {number} first */
+  const draw = async (seat, first) => {
+    /** @type {Message | undefined} */ let drawn;
+    const keep = (/** @type {Message} */ message) => {
+      if (message.event.type === "sampled") drawn = message;
+      else if (seat === own) onMessage(message);
+    };
+    const question = /** @type {const} */ ({ type: "sample", first, n: Math.min(PIECE, n - first), seed });
+    await seat.run(question, { signal: both, onMessage: keep });
+    if (!drawn) throw new PofxError("engine-crashed", "The engine drew nothing.");
+    pictures.add(first, drawn);
+  };
 
   /** @param {Seat} seat */
-  const work = async (seat) => {
+  const help = async (seat) => {
     for (let first = pieces.shift(); first !== undefined; first = pieces.shift()) {
       try {
-        const size = Math.min(PIECE, n - first);
-        /** @type {Message | undefined} */ let drawn;
-        const keep = (/** @type {Message} */ message) => {
-          if (message.event.type === "sampled") drawn = message;
-          else if (seat === seats[0]) onMessage(message);
-        };
-        await seat.run({ type: "sample", first, n: size, seed }, { signal: both, onMessage: keep });
-        if (!drawn) throw new PofxError("engine-crashed", "The engine drew nothing.");
-        pictures.add(first, drawn);
-      } catch (error) {
-        if (seat === seats[0] || both.aborted) throw error;
+        await draw(seat, first);
+      } catch {
         pieces.unshift(first);
         return;
       }
     }
   };
 
+  const callOthers = () => {
+    called = true;
+    for (const seat of others()) {
+      // Not stopped with this job: the next one will find it open.
+      const helping = seat.ready().then(() => {
+        const work = help(seat).finally(() => drawing.delete(work));
+        drawing.add(work);
+      });
+      // A worker that can't be had is one less.
+      helping.catch(() => {});
+    }
+  };
+
   try {
-    await Promise.all(seats.map(work));
-    // What a failed worker left when the others had finished.
-    await work(seats[0]);
-  } catch (error) {
+    if (eager) callOthers();
+    while (pieces.length > 0 || drawing.size > 0) {
+      const first = pieces.shift();
+      if (first === undefined) {
+        await Promise.race(drawing);
+        continue;
+      }
+      await draw(own, first);
+      const pace = (performance.now() - started) / (pictures.pieces || 1);
+      if (!called && pace * pieces.length > START_MS) callOthers();
+    }
+  } finally {
     left.abort();
-    throw error;
   }
 }
 
@@ -73,8 +105,12 @@ class Pictures {
     this.#tell = tell;
   }
 
+  /** How many pieces are there. */
+  pieces = 0;
+
   /** @param {number} first @param {Message} message */
   add(first, message) {
+    this.pieces += 1;
     this.#waiting.set(first, message);
     for (let next = this.#waiting.get(this.#done); next; next = this.#waiting.get(this.#done)) {
       this.#waiting.delete(this.#done);

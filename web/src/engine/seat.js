@@ -67,12 +67,20 @@ export class Seat {
   }
 
   /**
+   * Opens the model if the present worker does not have it.
+   * @param {Options} [options]
+   */
+  async ready(options) {
+    if (!this.current) await this.open(options);
+  }
+
+  /**
    * @param {Question} question
    * @param {Options} [options]
    * @returns {Promise<Message>}
    */
   async run(question, options) {
-    if (!this.current) await this.open({ signal: options?.signal, onMessage: options?.onMessage });
+    await this.ready({ signal: options?.signal, onMessage: options?.onMessage });
     return this.#host.run({ ...question, model: this.#handle }, options);
   }
 
