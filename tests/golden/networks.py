@@ -1,8 +1,8 @@
-"""Writes networks.safetensors: a tiny U-Net, transformer and DCGAN generator, and what PyTorch makes of them.
+"""Writes networks.safetensors: a tiny U-Net, DiT, transformer and DCGAN generator, and what PyTorch makes of them.
 
     python3 tests/golden/networks.py
 
-For the U-Net (`unet/`) and the transformer (`lm/`): one batch, the parameters as `<name>`, the result, the gradients of the
+For the U-Net (`unet/`), the DiT (`dit/`) and the transformer (`lm/`): one batch, the parameters as `<name>`, the result, the gradients of the
 loss as `grad.<name>`, and of ten training steps on that batch the losses, the norms of the gradients, and the parameters
 and their moving averages at the end as `final.<name>` and `ema.<name>`. For the generator (`gan/`), whose batch norms are
 folded into its convolutions here: parameters, latents and images. tests/tests/networks.rs compares. PyTorch 1.13
@@ -21,8 +21,14 @@ from file import save
 
 # What tests/tests/networks.rs takes; the numbers that a Program holds are those of f32. EPSILON is large enough that a
 # gradient of nothing but rounding, a key's bias, moves no parameter.
-STEPS, RATE, BETAS, EPSILON, DECAY, CLIP, AVERAGE = 10, 3e-3, (0.9, 0.99), 1e-5, 0.1, 2.3, 0.4
+STEPS, RATE, BETAS, EPSILON, DECAY, CLIP, AVERAGE = 10, 3e-3, (0.9, 0.99), 1e-4, 0.1, 2.3, 0.4
 as_f32 = lambda x: torch.tensor(x).float().item()
+
+
+def sines(t, width):
+    """Sines, then cosines of t at `width / 2` frequencies."""
+    angle = t[:, None] * torch.exp(as_f32(-math.log(1e4) / (width // 2)) * torch.arange(width // 2).double())
+    return torch.cat([angle.sin(), angle.cos()], 1)
 
 
 class Residual(nn.Module):
@@ -108,9 +114,7 @@ class UNet(nn.Module):
         self.conv_norm_out, self.conv_out = nn.GroupNorm(groups, n), nn.Conv2d(n, image, 3, padding=1)
 
     def forward(self, z, time, label):
-        half = self.conv_in.out_channels // 2
-        angle = 1000 * time[:, None] * torch.exp(-math.log(1e4) * torch.arange(half).double() / half)
-        e = self.time_embedding["linear_1"](torch.cat([angle.sin(), angle.cos()], 1))
+        e = self.time_embedding["linear_1"](sines(1000 * time, self.conv_in.out_channels))
         e = self.time_embedding["linear_2"](F.silu(e)) + self.class_embedding(label)
         shifts = iter(self.time_emb_proj(F.silu(e)).split(self.widths, dim=1))
         h = self.conv_in(z)
@@ -130,6 +134,61 @@ class UNet(nn.Module):
             if hasattr(level, "upsamplers"):
                 h = level.upsamplers[0]["conv"](F.interpolate(h, scale_factor=2, mode="nearest"))
         return self.conv_out(F.silu(self.conv_norm_out(h)))
+
+
+class DiTBlock(nn.Module):
+    """The block of the authors of DiT."""
+
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads = heads
+        self.norm1 = nn.LayerNorm(width, elementwise_affine=False, eps=1e-6)
+        self.norm2 = nn.LayerNorm(width, elementwise_affine=False, eps=1e-6)
+        self.attn = nn.ModuleDict({"qkv": nn.Linear(width, 3 * width), "proj": nn.Linear(width, width)})
+        self.mlp = nn.ModuleDict({"fc1": nn.Linear(width, 4 * width), "fc2": nn.Linear(4 * width, width)})
+        self.adaLN_modulation = nn.Sequential(nn.SiLU(), nn.Linear(width, 6 * width))
+
+    def attend(self, x):
+        b, t, d = x.shape
+        q, k, v = self.attn["qkv"](x).reshape(b, t, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
+        weights = (q @ k.transpose(-2, -1) / math.sqrt(d // self.heads)).softmax(-1)
+        return self.attn["proj"]((weights @ v).transpose(1, 2).reshape(b, t, d))
+
+    def forward(self, x, c):
+        shift1, scale1, gate1, shift2, scale2, gate2 = self.adaLN_modulation(c)[:, None].chunk(6, dim=2)
+        x = x + gate1 * self.attend(self.norm1(x) * (1 + scale1) + shift1)
+        h = self.mlp["fc1"](self.norm2(x) * (1 + scale2) + shift2)
+        return x + gate2 * self.mlp["fc2"](F.gelu(h, approximate="tanh"))
+
+
+class DiT(nn.Module):
+    """The network of the authors of DiT, which predicts no variance, with sines before cosines."""
+
+    def __init__(self, image, size, patch, layers, heads, width, classes):
+        super().__init__()
+        self.patch, side = patch, size // patch
+        self.x_embedder = nn.ModuleDict({"proj": nn.Conv2d(image, width, patch, stride=patch)})
+        self.t_embedder = nn.ModuleDict({"mlp": nn.Sequential(nn.Linear(256, width), nn.SiLU(), nn.Linear(width, width))})
+        self.y_embedder = nn.ModuleDict({"embedding_table": nn.Embedding(classes + 1, width)})
+        self.blocks = nn.ModuleList(DiTBlock(width, heads) for _ in range(layers))
+        self.final_layer = nn.ModuleDict({
+            "norm_final": nn.LayerNorm(width, elementwise_affine=False, eps=1e-6),
+            "linear": nn.Linear(width, patch * patch * image),
+            "adaLN_modulation": nn.Sequential(nn.SiLU(), nn.Linear(width, 2 * width))})
+        # As there, the first half comes from the column.
+        row, column = torch.meshgrid(torch.arange(side).double(), torch.arange(side).double(), indexing="ij")
+        self.pos_embed = torch.cat([sines(column.flatten(), width // 2), sines(row.flatten(), width // 2)], 1)
+
+    def forward(self, z, time, label):
+        x = self.x_embedder["proj"](z).flatten(2).transpose(1, 2) + self.pos_embed
+        c = self.t_embedder["mlp"](sines(1000 * time, 256)) + self.y_embedder["embedding_table"](label)
+        for block in self.blocks:
+            x = block(x, c)
+        shift, scale = self.final_layer["adaLN_modulation"](c)[:, None].chunk(2, dim=2)
+        x = self.final_layer["linear"](self.final_layer["norm_final"](x) * (1 + scale) + shift)
+        side = z.shape[2] // self.patch
+        x = x.reshape(z.shape[0], side, side, self.patch, self.patch, z.shape[1])
+        return torch.einsum("nhwpqc->nchpwq", x).reshape(z.shape)
 
 
 class Block(nn.Module):
@@ -208,10 +267,11 @@ def train(model, loss):
     return out
 
 
-def unet():
-    model = randomise(UNet(2, [4, 8], 1, [1], 2, 2, 3))
+def diffusion(model):
+    randomise(model)
     x, noise = torch.randn(2, 2, 2, 8, 8).double()
-    time, label = torch.tensor([0.0625, 0.75]).double(), torch.tensor([1, 3])
+    # Early times: an angle is 1000 times the time, and its error in f32 grows with it, to 3e-5 at the end.
+    time, label = torch.tensor([0.001953125, 0.0078125]).double(), torch.tensor([1, 3])
     out = {"x": x, "noise": noise, "time": time, "class": label}
     out.update({name: p.clone() for name, p in model.named_parameters()})
     out["prediction"] = model(x, time, label)
@@ -261,11 +321,12 @@ def gan():
 
 def main():
     torch.manual_seed(20151138)
-    parts = {"unet": unet(), "lm": lm(), "gan": gan()}
+    parts = {"unet": diffusion(UNet(2, [4, 8], 1, [1], 2, 2, 3)), "lm": lm(), "gan": gan()}
+    parts["dit"] = diffusion(DiT(2, 8, 2, 2, 2, 8, 3))
     path = pathlib.Path(__file__).with_name("networks.safetensors")
     save(path, {f"{part}/{name}": t for part, tensors in parts.items() for name, t in tensors.items()})
     print(f"{path.name}: {path.stat().st_size} bytes")
-    for part in ("unet", "lm"):
+    for part in ("unet", "dit", "lm"):
         print(part, parts[part]["losses"].tolist(), parts[part]["norms"].tolist())
 
 

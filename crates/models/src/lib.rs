@@ -1,5 +1,7 @@
 //! The model families, one file each, written as pure functions that build graphs. Nothing here knows an engine.
 
+pub mod diffusion;
+pub mod dit;
 pub mod gan;
 pub mod nn;
 pub mod params;

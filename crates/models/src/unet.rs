@@ -9,11 +9,12 @@
 //!
 //! Names: B images of C channels and S x S pixels, E = 4 channels\[0\] the width of the embedding of time and class.
 
-use crate::nn::{self, AdamW};
-use crate::params::{Init, Params, Spec};
-use graph::{Graph, Program, Tensor, Window};
+use crate::diffusion::Network;
+pub use crate::diffusion::{Target, denoiser, specs, trainer};
+use crate::nn;
+use crate::params::{Init, Params};
+use graph::{Tensor, Window};
 use serde::{Deserialize, Serialize};
-use std::f32::consts::FRAC_PI_2;
 
 /// Sizes of the network.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -53,46 +54,48 @@ impl Default for Config {
     }
 }
 
-/// What the network says of noisy images `z` (B, C, S, S) at `time` (B) in \[0, 1\], of classes `class` (B) if it has
-/// any; class number `classes` means none, for classifier-free guidance (arXiv:2207.12598).
-pub fn forward<'g>(
-    p: &Params<'g>,
-    c: &Config,
-    z: Tensor<'g>,
-    time: Tensor<'g>,
-    class: Option<Tensor<'g>>,
-) -> Tensor<'g> {
-    let mut shifts = shifts(p, c, embed(p, c, time, class)).into_iter();
-    let mut shift = || shifts.next().expect("a shift for each residual block");
-    let mut h = nn::conv(p, "conv_in", z, c.channels[0], 3, Window::new(1, 1));
-    let mut skips = vec![h];
-    for (level, &channels) in c.channels.iter().enumerate() {
-        let name = format!("down_blocks.{level}");
-        for i in 0..c.blocks {
-            h = block(p, c, &name, [level, i], h, shift());
-            skips.push(h);
-        }
-        if level + 1 < c.channels.len() {
-            h = nn::conv(p, &format!("{name}.downsamplers.0.conv"), h, channels, 3, Window::new(2, 1));
-            skips.push(h);
-        }
+impl Network for Config {
+    fn image(&self) -> [usize; 3] {
+        [self.image_channels, self.size, self.size]
     }
-    h = residual(p, c, "mid_block.resnets.0", h, shift());
-    h = attention(p, c, "mid_block.attentions.0", h);
-    h = residual(p, c, "mid_block.resnets.1", h, shift());
-    for (step, (level, &channels)) in c.channels.iter().enumerate().rev().enumerate() {
-        let name = format!("up_blocks.{step}");
-        for i in 0..=c.blocks {
-            let skip = skips.pop().expect("the way down leaves a skip for each block");
-            h = block(p, c, &name, [level, i], nn::concat(&[h, skip], 1), shift());
-        }
-        if level > 0 {
-            h = nn::upsample_nearest(h, 2);
-            h = nn::conv(p, &format!("{name}.upsamplers.0.conv"), h, channels, 3, Window::new(1, 1));
-        }
+
+    fn classes(&self) -> usize {
+        self.classes
     }
-    let h = nn::group_norm(p, "conv_norm_out", h, c.groups).silu();
-    nn::conv_with(p, "conv_out", h, [c.image_channels, 3], Window::new(1, 1), Init::Zeros)
+
+    fn forward<'g>(&self, p: &Params<'g>, z: Tensor<'g>, time: Tensor<'g>, class: Option<Tensor<'g>>) -> Tensor<'g> {
+        let mut shifts = shifts(p, self, embed(p, self, time, class)).into_iter();
+        let mut shift = || shifts.next().expect("a shift for each residual block");
+        let mut h = nn::conv(p, "conv_in", z, self.channels[0], 3, Window::new(1, 1));
+        let mut skips = vec![h];
+        for (level, &channels) in self.channels.iter().enumerate() {
+            let name = format!("down_blocks.{level}");
+            for i in 0..self.blocks {
+                h = block(p, self, &name, [level, i], h, shift());
+                skips.push(h);
+            }
+            if level + 1 < self.channels.len() {
+                h = nn::conv(p, &format!("{name}.downsamplers.0.conv"), h, channels, 3, Window::new(2, 1));
+                skips.push(h);
+            }
+        }
+        h = residual(p, self, "mid_block.resnets.0", h, shift());
+        h = attention(p, self, "mid_block.attentions.0", h);
+        h = residual(p, self, "mid_block.resnets.1", h, shift());
+        for (step, (level, &channels)) in self.channels.iter().enumerate().rev().enumerate() {
+            let name = format!("up_blocks.{step}");
+            for i in 0..=self.blocks {
+                let skip = skips.pop().expect("the way down leaves a skip for each block");
+                h = block(p, self, &name, [level, i], nn::concat(&[h, skip], 1), shift());
+            }
+            if level > 0 {
+                h = nn::upsample_nearest(h, 2);
+                h = nn::conv(p, &format!("{name}.upsamplers.0.conv"), h, channels, 3, Window::new(1, 1));
+            }
+        }
+        let h = nn::group_norm(p, "conv_norm_out", h, self.groups).silu();
+        nn::conv_with(p, "conv_out", h, [self.image_channels, 3], Window::new(1, 1), Init::Zeros)
+    }
 }
 
 /// The embedding of time, plus that of the class: (B, E).
@@ -106,7 +109,7 @@ fn embed<'g>(p: &Params<'g>, c: &Config, time: Tensor<'g>, class: Option<Tensor<
 }
 
 /// What each residual block adds to its channels, from the embedding (B, E): (B, channels of the block), in the order of
-/// [`forward`].
+/// [`Network::forward`].
 fn shifts<'g>(p: &Params<'g>, c: &Config, e: Tensor<'g>) -> Vec<Tensor<'g>> {
     let level = |blocks: usize| move |&channels: &usize| std::iter::repeat_n(channels, blocks);
     let down = c.channels.iter().flat_map(level(c.blocks));
@@ -160,72 +163,10 @@ fn attention<'g>(p: &Params<'g>, c: &Config, name: &str, x: Tensor<'g>) -> Tenso
     x + y.permute(&[0, 2, 1]).reshape(&[b, n, h, w])
 }
 
-/// The inputs `time` (b) and, if the model has classes, `class` (b).
-fn conditions<'g>(g: &'g Graph, c: &Config, b: usize) -> (Tensor<'g>, Option<Tensor<'g>>) {
-    (g.input("time", &[b]), (c.classes > 0).then(|| g.input("class", &[b])))
-}
-
-/// All parameters, in a fixed order.
-pub fn specs(c: &Config) -> Vec<Spec> {
-    let g = Graph::new();
-    let p = Params::new(&g);
-    let (time, class) = conditions(&g, c, 1);
-    forward(&p, c, g.input("z", &[1, c.image_channels, c.size, c.size]), time, class);
-    p.specs()
-}
-
-/// One evaluation: inputs `z` (b, C, S, S), `time` (b), and `class` (b) if the model has classes; output `prediction`
-/// (b, C, S, S).
-pub fn denoiser(c: &Config, b: usize) -> Program {
-    let g = Graph::new();
-    let p = Params::new(&g);
-    let z = g.input("z", &[b, c.image_channels, c.size, c.size]);
-    let (time, class) = conditions(&g, c, b);
-    Program::new(&[("prediction", forward(&p, c, z, time, class))], &[])
-}
-
-/// What the network predicts of z = alpha x + sigma eps, with alpha = cos(pi t / 2) and sigma = sin(pi t / 2).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Target {
-    /// v = alpha eps - sigma x (Salimans & Ho 2022, arXiv:2202.00512, appendix D).
-    Velocity,
-    /// eps (Ho et al. 2020, eq. 14).
-    Noise,
-}
-
-/// Mean squared error of the prediction for images `x` and `noise` (B, C, S, S) mixed at `time` (B): ().
-pub fn loss<'g>(
-    p: &Params<'g>,
-    c: &Config,
-    target: Target,
-    [x, noise]: [Tensor<'g>; 2],
-    (time, class): (Tensor<'g>, Option<Tensor<'g>>),
-) -> Tensor<'g> {
-    let angle = time.reshape(&[x.dim(0), 1, 1, 1]) * FRAC_PI_2;
-    let (alpha, sigma) = (angle.cos(), angle.sin());
-    let prediction = forward(p, c, alpha * x + sigma * noise, time, class);
-    let wanted = match target {
-        Target::Velocity => alpha * noise - sigma * x,
-        Target::Noise => noise,
-    };
-    nn::mean_squared_error(prediction, wanted)
-}
-
-/// One step of `optimiser` on [`loss`]: inputs `x` and `noise` (b, C, S, S), `time` (b), `class` (b) if the model has
-/// classes, and `rates` (4); outputs `loss` () and `gradient_norm` (); states: parameters, moments and averages.
-pub fn trainer(c: &Config, b: usize, target: Target, optimiser: AdamW) -> Program {
-    let g = Graph::new();
-    let p = Params::new(&g);
-    let images = ["x", "noise"].map(|name| g.input(name, &[b, c.image_channels, c.size, c.size]));
-    let loss = loss(&p, c, target, images, conditions(&g, c, b));
-    let update = optimiser.update(&p, loss, g.input("rates", &[4]));
-    Program::new(&[("loss", loss), ("gradient_norm", update.gradient_norm)], &update.states)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::params::Spec;
 
     #[test]
     fn the_default_size_has_four_million_parameters() {

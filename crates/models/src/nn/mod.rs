@@ -18,6 +18,6 @@ pub use density::{
 };
 pub use layers::{embedding, gelu, linear, linear_with, time_embedding};
 pub use loss::{cross_entropy, mean_squared_error};
-pub use norm::{group_norm, layer_norm, rms_norm};
+pub use norm::{group_norm, layer_norm, rms_norm, standardise};
 pub use optimiser::{AdamW, Update};
 pub use softmax::{log_softmax, log_sum_exp, softmax};

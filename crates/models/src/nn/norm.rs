@@ -30,13 +30,17 @@ pub fn group_norm<'g>(p: &Params<'g>, name: &str, x: Tensor<'g>, groups: usize) 
 /// Layer normalisation (Ba et al. 2016, arXiv:1607.06450) over the last axis: (.., N). Parameters `<name>.weight` (N) and
 /// `<name>.bias` (N).
 pub fn layer_norm<'g>(p: &Params<'g>, name: &str, x: Tensor<'g>) -> Tensor<'g> {
-    let last = x.rank() - 1;
-    let n = x.dim(last);
+    let n = x.dim(x.rank() - 1);
     let weight = p.get(&format!("{name}.weight"), &[n], Init::Ones);
     let bias = p.get(&format!("{name}.bias"), &[n], Init::Zeros);
+    standardise(x, EPSILON) * weight + bias
+}
+
+/// Mean 0 and variance 1 over the last axis, with `epsilon` added to the variance.
+pub fn standardise(x: Tensor<'_>, epsilon: f32) -> Tensor<'_> {
+    let last = x.rank() - 1;
     let centred = x - x.mean(&[last]);
-    let deviation = (centred.square().mean(&[last]) + EPSILON).sqrt();
-    centred * (1.0 / deviation) * weight + bias
+    centred * (1.0 / (centred.square().mean(&[last]) + epsilon).sqrt())
 }
 
 /// Root mean square normalisation (Zhang & Sennrich 2019, arXiv:1910.07467, eq. 4) over the last axis: (.., N). Parameter
