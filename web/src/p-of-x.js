@@ -167,7 +167,7 @@ export class Model extends EventTarget {
         each(event.step);
       });
       await this.#ready({ signal, onMessage });
-      return this.#seat.run({ type: "train", steps, batch, rate, seed: parsed }, { payload: { images }, signal, onMessage });
+      return this.#seat.run({ type: "train", course: { steps, batch, rate, seed: parsed } }, { payload: { images }, signal, onMessage });
     });
   }
 

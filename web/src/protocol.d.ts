@@ -5,7 +5,29 @@ import type { Estimate } from "./estimate.d.ts";
 /**
  * What the page asks for.
  */
-export type Command = { type: "open"; model: string; backend: BackendChoice } | { type: "sample"; model: number; first: number; n: number; seed: number } | { type: "log-prob"; model: number; budget: Budget; seed: number } | { type: "train"; model: number; steps: number; batch: number; rate: number; seed: number } | { type: "close"; model: number } | { type: "panic" };
+export type Command = { type: "open"; model: string; backend: BackendChoice } | { type: "sample"; model: number; first: number; n: number; seed: number } | { type: "log-prob"; model: number; budget: Budget; seed: number } | { type: "train"; model: number; course: Course } | { type: "close"; model: number } | { type: "panic" };
+
+/**
+ * A course of training.
+ */
+export interface Course {
+    /**
+     * Number of steps.
+     */
+    steps: number;
+    /**
+     * Images a step.
+     */
+    batch: number;
+    /**
+     * Learning rate of Adam.
+     */
+    rate: number;
+    /**
+     * Seed of the order of the images and of all noise.
+     */
+    seed: number;
+}
 
 /**
  * Which engine the page wants.

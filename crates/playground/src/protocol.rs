@@ -42,15 +42,8 @@ pub enum Command {
     Train {
         /// Handle from [`Reply::Opened`].
         model: u32,
-        /// Number of steps.
-        steps: u32,
-        /// Images a step.
-        batch: u32,
-        /// Learning rate of Adam.
-        rate: f64,
-        /// Seed of the order of the images and of all noise.
-        #[tsify(type = "number")]
-        seed: u64,
+        /// How.
+        course: Course,
     },
     /// Forget a model.
     Close {
@@ -59,6 +52,20 @@ pub enum Command {
     },
     /// Panic, so that recovery can be tried.
     Panic,
+}
+
+/// A course of training.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, Tsify)]
+pub struct Course {
+    /// Number of steps.
+    pub steps: u32,
+    /// Images a step.
+    pub batch: u32,
+    /// Learning rate of Adam.
+    pub rate: f64,
+    /// Seed of the order of the images and of all noise.
+    #[tsify(type = "number")]
+    pub seed: u64,
 }
 
 /// Which engine the page wants.

@@ -7,7 +7,6 @@ use crate::failure::Failure;
 use crate::model::{Files, OpenModel};
 use crate::protocol::{BackendChoice, BackendInfo, Budget, Command, Event, Phase, Progress, Reply, SampleStep, Scored};
 use crate::sink::{Array, Arrays, Sink, seconds_left};
-use crate::train::Settings;
 use data::SIDE;
 use data::rng::{Rng, stream};
 use engine::Engine;
@@ -70,9 +69,7 @@ impl Session {
             (Command::LogProb { model, budget, seed }, Input::Image(image)) => {
                 self.log_prob(model, image, budget, seed, sink).await
             }
-            (Command::Train { model, steps, batch, rate, seed }, Input::Images(images)) => {
-                self.train(model, Settings { steps, batch, rate, seed }, &images, sink).await
-            }
+            (Command::Train { model, course }, Input::Images(images)) => self.train(model, course, &images, sink).await,
             (Command::Close { model }, _) => {
                 if let Some(slot) = self.models.get_mut(model as usize) {
                     *slot = None;

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::model::{OpenModel, parameters};
-use crate::protocol::{Event, Phase, Reply, TrainStep};
+use crate::protocol::{Course, Event, Phase, Reply, TrainStep};
 use crate::session::{Answer, Session};
 use crate::sink::{Array, Sink, seconds_left};
 use data::SIDE;
@@ -19,15 +19,6 @@ const MAX_STEPS: u32 = 1_000_000;
 /// Largest batch; its activations must fit a small device.
 const MAX_BATCH: u32 = 1024;
 
-/// What `Train` asks for.
-#[derive(Clone, Copy)]
-pub(crate) struct Settings {
-    pub(crate) steps: u32,
-    pub(crate) batch: u32,
-    pub(crate) rate: f64,
-    pub(crate) seed: u64,
-}
-
 /// How far a run is: enough to go on from on another engine.
 struct Checkpoint {
     step: u32,
@@ -39,11 +30,11 @@ impl Session {
     pub(crate) async fn train(
         &mut self,
         handle: u32,
-        settings: Settings,
+        course: Course,
         images: &[u8],
         sink: &impl Sink,
     ) -> Result<Answer, Failure> {
-        check(&settings, images)?;
+        check(&course, images)?;
         let images: Vec<&[u8]> = images.chunks_exact(SIDE * SIDE).collect();
         let mut at: Option<Checkpoint> = None;
         let job = async |model: &mut OpenModel| {
@@ -51,7 +42,7 @@ impl Session {
                 step: 0,
                 states: model.trained.clone().unwrap_or(model.weights.clone()),
             });
-            let result = run(model, &settings, &images, &mut checkpoint, sink).await;
+            let result = run(model, &course, &images, &mut checkpoint, sink).await;
             if checkpoint.step > 0 {
                 model.keep(&checkpoint.states)?;
             }
@@ -63,9 +54,9 @@ impl Session {
     }
 }
 
-fn check(settings: &Settings, images: &[u8]) -> Result<(), Failure> {
+fn check(course: &Course, images: &[u8]) -> Result<(), Failure> {
     let wrong = |message: String| Err(Failure::new("bad-request", message));
-    let Settings { steps, batch, rate, .. } = *settings;
+    let Course { steps, batch, rate, .. } = *course;
     if images.is_empty() || !images.len().is_multiple_of(SIDE * SIDE) {
         return wrong(format!("Images of {SIDE} x {SIDE} bytes each are wanted, and {} bytes came.", images.len()));
     }
@@ -84,23 +75,23 @@ fn check(settings: &Settings, images: &[u8]) -> Result<(), Failure> {
 /// Goes on from the checkpoint, which moves along; on an error or a stop it is the last good one.
 async fn run(
     model: &OpenModel,
-    settings: &Settings,
+    course: &Course,
     images: &[&[u8]],
     checkpoint: &mut Checkpoint,
     sink: &impl Sink,
 ) -> Result<(), Failure> {
     let network = model.card.network;
-    let batch = settings.batch as usize;
+    let batch = course.batch as usize;
     let loaded = model.compile(&vae::trainer(&network, batch, 1), sink).await?;
     let mut trainer = Trainer::new(loaded, &checkpoint.states)?;
     let (first, started) = (checkpoint.step, sink.seconds());
     let (mut told, mut kept) = (started, started);
-    for step in first + 1..=settings.steps {
-        let picked = pick(settings.seed, step, batch, images);
-        let [x, eps] = trainer::vae_inputs(&network, 1, settings.seed, u64::from(step), &picked);
-        let rates = vae::OPTIMISER.rates(settings.rate, u64::from(step));
+    for step in first + 1..=course.steps {
+        let picked = pick(course.seed, step, batch, images);
+        let [x, eps] = trainer::vae_inputs(&network, 1, course.seed, u64::from(step), &picked);
+        let rates = vae::OPTIMISER.rates(course.rate, u64::from(step));
         trainer.step(&[(x.0, &x.1), (eps.0, &eps.1), ("rates", &rates)]).await?;
-        let (now, last) = (sink.seconds(), step == settings.steps);
+        let (now, last) = (sink.seconds(), step == course.steps);
         if !(last || step == first + 1 || now - told >= EVENT_SECONDS) {
             continue;
         }
@@ -117,8 +108,8 @@ async fn run(
             kept = sink.seconds();
             arrays.push(("weights", Array::U8(parameters(&network, &checkpoint.states)?.to_bytes(false)?)));
         }
-        let left = seconds_left(started, sink.seconds(), (step - first) as usize, (settings.steps - first) as usize);
-        let (done, total) = (f64::from(step), f64::from(settings.steps));
+        let left = seconds_left(started, sink.seconds(), (step - first) as usize, (course.steps - first) as usize);
+        let (done, total) = (f64::from(step), f64::from(course.steps));
         let step = TrainStep { phase: Phase::Train, done, total, bytes: 0.0, seconds_left: left, bound };
         sink.emit(Event::Trained { step }, arrays);
         if !go_on && !last {

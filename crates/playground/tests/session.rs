@@ -206,7 +206,7 @@ fn an_engine_that_computes_otherwise_is_not_used() {
 }
 
 fn train(steps: u32) -> Command {
-    Command::Train { model: 0, steps, batch: 8, rate: 1e-2, seed: 1 }
+    Command::Train { model: 0, course: Course { steps, batch: 8, rate: 1e-2, seed: 1 } }
 }
 
 /// Ten pictures of stripes, each shifted by one.
@@ -283,7 +283,7 @@ fn bad_requests_to_train_get_a_sentence() {
     refused(train(1), Input::Nothing);
     refused(train(0), stripes());
     for rate in [0.0, -1.0, 2.0, f64::NAN] {
-        refused(Command::Train { model: 0, steps: 1, batch: 1, rate, seed: 1 }, stripes());
+        refused(Command::Train { model: 0, course: Course { steps: 1, batch: 1, rate, seed: 1 } }, stripes());
     }
-    refused(Command::Train { model: 0, steps: 1, batch: 0, rate: 1e-3, seed: 1 }, stripes());
+    refused(Command::Train { model: 0, course: Course { steps: 1, batch: 0, rate: 1e-3, seed: 1 } }, stripes());
 }

@@ -9,6 +9,7 @@ const HEADER: &str = "// Made from crates/playground/src/protocol.rs by its test
 fn declarations() -> String {
     let all = [
         Command::DECL,
+        Course::DECL,
         BackendChoice::DECL,
         Budget::DECL,
         Event::DECL,

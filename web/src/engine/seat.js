@@ -4,6 +4,7 @@ import { PofxError } from "./errors.js";
 
 /** @typedef {import("../protocol.d.ts").BackendChoice} BackendChoice */
 /** @typedef {import("../protocol.d.ts").Budget} Budget */
+/** @typedef {import("../protocol.d.ts").Course} Course */
 /** @typedef {import("../protocol.d.ts").Reply} Reply */
 /** @typedef {import("./host.js").Host} Host */
 /** @typedef {import("./host.js").Message} Message */
@@ -11,7 +12,7 @@ import { PofxError } from "./errors.js";
 /** A command but for the model's handle, which the seat knows.
  * @typedef {{ type: "sample", first: number, n: number, seed: number }
  *   | { type: "log-prob", budget: Budget, seed: number }
- *   | { type: "train", steps: number, batch: number, rate: number, seed: number }} Question */
+ *   | { type: "train", course: Course }} Question */
 
 /** What may come with a command. @typedef {NonNullable<Parameters<Host["run"]>[1]>} Options */
 
