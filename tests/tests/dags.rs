@@ -102,7 +102,7 @@ fn random_program(choices: &[u16]) -> Program {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 192, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn random_graphs_agree(choices in proptest::collection::vec(any::<u16>(), 40..160)) {

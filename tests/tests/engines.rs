@@ -389,3 +389,12 @@ fn single_elements() {
     ];
     same(&Program::new(&outputs, &[]), POINTWISE);
 }
+
+/// A reduction takes a kernel into its own that stores a value of another shape as well.
+#[test]
+fn a_sum_after_results_of_two_shapes() {
+    let g = Graph::new();
+    let (x, y) = (g.input("x", &[2, 2, 3, 4]), g.input("y", &[2, 2, 3, 4]));
+    let b = x.reshape(&[48]) * 0.5 + 0.1;
+    same(&Program::new(&[("a", y.permute(&[1, 2, 3, 0])), ("b", b), ("last", b.mean(&[0]))], &[]), SUMS);
+}

@@ -214,8 +214,9 @@ impl Algorithm {
 
     fn threads(&self) -> usize {
         match self {
+            Algorithm::Pointwise { .. } => THREADS,
             Algorithm::Rows(r) => r.threads(),
-            _ => THREADS,
+            Algorithm::Dot(_, t) | Algorithm::Conv(_, _, t) => t.threads(),
         }
     }
 }

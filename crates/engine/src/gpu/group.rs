@@ -129,6 +129,8 @@ impl<'a> Groups<'a> {
     /// The members of a pointwise group as results for the elements of rows.
     fn as_elements(&self, g: usize, rows: &Rows, len: usize) -> Option<Vec<(NodeId, Index)>> {
         let index = rows.element(&[len]).filter(|_| rows.holds_elements(self.rules.busy))?;
+        // The members have other shapes than the rows.
+        let index = Index::Flat(index.flat(&[len]));
         Some(self.list[g].members.iter().map(|m| (m.0, index.clone())).collect())
     }
 

@@ -3,10 +3,6 @@
 use super::algorithm::THREADS;
 use graph::{Node, NodeId, Window};
 
-/// Rows and columns of results that a thread of dot or conv keeps in registers, best first: the more, the fewer loads
-/// a multiply-add.
-const TILES: [[usize; 2]; 4] = [[8, 8], [8, 4], [4, 8], [4, 4]];
-
 /// How a product is cut: `batch` matrices of `rows` x `cols`; a workgroup has wy x wx tiles, `split` threads each.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Tiles {
@@ -15,6 +11,7 @@ pub(super) struct Tiles {
     cols: usize,
     depth: usize,
     tile: [usize; 2],
+    threads: usize,
     split: usize,
     wx: usize,
     wy: usize,
@@ -23,22 +20,24 @@ pub(super) struct Tiles {
 impl Tiles {
     /// `max_split` is the most threads that can share a sum.
     fn new([batch, rows, cols, depth]: [usize; 4], max_split: usize, busy: usize) -> Tiles {
-        // A large tile must leave enough threads, and less than a quarter of it may lie past the end.
-        let full = |n: usize, tile: usize| tile == 4 || n.next_multiple_of(tile) * 4 <= n * 5;
-        let fits = |[down, across]: &[usize; 2]| {
-            full(rows, *down) && full(cols, *across) && batch * rows.div_ceil(*down) * cols.div_ceil(*across) >= busy
-        };
-        let tile = TILES.into_iter().find(fits).unwrap_or([4, 4]);
+        let tile = tile(batch, rows, cols, busy);
         let (down, across) = (rows.div_ceil(tile[0]), cols.div_ceil(tile[1]));
         let mut split = 1;
         // 32 products a thread at least: the sum of the parts costs about 10.
         while batch * down * across * split < busy && 2 * split <= max_split.min(THREADS) && depth / (2 * split) >= 32 {
             split *= 2;
         }
-        let lanes = THREADS / split;
+        // A software adapter runs workgroups, not threads, side by side.
+        let few = (batch * down * across).div_ceil(8).next_power_of_two().clamp(8, THREADS);
+        let threads = if busy == 0 { few } else { THREADS };
+        let lanes = threads / split;
         let wx = lanes.min(16).min(across.next_power_of_two());
         let wy = (lanes / wx).min(down.next_power_of_two());
-        Tiles { batch, rows, cols, depth, tile, split, wx: lanes / wy, wy }
+        Tiles { batch, rows, cols, depth, tile, threads, split, wx: lanes / wy, wy }
+    }
+
+    pub(super) fn threads(&self) -> usize {
+        self.threads
     }
 
     pub(super) fn batch(&self) -> usize {
@@ -109,6 +108,22 @@ impl Tiles {
             ("GROUPS_ACROSS", self.groups_across()),
         ]
     }
+}
+
+/// Rows and columns of results that a thread keeps in registers: the more, the fewer loads a multiply-add. But large
+/// tiles must leave enough threads, and less than a quarter of them may lie past the end.
+fn tile(batch: usize, rows: usize, cols: usize, busy: usize) -> [usize; 2] {
+    let downs: &[usize] = match rows {
+        1 => &[1],
+        2 => &[2],
+        _ => &[8, 4],
+    };
+    let full = |n: usize, tile: usize| tile <= 4 || n.next_multiple_of(tile) * 4 <= n * 5;
+    let fits = |&[down, across]: &[usize; 2]| {
+        full(rows, down) && full(cols, across) && batch * rows.div_ceil(down) * cols.div_ceil(across) >= busy
+    };
+    let mut tiles = downs.iter().flat_map(|&down| [[down, 8], [down, 4]]);
+    tiles.find(fits).unwrap_or([downs[downs.len() - 1], 4])
 }
 
 /// The largest power of two that is not larger.
