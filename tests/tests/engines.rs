@@ -1,6 +1,6 @@
 //! Every operation on the GPU engine against the CPU engine, on shapes around the sizes at which kernels change.
 
-use conformance::compare::{POINTWISE, SUMS, agree, gpu, inputs, noise, same};
+use conformance::compare::{POINTWISE, SUMS, agree, agree_within, gpu, inputs, noise, same};
 use engine::Error;
 use engine::gpu::{Limits, Plan};
 use graph::{Graph, Program, Run, Tensor, Window, grad};
@@ -397,4 +397,34 @@ fn a_sum_after_results_of_two_shapes() {
     let (x, y) = (g.input("x", &[2, 2, 3, 4]), g.input("y", &[2, 2, 3, 4]));
     let b = x.reshape(&[48]) * 0.5 + 0.1;
     same(&Program::new(&[("a", y.permute(&[1, 2, 3, 0])), ("b", b), ("last", b.mean(&[0]))], &[]), SUMS);
+}
+
+/// Products that a real GPU cuts into blocks with shared operands, around the sizes of such blocks; the software
+/// adapter that runs this test would not choose them.
+#[test]
+fn products_with_shared_operands() {
+    let limits = Limits { busy_threads: 256, ..*gpu().limits() };
+    let shared = |program: &Program| {
+        let plan = Plan::new(program, &limits).unwrap();
+        assert!(plan.to_string().contains("shared"), "{plan}");
+        agree_within(&limits, program, &inputs(program), 1, SUMS);
+    };
+    for (b, m, n, k) in [(1, 256, 255, 33), (4, 64, 63, 47), (8, 54, 64, 32), (1, 257, 128, 40)] {
+        let g = Graph::new();
+        let (x, y, bias) = (g.input("x", &[b, m, k]), g.input("y", &[b, k, n]), g.input("bias", &[n]));
+        let outputs = [("plain", x.dot(y)), ("transposed", (y.t().dot(x.t()).t() + bias).tanh())];
+        outputs.iter().for_each(|o| shared(&program(o.1)));
+    }
+    let windows = [
+        Window::new(1, 1),
+        Window::new(2, 1),
+        Window { lhs_dilation: [2, 2], ..Window::new(1, 2) },
+        Window { dilation: [2, 1], pad: [(-1, 2), (1, 0)], ..Window::new(1, 1) },
+    ];
+    for w in windows {
+        let g = Graph::new();
+        let x = g.input("x", &[4, 19, 17, 18]);
+        let y = x.conv(g.input("w", &[64, 19, 3, 3]), w) + g.input("bias", &[64, 1, 1]);
+        shared(&program(y.maximum(g.scalar(0.0))));
+    }
 }

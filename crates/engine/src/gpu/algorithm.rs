@@ -3,7 +3,7 @@
 
 use super::index::{Index, Ix};
 use super::rows::Rows;
-use super::tiles::{Tiles, conv_constants, conv_tiles, dot_tiles};
+use super::tiles::{Tiles, conv_constants, conv_tiles, dot_tiles, last_axis_is_near};
 use graph::{Node, NodeId, Op, Window};
 use std::fmt::Write;
 
@@ -85,11 +85,13 @@ impl Algorithm {
         n as u64
     }
 
-    /// How often an operand of this kernel is evaluated.
-    pub(super) fn evaluations(&self) -> f64 {
+    /// How often elements of input `i` of the kernel's own node are evaluated.
+    pub(super) fn evaluations(&self, i: usize) -> f64 {
         match self {
             Algorithm::Pointwise { .. } | Algorithm::Rows(_) => self.flops() as f64,
-            Algorithm::Dot(_, t) | Algorithm::Conv(_, _, t) => t.evaluations(),
+            Algorithm::Dot(_, t) => t.evaluations()[i],
+            // The kernel is the left matrix.
+            Algorithm::Conv(_, _, t) => t.evaluations()[1 - i],
         }
     }
 
@@ -189,8 +191,16 @@ impl Algorithm {
         match self {
             Algorithm::Pointwise { .. } => vec![include_str!("wgsl/pointwise.wgsl").into()],
             Algorithm::Rows(r) => r.templates(),
-            Algorithm::Dot(_, t) => t.templates(include_str!("wgsl/dot.wgsl")),
-            Algorithm::Conv(_, _, t) => t.templates(include_str!("wgsl/conv.wgsl")),
+            Algorithm::Dot(_, t) => t.templates([
+                include_str!("wgsl/dot.wgsl"),
+                include_str!("wgsl/dot_elements.wgsl"),
+                include_str!("wgsl/dot_put.wgsl"),
+            ]),
+            Algorithm::Conv(_, _, t) => t.templates([
+                include_str!("wgsl/conv.wgsl"),
+                include_str!("wgsl/conv_elements.wgsl"),
+                include_str!("wgsl/conv_put.wgsl"),
+            ]),
         }
     }
 
@@ -201,10 +211,15 @@ impl Algorithm {
         match self {
             Algorithm::Pointwise { len } => values.push(("LEN", *len)),
             Algorithm::Rows(r) => values.extend(r.constants()),
-            Algorithm::Dot(_, t) => values.extend(t.constants()),
+            Algorithm::Dot(id, t) => {
+                values.extend(t.constants());
+                let [a, b] = [0, 1].map(|i| last_axis_is_near(nodes, nodes[id.index()].inputs[i]));
+                text += &t.layouts(a, !b);
+            }
             Algorithm::Conv(id, w, t) => {
                 values.extend(t.constants());
                 values.extend(conv_constants(w, t, nodes, *id));
+                text += &t.layouts(true, false);
                 let [y, x] = w.pad.map(|p| p.0);
                 writeln!(text, "const PAD_Y = {y}i;\nconst PAD_X = {x}i;").expect("writing to a String cannot fail");
             }

@@ -81,17 +81,18 @@ impl Storage {
                     choices[i] = Choice::Store;
                 }
             }
-            let below = if is_heavy(&node.op) {
-                BTreeMap::from([(id, Algorithm::of(nodes, id, busy).evaluations())])
+            let own = is_heavy(&node.op).then(|| Algorithm::of(nodes, id, busy));
+            let below = if own.is_some() {
+                BTreeMap::from([(id, len)])
             } else if choices[i] == Choice::Inline {
                 evaluations[i].clone()
             } else {
                 BTreeMap::from([(id, len)])
             };
-            for input in &node.inputs {
+            for (slot, input) in node.inputs.iter().enumerate() {
                 for (&root, &n) in &below {
                     let most = evaluations[input.index()].entry(root).or_default();
-                    *most = most.max(n);
+                    *most = most.max(own.as_ref().map_or(n, |algorithm| algorithm.evaluations(slot)));
                 }
             }
         }

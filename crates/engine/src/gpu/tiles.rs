@@ -1,7 +1,7 @@
 //! How matrix products and convolutions are cut into workgroups and threads.
 
 use super::algorithm::THREADS;
-use graph::{Node, NodeId, Window};
+use graph::{Node, NodeId, Op, Window};
 
 /// How a product is cut: `batch` matrices of `rows` x `cols`; a workgroup has wy x wx tiles, `split` threads each.
 #[derive(Clone, PartialEq, Debug)]
@@ -15,11 +15,20 @@ pub(super) struct Tiles {
     split: usize,
     wx: usize,
     wy: usize,
+    /// Whether a workgroup's threads share the operands.
+    shared: bool,
 }
+
+/// Threads of a workgroup that share operands: 16 x 16 tiles.
+const SIDE: usize = 16;
 
 impl Tiles {
     /// `max_split` is the most threads that can share a sum.
     fn new([batch, rows, cols, depth]: [usize; 4], max_split: usize, busy: usize) -> Tiles {
+        if let Some(side) = shared_tile([batch, rows, cols, depth], busy) {
+            let (tile, threads) = ([side; 2], SIDE * SIDE);
+            return Tiles { batch, rows, cols, depth, tile, threads, split: 1, wx: SIDE, wy: SIDE, shared: true };
+        }
         let tile = tile(batch, rows, cols, busy);
         let (down, across) = (rows.div_ceil(tile[0]), cols.div_ceil(tile[1]));
         let mut split = 1;
@@ -33,7 +42,7 @@ impl Tiles {
         let lanes = threads / split;
         let wx = lanes.min(16).min(across.next_power_of_two());
         let wy = (lanes / wx).min(down.next_power_of_two());
-        Tiles { batch, rows, cols, depth, tile, threads, split, wx: lanes / wy, wy }
+        Tiles { batch, rows, cols, depth, tile, threads, split, wx: lanes / wy, wy, shared: false }
     }
 
     pub(super) fn threads(&self) -> usize {
@@ -52,22 +61,38 @@ impl Tiles {
         2 * self.batch * self.rows * self.cols * self.depth
     }
 
-    /// How often an element of either operand is evaluated, for the operand that is evaluated more often.
-    pub(super) fn evaluations(&self) -> f64 {
-        self.flops() as f64 / (2 * self.tile[0].min(self.tile[1])) as f64
+    /// How often elements of the left and of the right operand are evaluated.
+    pub(super) fn evaluations(&self) -> [f64; 2] {
+        let (products, side) = (self.flops() as f64 / 2.0, if self.shared { SIDE } else { 1 });
+        let [down, across] = self.tile.map(|n| (n * side) as f64);
+        [products / across, products / down]
     }
 
     pub(super) fn describe(&self) -> String {
         let [down, across] = self.tile;
         let Tiles { batch, rows, cols, depth, split, .. } = self;
-        format!(" {batch}x({rows}x{cols}x{depth}), tiles {down}x{across}, split {split}")
+        let how = if self.shared { "shared".into() } else { format!("split {split}") };
+        format!(" {batch}x({rows}x{cols}x{depth}), tiles {down}x{across}, {how}")
     }
 
-    /// The shader of a product, and how it writes its tiles.
-    pub(super) fn templates(&self, product: &str) -> Vec<String> {
+    /// The shader of a product whose elements and results are those of `parts`: its own kernel, its elements for kernels that
+    /// share them, and what writes a result.
+    pub(super) fn templates(&self, [own, elements, put]: [&str; 3]) -> Vec<String> {
         let whole = include_str!("wgsl/finish_whole.wgsl");
         let finish = if self.split == 1 { whole } else { include_str!("wgsl/finish_split.wgsl") };
-        vec![self.expanded(product), finish.into()]
+        if self.shared {
+            let shared = self.expanded(include_str!("wgsl/shared.wgsl"));
+            return vec![shared, elements.into(), finish.into(), put.into()];
+        }
+        vec![self.expanded(own), finish.into(), put.into()]
+    }
+
+    /// Which way the operands of a shared product lie in memory: whether neighbours along the depth are neighbours there.
+    pub(super) fn layouts(&self, left: bool, right: bool) -> String {
+        if !self.shared {
+            return String::new();
+        }
+        format!("const LEFT_BY_DEPTH = {left};\nconst RIGHT_BY_DEPTH = {right};\n")
     }
 
     fn groups_down(&self) -> usize {
@@ -110,6 +135,15 @@ impl Tiles {
     }
 }
 
+/// The side of the tiles of threads that share operands, where that pays: on a real GPU, for products that are long
+/// enough to load strips of, and large enough to keep `busy` threads busy with such tiles.
+fn shared_tile([batch, rows, cols, depth]: [usize; 4], busy: usize) -> Option<usize> {
+    let threads = |side: usize| batch * rows.div_ceil(side * SIDE) * cols.div_ceil(side * SIDE) * SIDE * SIDE;
+    let full = |n: usize, side: usize| n.next_multiple_of(side * SIDE) * 4 <= n * 5;
+    let fits = |&side: &usize| full(rows, side) && full(cols, side) && threads(side) >= side * busy;
+    if busy == 0 || depth < 32 { None } else { [8, 4].into_iter().find(fits) }
+}
+
 /// Rows and columns of results that a thread keeps in registers: the more, the fewer loads a multiply-add. But large
 /// tiles must leave enough threads, and less than a quarter of them may lie past the end.
 fn tile(batch: usize, rows: usize, cols: usize, busy: usize) -> [usize; 2] {
@@ -143,6 +177,12 @@ pub(super) fn dot_tiles(nodes: &[Node], id: NodeId, busy: usize) -> Tiles {
     let depth = *nodes[nodes[id.index()].inputs[0].index()].shape.last().expect("a matrix has two axes");
     let r = out.len();
     Tiles::new([out[..r - 2].iter().product(), out[r - 2], out[r - 1], depth], THREADS, busy)
+}
+
+/// Whether neighbours along the last axis of a node are neighbours in memory: not those of a transposed matrix.
+pub(super) fn last_axis_is_near(nodes: &[Node], id: NodeId) -> bool {
+    let node = &nodes[id.index()];
+    !matches!(&node.op, Op::Permute(perm) if perm.last() != Some(&(perm.len() - 1)))
 }
 
 /// The product that a Conv node becomes.

@@ -6,25 +6,6 @@
 //
 // A line with $i is repeated for each row of the tile, one with $j for each four columns.
 
-const ACROSS = (OW + PHASES_X - 1u) / PHASES_X;
-const DOWN = (OH + PHASES_Y - 1u) / PHASES_Y;
-const TAPS_X = (KW + PHASES_X - 1u) / PHASES_X;
-const TAPS_Y = (KH + PHASES_Y - 1u) / PHASES_Y;
-
-fn row_of(n: vec4u, phase: u32) -> vec4u {
-    return n / ACROSS % DOWN * PHASES_Y + phase / PHASES_X;
-}
-
-fn column_of(n: vec4u, phase: u32) -> vec4u {
-    return n % ACROSS * PHASES_X + phase % PHASES_X;
-}
-
-// The first tap that a phase meets.
-fn first_tap(phase: u32, phases: u32, pad: i32) -> u32 {
-    let p = i32(phases);
-    return u32(((pad - i32(phase)) % p + p) % p);
-}
-
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local: u32) {
     let group = id.y * GRID_X + id.x;
@@ -74,13 +55,4 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local
         t$i_$j,
     );
     finish(local, phase, first_row, first_col, tile);
-}
-
-fn put(phase: u32, m: u32, n: u32, v: f32) {
-    let y = n / ACROSS % DOWN * PHASES_Y + phase / PHASES_X;
-    let x = n % ACROSS * PHASES_X + phase % PHASES_X;
-    // Sizes that are no multiple of the phases leave positions past the end.
-    if m < ROWS && n < COLS && y < OH && x < OW {
-        store(n / (ACROSS * DOWN), m, y, x, v);
-    }
 }

@@ -30,9 +30,3 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local
     );
     finish(local, b, first_row, first_col, tile);
 }
-
-fn put(b: u32, m: u32, n: u32, v: f32) {
-    if m < ROWS && n < COLS {
-        store(b, m, n, v);
-    }
-}
