@@ -8,7 +8,7 @@ use engine::Engine;
 use graph::Run;
 use models::registry::{Card, DataCard, FileCard};
 use models::{Spec, Weights, vae};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Images in each set of reference scores, and importance samples of each score: the page's own budget.
 const REFERENCE_IMAGES: usize = 1000;
@@ -36,8 +36,48 @@ pub(crate) fn write_card(card: &Card) -> Result<()> {
     write(&model::folder(&card.id).join("card.json"), (serde_json::to_string(card)? + "\n").as_bytes())
 }
 
+/// Writes `<model>-<network>.onnx` of each network of the model, and beside it the golden vector's values of its inputs
+/// (`in.<name>`) and outputs (`out.<name>`), for whoever wants to check another runtime.
+pub(crate) fn onnx(model: &Model, folder: &Path) -> Result<Vec<PathBuf>> {
+    std::fs::create_dir_all(folder).with_context(|| format!("{} can't be made", folder.display()))?;
+    let c = &model.recipe.network;
+    let golden = match &model.card {
+        Some(card) => shipped_golden(card)?,
+        None => golden(model)?,
+    };
+    let networks = [
+        ("sampler", vae::sampler(c, GOLDEN_SAMPLES)),
+        ("encoder", vae::encoder(c, 1)),
+        ("weigher", vae::weigher(c, REFERENCE_K, false)),
+    ];
+    let mut written = Vec::new();
+    for (network, program) in networks {
+        let name = format!("{}-{network}", model.recipe.id);
+        let path = folder.join(format!("{name}.onnx"));
+        write(&path, &onnx::export(&program, &name, |name| model.weights.get(name))?)?;
+        let mut values = Weights::default();
+        let inputs = program.inputs.iter().map(|(name, id)| ("in", name, id));
+        for (side, name, id) in inputs.chain(program.outputs.iter().map(|(name, id)| ("out", name, id))) {
+            if let Some(known) = golden.get(name) {
+                values.insert(&format!("{side}.{name}"), &program.node(*id).shape, known.to_vec());
+            }
+        }
+        write(&path.with_extension("safetensors"), &values.to_bytes(false)?)?;
+        written.push(path);
+    }
+    Ok(written)
+}
+
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     std::fs::write(path, bytes).with_context(|| format!("{} can't be written", path.display()))
+}
+
+/// The golden vector as it is shipped.
+fn shipped_golden(card: &Card) -> Result<Weights> {
+    let path = model::folder(&card.id).join(&card.golden.file);
+    let bytes = std::fs::read(&path).with_context(|| format!("{} can't be read", path.display()))?;
+    card.golden.verify(&bytes)?;
+    Ok(Weights::parse_any(&bytes)?)
 }
 
 /// Inputs `z`, `x`, `eps`, and what the CPU engine makes of them: `mean`, `mu`, `logvar`, `log_w`.

@@ -110,13 +110,16 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
-    /// Write a checkpoint into the page's folder: weights, golden vector, card
+    /// Write a checkpoint into the page's folder: weights, golden vector, card; or a model as ONNX files
     Export {
         /// Name of the model
         model: String,
         /// The checkpoint
-        #[arg(long)]
-        checkpoint: PathBuf,
+        #[arg(long, required_unless_present = "onnx")]
+        checkpoint: Option<PathBuf>,
+        /// Write the model's networks into this folder as ONNX, with the golden vector's part of each, and nothing else
+        #[arg(long, conflicts_with_all = ["f32", "images", "k"])]
+        onnx: Option<PathBuf>,
         /// Keep f32 instead of f16
         #[arg(long)]
         f32: bool,
@@ -175,10 +178,13 @@ fn run(args: Args) -> Result<()> {
             print_report(&report, json)?;
         }
         Verb::Bench { model, json } => print_report(&bench::bench(&open(&model, None)?)?, json)?,
-        Verb::Export { model, checkpoint, f32, images, k } => {
+        Verb::Export { model, checkpoint, onnx: Some(folder), .. } => {
+            export::onnx(&open(&model, checkpoint.as_deref())?, &folder)?.iter().for_each(|path| say(path.display()));
+        }
+        Verb::Export { model, checkpoint, f32, images, k, .. } => {
             only_on_the_cpu(args.engine)?;
             one_thread_a_product()?;
-            export::export(open(&model, Some(&checkpoint))?, !f32, images as usize, k as usize)?;
+            export::export(open(&model, checkpoint.as_deref())?, !f32, images as usize, k as usize)?;
             say(model::folder(&model).display());
         }
         Verb::Data { set, sheet } => {
