@@ -17,7 +17,7 @@ pub(crate) fn write(dir: &Path) -> Result<()> {
     for (name, program, inputs) in cases() {
         write_case(dir, &name, &program, &inputs, |_| false)?;
     }
-    for workload in bench::all() {
+    for workload in bench::ids().filter_map(bench::open) {
         let inputs: Vec<(String, Vec<f32>)> =
             workload.program.inputs.iter().map(|(name, _)| (name.clone(), workload.values(name))).collect();
         write_case(dir, &workload.id(), &workload.program, &inputs, |name| workload.weights().any(|w| w == name))?;

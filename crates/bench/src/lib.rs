@@ -7,4 +7,4 @@
 pub mod web;
 pub mod workload;
 
-pub use workload::{Workload, all};
+pub use workload::{Workload, ids, open};

@@ -69,11 +69,10 @@ fn files(workload: &bench::Workload, dir: &Path) -> Result<()> {
 
 /// The workloads of these names, or all of them.
 fn chosen(names: &[String]) -> Result<Vec<bench::Workload>> {
-    let all = bench::all();
-    let known: Vec<String> = all.iter().map(bench::Workload::id).collect();
-    let matches = |w: &bench::Workload, name: &String| w.name == *name || w.id() == *name;
-    if let Some(unknown) = names.iter().find(|name| !all.iter().any(|w| matches(w, name))) {
-        anyhow::bail!("there is no workload {unknown}; there are {}", known.join(", "));
+    let matches = |id: &str, name: &String| id == name || id.starts_with(&format!("{name}_"));
+    if let Some(unknown) = names.iter().find(|name| !bench::ids().any(|id| matches(id, name))) {
+        anyhow::bail!("there is no workload {unknown}; there are {}", bench::ids().collect::<Vec<_>>().join(", "));
     }
-    Ok(all.into_iter().filter(|w| names.is_empty() || names.iter().any(|name| matches(w, name))).collect())
+    let wanted = bench::ids().filter(|id| names.is_empty() || names.iter().any(|name| matches(id, name)));
+    Ok(wanted.filter_map(bench::open).collect())
 }

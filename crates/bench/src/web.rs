@@ -22,7 +22,7 @@ fn thrown(error: impl Display) -> JsError {
 /// Ids of all workloads.
 #[wasm_bindgen]
 pub fn workloads() -> Vec<String> {
-    workload::all().iter().map(Workload::id).collect()
+    workload::ids().map(String::from).collect()
 }
 
 /// Multiply-adds on vectors in registers: `rounds` times 12 of 4 lanes, so 96 floating point operations a round.
@@ -35,7 +35,7 @@ pub fn multiply_adds(rounds: u32) -> f32 {
     for _ in 0..rounds {
         sums.iter_mut().for_each(|sum| *sum = f32x4_add(f32x4_mul(*sum, factor), term));
     }
-    let all = sums.into_iter().reduce(f32x4_add).unwrap_or(term);
+    let all = sums.into_iter().reduce(|a, b| f32x4_add(a, b)).unwrap_or(term);
     f32x4_extract_lane::<0>(all) + f32x4_extract_lane::<3>(all)
 }
 
@@ -50,8 +50,7 @@ impl Case {
     /// The workload of that id.
     #[wasm_bindgen(constructor)]
     pub fn new(id: &str) -> Result<Case, JsError> {
-        let found = workload::all().into_iter().find(|w| w.id() == id);
-        found.map(|workload| Case { workload }).ok_or_else(|| thrown(format!("there is no workload {id}")))
+        workload::open(id).map(|workload| Case { workload }).ok_or_else(|| thrown(format!("there is no workload {id}")))
     }
 
     /// Its name without the size.

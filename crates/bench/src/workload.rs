@@ -115,10 +115,28 @@ fn flops(program: &Program, node: &Node) -> u64 {
     2 * terms * node.len() as u64
 }
 
-/// All workloads, small to large.
-pub fn all() -> Vec<Workload> {
-    let sizes = [256, 512, 1024].map(matmul);
-    sizes.into_iter().chain([conv(), dcgan(), vae(), lm_decode(), lm_prefill(), unet(), train_unet()]).collect()
+/// How each workload is made, by id, small to large.
+const ALL: [(&str, fn() -> Workload); 10] = [
+    ("matmul_256", || matmul(256)),
+    ("matmul_512", || matmul(512)),
+    ("matmul_1024", || matmul(1024)),
+    ("conv", conv),
+    ("dcgan", dcgan),
+    ("vae", vae),
+    ("lm_decode", lm_decode),
+    ("lm_prefill", lm_prefill),
+    ("unet", unet),
+    ("train_unet", train_unet),
+];
+
+/// Ids of all workloads.
+pub fn ids() -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|(id, _)| *id)
+}
+
+/// The workload of that id.
+pub fn open(id: &str) -> Option<Workload> {
+    ALL.iter().find(|(known, _)| *known == id).map(|(_, make)| make())
 }
 
 /// x (n, n) times a weight (n, n).

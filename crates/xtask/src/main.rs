@@ -22,7 +22,9 @@ cargo xtask <verb>
         [--dev]                ... with a quick, slow-running build of the engine
   build [--dev]                build the page into dist/ and stop
   test  [--native] [--browser] fmt, clippy, native tests, page build, type check, browser tests
-  bench                        measure speed and size; prints JSON
+  bench [--only unet,vae]      speed and size beside onnxruntime-web, TensorFlow.js and candle: a table,
+        [--engines cpu,webgpu] and target/bench.json
+        [--peers ort,tfjs,candle] [--rounds N]
   help                         this table
 ";
 
@@ -48,7 +50,7 @@ fn dispatch(args: &[&str]) -> Result {
         Some((&"serve", rest)) => serve::serve(rest),
         Some((&"build", rest)) => page::build(page::Profile::from_args(rest)?),
         Some((&"test", rest)) => test::test(rest),
-        Some((&"bench", rest)) => flags(rest, &[]).and_then(|_| bench::bench()),
+        Some((&"bench", rest)) => bench::bench(rest),
         Some((verb, _)) => {
             Err(Failure::usage(format!("there is no verb `{verb}`; `cargo xtask help` lists the verbs")))
         }
@@ -71,7 +73,7 @@ mod tests {
 
     #[test]
     fn unknown_verbs_and_flags_are_usage_errors() {
-        for args in [&["dance"][..], &["setup", "--fast"], &["serve", "--prot", "1"]] {
+        for args in [&["dance"][..], &["setup", "--fast"], &["serve", "--prot", "1"], &["bench", "--onyl", "vae"]] {
             assert_eq!(dispatch(args).unwrap_err().exit_code(), 2, "{args:?}");
         }
     }

@@ -63,3 +63,9 @@ pub(crate) fn for_browser_tests() -> Result<PathBuf> {
     npm::install("tests/browser", "the library that drives the browser")?;
     system::chromium()
 }
+
+/// What the benchmark needs beyond the page: the browser, and the libraries it is compared with. Returns the browser.
+pub(crate) fn for_benchmark() -> Result<PathBuf> {
+    npm::install("tests/browser/bench", "the libraries to be compared with, 250 MB")?;
+    for_browser_tests()
+}

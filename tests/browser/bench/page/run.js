@@ -58,7 +58,7 @@ async function timed({ loaded, repeats }, clock) {
 }
 
 /** Largest difference in units of the largest expected value. */
-function difference(got, expected) {
+export function difference(got, expected) {
   if (got.length !== expected.length || !got.every(Number.isFinite)) return Infinity;
   const largest = expected.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
   return got.reduce((m, v, i) => Math.max(m, Math.abs(v - expected[i])), 0) / largest;
