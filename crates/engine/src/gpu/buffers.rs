@@ -31,9 +31,9 @@ struct Lifetime {
 }
 
 impl Buffers {
-    /// `written` has what each group in `order` stores; `replaced` the next values that are written over their state.
+    /// `half` has the nodes that are f16, `written` what each group in `order` stores; `replaced` the next values that are written over their state.
     pub(super) fn assign(
-        nodes: &[Node],
+        (nodes, half): (&[Node], &[bool]),
         groups: &Groups<'_>,
         order: &[usize],
         written: &[Vec<NodeId>],
@@ -42,10 +42,11 @@ impl Buffers {
         state: &[(NodeId, NodeId)],
     ) -> Buffers {
         let mut buffers = Buffers::default();
+        let bytes = |id: NodeId| bytes(&nodes[id.index()], half[id.index()]);
         let inputs = (0..nodes.len()).filter(|&i| matches!(nodes[i].op, Op::Input(_)));
         for id in inputs.map(|i| NodeId(i as u32)).chain(outputs.iter().map(|o| o.1)) {
             if !buffers.of.contains_key(&id) {
-                buffers.add(id, bytes(nodes, id), false);
+                buffers.add(id, bytes(id), false);
             }
         }
         for (next, state) in replaced {
@@ -61,7 +62,7 @@ impl Buffers {
         for (from, &node) in written.iter().enumerate().flat_map(|(at, nodes)| nodes.iter().map(move |id| (at, id))) {
             if !buffers.of.contains_key(&node) {
                 let to = if kept.contains(&node) { order.len() } else { last.get(&node).copied().unwrap_or(from) };
-                lives.push(Lifetime { node, bytes: bytes(nodes, node), from, to });
+                lives.push(Lifetime { node, bytes: bytes(node), from, to });
             }
         }
         buffers.live = most_at_once(&lives, order.len());
@@ -111,6 +112,7 @@ fn most_at_once(lives: &[Lifetime], kernels: usize) -> u64 {
     running.max().unwrap_or(0) as u64
 }
 
-fn bytes(nodes: &[Node], id: NodeId) -> u64 {
-    4 * nodes[id.index()].len() as u64
+/// Buffers are copied in units of 4 bytes.
+fn bytes(node: &Node, half: bool) -> u64 {
+    if half { (2 * node.len() as u64).next_multiple_of(4) } else { 4 * node.len() as u64 }
 }

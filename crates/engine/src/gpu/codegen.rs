@@ -50,9 +50,13 @@ impl Shader<'_> {
     }
 
     fn prelude(&mut self) {
+        if self.kernel.bindings.iter().any(|b| b.half) {
+            self.line("enable f16;");
+        }
         for (i, binding) in self.kernel.bindings.iter().enumerate() {
+            let ty = if binding.half { "f16" } else { "f32" };
             let access = if binding.writable { "read_write" } else { "read" };
-            self.line(&format!("@group(0) @binding({i}) var<storage, {access}> t{i}: array<f32, {}>;", binding.len));
+            self.line(&format!("@group(0) @binding({i}) var<storage, {access}> t{i}: array<{ty}, {}>;", binding.len));
         }
         self.line(&format!("const GRID_X = {}u;", self.kernel.grid[0]));
         self.text += &self.kernel.algorithm.constants(self.nodes);
@@ -109,7 +113,13 @@ impl Shader<'_> {
         self.line(&format!("\nfn {}({}{value}) {{", outlet.name, params(outlet.params)));
         self.steps(&items);
         for (flat, binding, value) in stores {
-            self.line(&format!("    t{binding}[{flat}] = {};", self.name(&items, value)));
+            let value = self.name(&items, value);
+            // Beyond the range of f16 lies infinity, and infinity minus itself is no number.
+            let value = match kernel.bindings[binding].half {
+                true => format!("f16(clamp({value}, -65504.0, 65504.0))"),
+                false => value,
+            };
+            self.line(&format!("    t{binding}[{flat}] = {value};"));
         }
         self.line("}");
     }
@@ -120,7 +130,10 @@ impl Shader<'_> {
             let arg = |at: &usize| self.name(items, *at);
             let value = match item {
                 Item::Const(_) | Item::Own(_) => continue,
-                Item::Load(id, ix) => format!("t{}[{ix}]", self.bindings[id]),
+                Item::Load(id, ix) => match self.bindings[id] {
+                    at if self.kernel.bindings[at].half => format!("f32(t{at}[{ix}])"),
+                    at => format!("t{at}[{ix}]"),
+                },
                 Item::Number(ix) => format!("f32({ix})"),
                 Item::Pick(value, n) => {
                     let v = arg(value);

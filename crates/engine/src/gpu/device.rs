@@ -14,6 +14,9 @@ const BATCH: usize = 8;
 pub struct Options {
     /// Take a software adapter (lavapipe, SwiftShader) even where there is a real GPU.
     pub software: bool,
+    /// Keep large weights and intermediate values as f16 where the GPU can: half the memory, three digits. Not for
+    /// likelihoods.
+    pub half: bool,
 }
 
 /// What computes.
@@ -62,7 +65,10 @@ impl Gpu {
             max_buffer_size: most.max_buffer_size,
             ..wgpu::Limits::default()
         };
-        let descriptor = wgpu::DeviceDescriptor { label: Some("p-of-x"), required_limits, ..Default::default() };
+        let half = options.half && adapter.features().contains(wgpu::Features::SHADER_F16);
+        let required_features = if half { wgpu::Features::SHADER_F16 } else { wgpu::Features::empty() };
+        let descriptor =
+            wgpu::DeviceDescriptor { label: Some("p-of-x"), required_features, required_limits, ..Default::default() };
         let (device, queue) = adapter.request_device(&descriptor).await.map_err(|e| Error::NoGpu(e.to_string()))?;
         let limits = device.limits();
         Ok(Gpu {
@@ -77,6 +83,7 @@ impl Gpu {
                 storage_buffers: limits.max_storage_buffers_per_shader_stage.min(16) as usize,
                 buffer_bytes: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
                 groups: limits.max_compute_workgroups_per_dimension,
+                half,
                 // A CPU is busy at once, and SwiftShader takes 0.6 s to compile a product with a barrier, against 0.05.
                 busy_threads: if info.device_type == wgpu::DeviceType::Cpu { 0 } else { 4096 },
             },

@@ -19,6 +19,8 @@ pub struct Limits {
     pub buffer_bytes: u64,
     /// Workgroups along one axis of a dispatch.
     pub groups: u32,
+    /// Whether large weights and intermediate values are kept as f16; all arithmetic stays f32.
+    pub half: bool,
     /// Threads below which the device stands partly idle, so that it is worth while to split sums between threads;
     /// 0 to split only the longest.
     pub busy_threads: usize,
@@ -26,7 +28,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { storage_buffers: 8, buffer_bytes: 128 << 20, groups: 65_535, busy_threads: 4096 }
+        Limits { storage_buffers: 8, buffer_bytes: 128 << 20, groups: 65_535, half: false, busy_threads: 4096 }
     }
 }
 
@@ -42,6 +44,8 @@ pub struct Plan {
     /// Names that can be read, and names that can be written, with their buffers.
     pub(super) outputs: Vec<(String, usize)>,
     pub(super) inputs: Vec<(String, usize)>,
+    /// Buffers of inputs that are kept as f16.
+    pub(super) half: HashSet<usize>,
 }
 
 /// Bytes of a plan.
@@ -86,6 +90,8 @@ pub(super) struct Binding {
     /// Elements.
     pub(super) len: usize,
     pub(super) writable: bool,
+    /// Whether they are f16.
+    pub(super) half: bool,
 }
 
 /// Moves the next value of a state into place.
@@ -101,12 +107,14 @@ struct Draft {
     outputs: Vec<(String, NodeId)>,
     state: Vec<(NodeId, NodeId)>,
     must: Vec<bool>,
+    /// Whether a node is stored as f16.
+    half: Vec<bool>,
 }
 
 impl Plan {
     /// Plans a Program, or says which node is beyond the limits.
     pub fn new(program: &Program, limits: &Limits) -> Result<Plan, Error> {
-        let draft = Draft::new(program);
+        let draft = Draft::new(program, limits.half);
         check(&draft.nodes)?;
         // Writing a state in place asks that all its readers come first. Where that makes a circle, give it up.
         let mut forbidden = HashSet::new();
@@ -144,14 +152,22 @@ impl Plan {
         limits: &Limits,
     ) -> Result<Plan, Error> {
         let written = written(groups, order, &draft.must);
-        let buffers = Buffers::assign(&draft.nodes, groups, order, &written, replaced, &draft.outputs, &draft.state);
+        let buffers = Buffers::assign(
+            (&draft.nodes, &draft.half),
+            groups,
+            order,
+            &written,
+            replaced,
+            &draft.outputs,
+            &draft.state,
+        );
         if let Some(buffer) = buffers.list.iter().find(|b| b.bytes > limits.buffer_bytes) {
             let what = format!("{} bytes, and a buffer may have {}", buffer.bytes, limits.buffer_bytes);
             return Err(Error::Limit { node: describe(&draft.nodes, buffer.largest), what });
         }
         let mut kernels = Vec::new();
         for (&g, written) in order.iter().zip(&written) {
-            kernels.push(Kernel::new(&draft.nodes, &groups.list[g], written, &buffers.of, limits)?);
+            kernels.push(Kernel::new(draft, &groups.list[g], written, &buffers.of, limits)?);
         }
         let at = |id: NodeId| buffers.of[&id];
         let copies = draft.state.iter().filter(|(state, next)| at(*state) != at(*next)).map(|&(state, next)| Copy {
@@ -163,6 +179,7 @@ impl Plan {
             copies: copies.collect(),
             outputs: draft.outputs.iter().map(|(name, id)| (name.clone(), at(*id))).collect(),
             inputs: program.inputs.iter().map(|(name, id)| (name.clone(), at(*id))).collect(),
+            half: program.inputs.iter().filter(|(_, id)| draft.half[id.index()]).map(|(_, id)| at(*id)).collect(),
             kernels,
             live: buffers.live,
             buffers: buffers.list,
@@ -207,7 +224,7 @@ impl Plan {
 
 impl Draft {
     /// An input that is an output, or the next value of another state, is copied: it may change before it is read.
-    fn new(program: &Program) -> Draft {
+    fn new(program: &Program, half: bool) -> Draft {
         let mut nodes = program.nodes.clone();
         let mut copies: HashMap<NodeId, NodeId> = HashMap::new();
         let mut own = |id: NodeId| {
@@ -225,7 +242,8 @@ impl Draft {
         let state: Vec<_> = moving.map(|&(state, next)| (state, own(next))).collect();
         let mut must = vec![false; nodes.len()];
         outputs.iter().map(|o| o.1).chain(state.iter().map(|s| s.1)).for_each(|id| must[id.index()] = true);
-        Draft { nodes, outputs, state, must }
+        let half = if half { halves(&nodes, &must, &program.state) } else { vec![false; nodes.len()] };
+        Draft { nodes, outputs, state, must, half }
     }
 
     /// Next values that may take the place of their state. An output must keep its value until the next step, also if
@@ -240,6 +258,20 @@ impl Draft {
         }
         map
     }
+}
+
+/// Fewest elements that are worth to be kept as f16.
+const HALF: usize = 4096;
+
+/// The nodes that are kept as f16 if they are stored: weights and intermediate values that are large. Outputs and states
+/// keep all digits, and sums their range; small inputs may be counts or positions.
+fn halves(nodes: &[Node], must: &[bool], state: &[(NodeId, NodeId)]) -> Vec<bool> {
+    let mut half: Vec<bool> = nodes.iter().zip(must).map(|(node, must)| !must && node.len() >= HALF).collect();
+    state.iter().for_each(|(input, _)| half[input.index()] = false);
+    for (half, node) in half.iter_mut().zip(nodes) {
+        *half &= !matches!(node.op, Op::Reduce(..) | Op::ScatterAdd(_));
+    }
+    half
 }
 
 /// Refuses what no shader can express.
@@ -320,21 +352,22 @@ fn written(groups: &Groups<'_>, order: &[usize], must: &[bool]) -> Vec<Vec<NodeI
 impl Kernel {
     /// Bytes of the tensors that it loads or stores.
     pub(super) fn bytes(&self) -> u64 {
-        self.bindings.iter().map(|b| 4 * b.len as u64).sum()
+        self.bindings.iter().map(|b| if b.half { 2 } else { 4 } * b.len as u64).sum()
     }
 
     fn new(
-        nodes: &[Node],
+        draft: &Draft,
         group: &super::group::Group,
         written: &[NodeId],
         buffer: &HashMap<NodeId, usize>,
         limits: &Limits,
     ) -> Result<Kernel, Error> {
+        let nodes = &draft.nodes;
         let mut bindings: Vec<Binding> = Vec::new();
         let mut bind = |id: NodeId, writable: bool| {
             let (of, len) = (buffer[&id], nodes[id.index()].len());
             let at = bindings.iter().position(|b| b.buffer == of).unwrap_or_else(|| {
-                bindings.push(Binding { buffer: of, len, writable });
+                bindings.push(Binding { buffer: of, len, writable, half: draft.half[id.index()] });
                 bindings.len() - 1
             });
             bindings[at].writable |= writable;

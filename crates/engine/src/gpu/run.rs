@@ -5,6 +5,7 @@ use super::plan::{Kernel, Plan};
 use super::wait::{Flight, Signal};
 use crate::Error;
 use graph::{Program, Run};
+use half::f16;
 use std::collections::HashSet;
 
 /// A Program on a GPU.
@@ -126,6 +127,11 @@ impl Loaded {
         Ok((buffer, shape.iter().product()))
     }
 
+    /// Bytes of a named value of `len` elements.
+    fn bytes(&self, buffer: usize, len: usize) -> u64 {
+        if self.plan.half.contains(&buffer) { (2 * len as u64).next_multiple_of(4) } else { 4 * len as u64 }
+    }
+
     /// Waits until the buffer can be read.
     async fn mapped(&self, buffer: &wgpu::Buffer) -> Result<(), Error> {
         let mapped = Signal::new();
@@ -154,7 +160,13 @@ impl Run for Loaded {
         }
         let buffer = self.plan.inputs.iter().find(|(n, _)| n == name).map(|f| f.1);
         let buffer = buffer.ok_or_else(|| Error::NoSuch(name.into()))?;
-        self.gpu.queue.write_buffer(&self.buffers[buffer], 0, bytemuck::cast_slice(values));
+        if self.plan.half.contains(&buffer) {
+            let mut bits: Vec<u16> = values.iter().map(|&v| f16::from_f32(v).to_bits()).collect();
+            bits.resize(bits.len().next_multiple_of(2), 0);
+            self.gpu.queue.write_buffer(&self.buffers[buffer], 0, bytemuck::cast_slice(&bits));
+        } else {
+            self.gpu.queue.write_buffer(&self.buffers[buffer], 0, bytemuck::cast_slice(values));
+        }
         self.written.insert(name.into());
         Ok(())
     }
@@ -193,27 +205,31 @@ impl Run for Loaded {
     async fn read_all(&self, names: &[&str]) -> Result<Vec<Vec<f32>>, Error> {
         let found: Vec<(usize, usize)> = names.iter().map(|name| self.find(name)).collect::<Result<_, _>>()?;
         self.gpu.health.check()?;
-        let bytes = found.iter().map(|f| 4 * f.1 as u64).sum();
+        let sizes: Vec<u64> = found.iter().map(|&(buffer, len)| self.bytes(buffer, len)).collect();
+        let bytes = sizes.iter().sum();
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
         let descriptor = wgpu::BufferDescriptor { label: None, size: bytes, usage, mapped_at_creation: false };
         let staging = self.gpu.device.create_buffer(&descriptor);
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
         let mut at = 0;
-        for &(buffer, len) in &found {
-            encoder.copy_buffer_to_buffer(&self.buffers[buffer], 0, &staging, at, Some(4 * len as u64));
-            at += 4 * len as u64;
+        for (&(buffer, _), &size) in found.iter().zip(&sizes) {
+            encoder.copy_buffer_to_buffer(&self.buffers[buffer], 0, &staging, at, Some(size));
+            at += size;
         }
         self.gpu.queue.submit([encoder.finish()]);
         self.mapped(&staging).await?;
         let lost = |e: &dyn std::fmt::Display| Error::DeviceLost(format!("reading back failed: {e}"));
         let view = staging.get_mapped_range(..).map_err(|e| lost(&e))?;
-        let values: Vec<f32> = bytemuck::pod_collect_to_vec(&view);
-        let mut rest = values.as_slice();
-        let mut take = |&(_, len): &(usize, usize)| {
-            let (head, tail) = rest.split_at(len);
+        let mut rest: &[u8] = &view;
+        let mut take = |(&(buffer, len), &size): (&(usize, usize), &u64)| -> Vec<f32> {
+            let (head, tail) = rest.split_at(size as usize);
             rest = tail;
-            head.to_vec()
+            if self.plan.half.contains(&buffer) {
+                let bits: Vec<u16> = bytemuck::pod_collect_to_vec(head);
+                return bits[..len].iter().map(|&b| f16::from_bits(b).to_f32()).collect();
+            }
+            bytemuck::pod_collect_to_vec(head)
         };
-        Ok(found.iter().map(&mut take).collect())
+        Ok(found.iter().zip(&sizes).map(&mut take).collect())
     }
 }
