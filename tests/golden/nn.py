@@ -66,7 +66,10 @@ def cases():
     yield "conv_transpose_3_1_0", {"x": image, **layer((4, 3, 3, 3), True)}, up()
     yield "conv_transpose_pixel", {"x": pixel, **layer((3, 4, 4, 4), True)}, up()
     yield "pixel_shuffle", {"x": normal(2, 8, 3, 2)}, lambda q: F.pixel_shuffle(q["x"], 2)
-    yield "upsample_nearest", {"x": image}, lambda q: F.interpolate(q["x"], scale_factor=2, mode="nearest")
+    upsampled = lambda q: F.interpolate(q["x"], scale_factor=2, mode="nearest")
+    upsample_conv = lambda q: F.conv2d(upsampled(q), q["l.weight"], q["l.bias"], padding=1)
+    yield "upsample_nearest", {"x": image}, upsampled
+    yield "upsample_conv", {"x": image, **layer((3, 4, 3, 3))}, upsample_conv
     yield "average_pool", {"x": normal(2, 3, 4, 6)}, lambda q: F.avg_pool2d(q["x"], 2)
     yield "concat", {"x": image, "y": normal(2, 2, 5, 3)}, lambda q: torch.cat([q["x"], q["y"], q["x"]], 1)
     group = lambda q: F.group_norm(q["x"], 2, q["l.weight"], q["l.bias"])

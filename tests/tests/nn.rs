@@ -116,6 +116,7 @@ fn convolutions() {
 fn changes_of_resolution() {
     check("pixel_shuffle", 1.0, |c| nn::pixel_shuffle(c.x(), 2));
     check("upsample_nearest", 1.0, |c| nn::upsample_nearest(c.x(), 2));
+    check("upsample_conv", 1.0, |c| nn::upsample_conv(&c.p, "l", c.x(), 3));
     check("average_pool", 1.0, |c| nn::average_pool(c.x(), 2));
     check("concat", 1.0, |c| nn::concat(&[c.x(), c.input("y"), c.x()], 1));
 }

@@ -89,8 +89,7 @@ impl Network for Config {
                 h = block(p, self, &name, [level, i], nn::concat(&[h, skip], 1), shift());
             }
             if level > 0 {
-                h = nn::upsample_nearest(h, 2);
-                h = nn::conv(p, &format!("{name}.upsamplers.0.conv"), h, channels, 3, Window::new(1, 1));
+                h = nn::upsample_conv(p, &format!("{name}.upsamplers.0.conv"), h, channels);
             }
         }
         let h = nn::group_norm(p, "conv_norm_out", h, self.groups).silu();

@@ -5,6 +5,13 @@ use crate::proto::INT64;
 use crate::writer::{Attr, Writer};
 use graph::{Binary, Compare, Node, NodeId, Op, Reduce, Unary};
 
+/// A `Resize` that repeats pixels.
+const NEAREST: [(&str, Attr<'static>); 3] = [
+    ("coordinate_transformation_mode", Attr::Text("asymmetric")),
+    ("mode", Attr::Text("nearest")),
+    ("nearest_mode", Attr::Text("floor")),
+];
+
 impl Writer<'_> {
     /// Writes a node; those it reads are there.
     pub(crate) fn node(&mut self, id: NodeId, form: &Form) {
@@ -42,12 +49,15 @@ impl Writer<'_> {
                 self.define(id, "Concat", &parts, &[("axis", Attr::Int(*axis as i64))]);
             }
             Form::Upsample { x, factors } => {
-                let x = self.value(*x);
-                let scales = self.floats(&[1.0, 1.0, factors[0] as f32, factors[1] as f32]);
-                let attributes =
-                    [("coordinate_transformation_mode", "asymmetric"), ("mode", "nearest"), ("nearest_mode", "floor")];
-                let attributes = attributes.map(|(name, value)| (name, Attr::Text(value)));
-                self.define(id, "Resize", &[x, String::new(), scales], &attributes);
+                let inputs = self.enlarged(*x, *factors);
+                self.define(id, "Resize", &inputs, &NEAREST);
+            }
+            Form::UpsampledConv { x, kernel, bias } => {
+                let inputs = self.enlarged(*x, [2, 2]);
+                let x = self.op("Resize", &inputs, &NEAREST);
+                let rest = [*kernel].into_iter().chain(*bias).map(|id| self.value(id));
+                let operands: Vec<String> = [x].into_iter().chain(rest).collect();
+                self.define(id, "Conv", &operands, &[("pads", Attr::Ints(&[1, 1, 1, 1]))]);
             }
             Form::DepthToSpace { x, block } => {
                 let x = self.value(*x);
@@ -59,6 +69,12 @@ impl Writer<'_> {
                 self.define(id, "Transpose", &[x], &[("perm", Attr::Ints(&signed(perm)))]);
             }
         }
+    }
+
+    /// Inputs of a `Resize` of images.
+    fn enlarged(&mut self, x: NodeId, factors: [usize; 2]) -> [String; 3] {
+        let scales = self.floats(&[1.0, 1.0, factors[0] as f32, factors[1] as f32]);
+        [self.value(x), String::new(), scales]
     }
 
     fn plain(&mut self, id: NodeId) {

@@ -2,7 +2,7 @@
 //! that other runtimes find their fast paths and people find the network they know.
 
 use crate::conv::Transposed;
-use graph::{Binary, NodeId, Op, Program, Reduce, Unary};
+use graph::{Binary, NodeId, Op, Program, Reduce, Unary, Window};
 use std::collections::HashSet;
 
 /// How a node is written.
@@ -13,6 +13,8 @@ pub(crate) enum Form {
     /// `Conv` or `ConvTranspose` of node `conv`, with its bias (O); `kernel` is what it reads, or for `ConvTranspose` what
     /// that was turned from.
     Conv { conv: NodeId, kernel: NodeId, bias: Option<NodeId> },
+    /// `Resize` of images by 2, each pixel repeated, then `Conv` of padding 1 with a kernel (O, C, 3, 3) and its bias (O).
+    UpsampledConv { x: NodeId, kernel: NodeId, bias: Option<NodeId> },
     /// `Gemm`: x (M, K), w (K, N) or, if `turned`, (N, K), and a bias (N).
     Gemm { x: NodeId, w: NodeId, turned: bool, bias: Option<NodeId> },
     /// `LayerNormalization` over the last axis.
@@ -45,6 +47,7 @@ impl Form {
             Form::Conv { conv, kernel, bias } => {
                 [program.node(*conv).inputs[0], *kernel].into_iter().chain(*bias).collect()
             }
+            Form::UpsampledConv { x, kernel, bias } => [*x, *kernel].into_iter().chain(*bias).collect(),
             Form::Gemm { x, w, bias, .. } => [*x, *w].into_iter().chain(*bias).collect(),
             Form::LayerNorm { x, weight, bias, .. } | Form::GroupNorm { x, weight, bias, .. } => {
                 vec![*x, *weight, *bias]
@@ -102,6 +105,7 @@ impl<'p> Patterns<'p> {
     /// The form of a node: the first pattern that fits and whose inner nodes nobody else reads.
     pub(crate) fn form(&self, id: NodeId) -> Form {
         let all = [
+            Self::upsampled_conv,
             Self::conv,
             Self::layer_norm,
             Self::group_norm,
@@ -260,11 +264,33 @@ impl<'p> Patterns<'p> {
         (fits && self.shape(x) == shape).then_some(Form::GroupNorm { x, weight, bias, groups, epsilon })
     }
 
-    fn conv(&self, id: NodeId) -> Option<Form> {
+    /// A convolution and its bias, if it has one.
+    fn conv_and_bias(&self, id: NodeId) -> Option<(NodeId, Option<NodeId>)> {
         let is_conv = |id: NodeId| matches!(self.op(id), Op::Conv(_)).then_some(id);
         let with_bias = self.either(id, Binary::Add, is_conv);
         let with_bias = with_bias.and_then(|(conv, bias)| Some((conv, Some(self.along(bias, 1)?))));
-        let (conv, bias) = with_bias.or_else(|| is_conv(id).map(|conv| (conv, None)))?;
+        with_bias.or_else(|| is_conv(id).map(|conv| (conv, None)))
+    }
+
+    /// A transposed convolution of stride 2 whose kernel is one of 3 x 3, added to itself at the four places that a pixel
+    /// is repeated to.
+    fn upsampled_conv(&self, id: NodeId) -> Option<Form> {
+        let (conv, bias) = self.conv_and_bias(id)?;
+        let window = Window { lhs_dilation: [2; 2], ..Window::new(1, 2) };
+        let places = self.pads(self.input(conv, 1))?;
+        let kernel = places[0].0;
+        let mut starts: Vec<&[usize]> = places.iter().filter(|p| p.0 == kernel).map(|p| p.1).collect();
+        starts.sort_unstable();
+        let fits = *self.op(conv) == Op::Conv(window)
+            && places.len() == 4
+            && starts == [[0, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0], [0, 0, 1, 1]]
+            && self.shape(kernel)[2..] == [3, 3]
+            && self.shape(self.input(conv, 1))[2..] == [4, 4];
+        fits.then(|| Form::UpsampledConv { x: self.input(conv, 0), kernel, bias })
+    }
+
+    fn conv(&self, id: NodeId) -> Option<Form> {
+        let (conv, bias) = self.conv_and_bias(id)?;
         let (Op::Conv(window), w) = (self.op(conv), self.input(conv, 1)) else { return None };
         let transposed = Transposed::of(window, &self.shape(w)[2..]).is_some();
         let kernel = if transposed { self.unturned(w).unwrap_or(w) } else { w };
@@ -323,18 +349,24 @@ impl<'p> Patterns<'p> {
         self.either(id, Binary::Max, |id| self.constant(id).filter(|&c| c == 0.0)).map(|(_, x)| Form::Relu { x })
     }
 
-    /// A sum of pads along one axis, each where the one before ends.
-    fn concat(&self, id: NodeId) -> Option<Form> {
+    /// What a sum of pads pads, and where it starts; in the order of the sum.
+    fn pads(&self, id: NodeId) -> Option<Vec<(NodeId, &[usize])>> {
         self.binary(id, Binary::Add)?;
         let mut pads = Vec::new();
         let mut left = vec![id];
         while let Some(id) = left.pop() {
             match self.op(id) {
                 Op::Binary(Binary::Add) => left.extend(self.program.node(id).inputs.iter().rev()),
-                Op::Pad(start) => pads.push((self.input(id, 0), start)),
+                Op::Pad(start) => pads.push((self.input(id, 0), start.as_slice())),
                 _ => return None,
             }
         }
+        Some(pads)
+    }
+
+    /// A sum of pads along one axis, each where the one before ends.
+    fn concat(&self, id: NodeId) -> Option<Form> {
+        let pads = self.pads(id)?;
         let shape = self.shape(id);
         let axis = (0..shape.len()).find(|&a| self.shape(pads[0].0)[a] != shape[a])?;
         let mut at = 0;

@@ -61,6 +61,20 @@ pub fn upsample_nearest(x: Tensor<'_>, r: usize) -> Tensor<'_> {
     x.reshape(&[b, c, h, 1, w, 1]).expand(&[b, c, h, r, w, r]).reshape(&[b, c, h * r, w * r])
 }
 
+/// [`upsample_nearest`] by 2, then a 3 x 3 convolution with padding 1: (B, C, H, W) to (B, `out`, 2 H, 2 W). Parameters
+/// `<name>.weight` (out, C, 3, 3) and `<name>.bias`.
+///
+/// It is computed as a transposed convolution of stride 2, whose kernel of 4 x 4 is the 3 x 3 one added to itself at the four
+/// places that a pixel is repeated to: four products an output instead of nine.
+pub fn upsample_conv<'g>(p: &Params<'g>, name: &str, x: Tensor<'g>, out: usize) -> Tensor<'g> {
+    let c = x.dim(1);
+    let weight = p.get(&format!("{name}.weight"), &[out, c, 3, 3], Init::Normal { fan_in: c * 9 });
+    let bias = p.get(&format!("{name}.bias"), &[out], Init::Zeros);
+    let [a, b, c, d] = [[0, 0], [0, 1], [1, 0], [1, 1]].map(|[i, j]| weight.pad(&[0, 0, i, j], &[out, c, 4, 4]));
+    let window = Window { stride: [1; 2], pad: [(2, 2); 2], dilation: [1; 2], lhs_dilation: [2; 2] };
+    x.conv(a + b + c + d, window) + bias.reshape(&[1, out, 1, 1])
+}
+
 /// Means of squares of r x r pixels: (B, C, H, W) to (B, C, H / r, W / r).
 pub fn average_pool(x: Tensor<'_>, r: usize) -> Tensor<'_> {
     let [b, c, h, w] = x.shape()[..] else { panic!("average_pool: (B, C, H, W) is wanted, not {:?}", x.shape()) };
