@@ -13,6 +13,7 @@ mod plan;
 mod pointwise;
 mod product;
 mod reduce;
+mod replace;
 
 use crate::Error;
 pub use gemm::Tile;
@@ -85,7 +86,11 @@ impl Run for Loaded {
                 continue;
             }
             let failed = |e| failed(&self.program, step.node, e);
-            let mut out = self.memory.take(step.len).map_err(failed)?;
+            let out = match step.work.claims() {
+                Some(state) => self.memory.claim(state),
+                None => self.memory.take(step.len),
+            };
+            let mut out = out.map_err(failed)?;
             let mut room = self.memory.take(step.work.room()).map_err(failed)?;
             step.work.run(self.tile, &self.memory, &mut room, &mut out);
             self.memory.give(room);

@@ -316,22 +316,17 @@ fn thin<const NR: usize, const FMA: bool>(row: Grid<'_>, panels: &[f32], mut tar
         let values: Vec<f32> = terms.iter().map(|&k| data[k as usize]).collect();
         let size = NR * terms.len();
         let (now, later) = rest.split_at(n.next_multiple_of(NR) * terms.len());
-        for (group, four) in now.chunks(4 * size).enumerate() {
-            let mut sums = [[0f32; NR]; 4];
-            if four.len() == 4 * size {
-                let [p, q, r, s] = [0, 1, 2, 3].map(|i| four[i * size..(i + 1) * size].as_chunks::<NR>().0);
-                for ((((v, p), q), r), s) in values.iter().zip(p).zip(q).zip(r).zip(s) {
-                    for (sums, weights) in sums.iter_mut().zip([p, q, r, s]) {
-                        add_scaled::<NR, FMA>(*v, weights, sums);
+        for (group, panels) in now.chunks(4 * size).enumerate() {
+            let sums = match panels.len() == 4 * size {
+                true => four_panels::<NR, FMA>(&values, panels),
+                false => {
+                    let mut sums = [[0f32; NR]; 4];
+                    for (sums, panel) in sums.iter_mut().zip(panels.chunks(size)) {
+                        *sums = panel_sums::<NR, FMA>(&values, panel);
                     }
+                    sums
                 }
-            } else {
-                for (sums, panel) in sums.iter_mut().zip(four.chunks(size)) {
-                    for (v, weights) in values.iter().zip(panel.as_chunks::<NR>().0) {
-                        add_scaled::<NR, FMA>(*v, weights, sums);
-                    }
-                }
-            }
+            };
             let j = group * 4 * NR;
             target.put(0, j, &sums.as_flattened()[..(n - j).min(4 * NR)], block == 0);
         }
@@ -340,10 +335,30 @@ fn thin<const NR: usize, const FMA: bool>(row: Grid<'_>, panels: &[f32], mut tar
 }
 
 #[inline(always)]
-fn add_scaled<const NR: usize, const FMA: bool>(v: f32, weights: &[f32; NR], sums: &mut [f32; NR]) {
-    for (sum, w) in sums.iter_mut().zip(weights) {
-        *sum = multiply_add::<FMA>(v, *w, *sum);
+fn four_panels<const NR: usize, const FMA: bool>(values: &[f32], panels: &[f32]) -> [[f32; NR]; 4] {
+    let [mut a, mut b, mut c, mut d] = [[0f32; NR]; 4];
+    let panel = |i: usize| panels[i * NR * values.len()..(i + 1) * NR * values.len()].as_chunks::<NR>().0;
+    let (p, q, r, s) = (panel(0), panel(1), panel(2), panel(3));
+    for ((((v, p), q), r), s) in values.iter().zip(p).zip(q).zip(r).zip(s) {
+        for i in 0..NR {
+            a[i] = multiply_add::<FMA>(*v, p[i], a[i]);
+            b[i] = multiply_add::<FMA>(*v, q[i], b[i]);
+            c[i] = multiply_add::<FMA>(*v, r[i], c[i]);
+            d[i] = multiply_add::<FMA>(*v, s[i], d[i]);
+        }
     }
+    [a, b, c, d]
+}
+
+#[inline(always)]
+fn panel_sums<const NR: usize, const FMA: bool>(values: &[f32], panel: &[f32]) -> [f32; NR] {
+    let mut sums = [0f32; NR];
+    for (v, weights) in values.iter().zip(panel.as_chunks::<NR>().0) {
+        for i in 0..NR {
+            sums[i] = multiply_add::<FMA>(*v, weights[i], sums[i]);
+        }
+    }
+    sums
 }
 
 #[inline(always)]

@@ -47,6 +47,19 @@ impl Memory {
         }
     }
 
+    /// Takes a value away as a buffer to be changed; its elements are copied only if somebody else holds it.
+    pub(super) fn claim(&mut self, root: NodeId) -> Result<Vec<f32>, String> {
+        match self.buffers[root.index()].take().map(Arc::try_unwrap) {
+            Some(Ok(values)) => Ok(values),
+            Some(Err(shared)) => {
+                let mut values = self.take(shared.len())?;
+                values.copy_from_slice(&shared);
+                Ok(values)
+            }
+            None => self.take(0),
+        }
+    }
+
     /// Takes back what [`Memory::share`] gave.
     pub(super) fn recycle(&mut self, buffer: Buffer) {
         if let Ok(values) = Arc::try_unwrap(buffer) {

@@ -11,6 +11,7 @@ use super::memory::Memory;
 use super::pointwise::{Arg, Chain};
 use super::product::Dot;
 use super::reduce::Reduction;
+use super::replace::{Found, Replace};
 use graph::{Node, NodeId, Op, Program};
 use std::collections::HashMap;
 
@@ -46,6 +47,7 @@ pub(super) enum Work {
     /// 0, 1, 2, ..
     Count,
     Chain(Chain),
+    Replace(Replace),
     Reduce(Reduction),
     Dot(Box<Dot>),
     Conv(Box<Conv>),
@@ -107,11 +109,20 @@ impl Work {
         match self {
             Work::Number(_) | Work::Count => Vec::new(),
             Work::Chain(chain) => chain.roots().collect(),
+            Work::Replace(replace) => vec![replace.position, replace.new],
             Work::Reduce(reduction) => reduction.roots().collect(),
             Work::Dot(dot) => vec![dot.left.root, dot.right.root],
             Work::Conv(conv) => conv.roots().collect(),
             Work::Pad { x, .. } => vec![*x],
             Work::Gather { x, index, .. } | Work::ScatterAdd { x, index, .. } => vec![*x, *index],
+        }
+    }
+
+    /// The state whose buffer becomes the result's.
+    pub(super) fn claims(&self) -> Option<NodeId> {
+        match self {
+            Work::Replace(replace) => Some(replace.state),
+            _ => None,
         }
     }
 
@@ -128,6 +139,7 @@ impl Work {
             Work::Number(value) => out.fill(*value),
             Work::Count => out.iter_mut().enumerate().for_each(|(i, v)| *v = i as f32),
             Work::Chain(chain) => chain.run(memory, out),
+            Work::Replace(replace) => replace.run(memory, out),
             Work::Reduce(reduction) => reduction.run(memory, out),
             Work::Dot(dot) => dot.run(tile, memory, out),
             Work::Conv(conv) => conv.run(tile, memory, room, out),
@@ -237,8 +249,17 @@ impl<'p> Builder<'p> {
                     _ => Work::ScatterAdd { x, index, sizes: [node.shape[*axis], row] },
                 }
             }
-            _ => Work::Chain(self.chain(id, id)),
+            _ => match Found::at(self.program, id) {
+                // Values on the way to this node alone are not stored.
+                Some(found) if self.places[found.new.index()].is_some() => self.replace(&found),
+                _ => Work::Chain(self.chain(id, id)),
+            },
         }
+    }
+
+    fn replace(&mut self, found: &Found) -> Work {
+        let position = self.dense(found.position);
+        Work::Replace(Replace::new(found, position, self.operand(found.new)))
     }
 
     fn place(&self, id: NodeId) -> &Place {
