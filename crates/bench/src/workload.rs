@@ -115,8 +115,11 @@ fn flops(program: &Program, node: &Node) -> u64 {
     2 * terms * node.len() as u64
 }
 
-/// How each workload is made, by id, small to large.
-const ALL: [(&str, fn() -> Workload); 10] = [
+/// Id of a workload, and how it is made.
+type Entry = (&'static str, fn() -> Workload);
+
+/// All workloads, small to large.
+const ALL: [Entry; 10] = [
     ("matmul_256", || matmul(256)),
     ("matmul_512", || matmul(512)),
     ("matmul_1024", || matmul(1024)),

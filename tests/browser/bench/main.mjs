@@ -11,6 +11,7 @@ import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { build } from "esbuild";
 import { launch } from "../support/browser.mjs";
 import { useProcessorTime } from "./clock.mjs";
 import { COLD_HTML, brotliBytes, coldStart } from "./cold.mjs";
@@ -26,6 +27,7 @@ const FOLDERS = {
   page: join(here, "page"),
   ort: join(here, "node_modules/onnxruntime-web/dist"),
   tfjs: join(target, "bench/tfjs"),
+  "tfjs-wasm": join(here, "node_modules/@tensorflow/tfjs-backend-wasm/dist"),
 };
 const PAGE = "bench.html";
 
@@ -46,6 +48,7 @@ const { values: options } = parseArgs({
 const [engines, peers] = [options.engines.split(","), options.peers.split(",")];
 const json = (file) => (file ? JSON.parse(readFileSync(file, "utf8")) : undefined);
 
+if (peers.includes("tfjs")) await bundle();
 const site = await serve(FOLDERS, { [PAGE]: "<!doctype html><title>bench</title>", ...COLD_HTML });
 const browser = await launch();
 /** Paths of all files that the pages of the networks asked for. */
@@ -69,6 +72,12 @@ const wrong = [...rows, ...golden].filter((row) => row.error);
 for (const { workload, contestant, engine, error } of wrong) console.log(`FAILED: ${workload} by ${contestant} on ${engine}: ${error}`);
 console.log("target/bench.json is written");
 process.exitCode = wrong.length > 0 ? 1 : 0;
+
+/** TensorFlow.js as one file: its packages import each other by name. */
+async function bundle() {
+  const entryPoints = [join(here, "peers/tensorflow.js")];
+  await build({ entryPoints, outdir: FOLDERS.tfjs, bundle: true, format: "esm", minify: true, logLevel: "error" });
+}
 
 /** All workloads on all contestants. */
 async function networks() {
