@@ -7,4 +7,5 @@ pub mod difference;
 pub mod latent;
 pub mod reference;
 pub mod run;
+pub mod shaders;
 pub mod tape;
