@@ -38,8 +38,8 @@ fn networks_keep_to_their_budgets_of_dispatches_and_memory() {
     let gan = gan::Config { latents: 100, base: 4, channels: vec![256, 128, 64, 32], image_channels: 3 };
     let adam = AdamW::default();
     for (what, program, budget) in [
-        ("U-Net", unet::denoiser(&unet::Config::default(), 1), 68),
-        ("U-Net of two blocks a level", unet::denoiser(&unet, 1), 95),
+        ("U-Net", unet::denoiser(&unet::Config::default(), 1), 69),
+        ("U-Net of two blocks a level", unet::denoiser(&unet, 1), 96),
         ("U-Net, training", unet::trainer(&unet::Config::default(), 4, unet::Target::Noise, adam), 402),
         ("transformer, 256 tokens", transformer::prefill(&lm, 1, 256), 62),
         ("transformer, one token", transformer::decode(&lm, 1), 63),
