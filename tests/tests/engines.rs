@@ -428,3 +428,23 @@ fn products_with_shared_operands() {
         shared(&program(y.maximum(g.scalar(0.0))));
     }
 }
+
+/// Attention around the sizes of its workgroups: 16 queries, 64 keys at a time, 64 columns a pass.
+#[test]
+fn attention_in_one_kernel() {
+    for (t, s, d, n) in [(8, 3, 4, 1), (15, 63, 5, 63), (16, 64, 16, 64), (17, 65, 33, 65), (40, 130, 8, 20)] {
+        let g = Graph::new();
+        let (q, k, v) = (g.input("q", &[2, 3, t, d]), g.input("k", &[2, 3, s, d]), g.input("v", &[2, s, 3, n]));
+        let scores = (q * 2.0).dot(k.t());
+        let seen = g.iota(1, &[t, s]).le(g.iota(0, &[t, s]) + (s / 2) as f32);
+        let v = v.permute(&[0, 2, 1, 3]);
+        for scores in [scores, seen.select(scores, g.scalar(-1e30)) * 0.5] {
+            let e = (scores - scores.max(&[3])).exp();
+            let y = (e / e.sum(&[3])).dot(v);
+            let program = program(y.permute(&[0, 2, 1, 3]).reshape(&[2, t, 3 * n]).tanh());
+            let plan = Plan::new(&program, &Limits::default()).unwrap();
+            assert_eq!(plan.dispatches(), 1, "{plan}");
+            same(&program, SUMS);
+        }
+    }
+}

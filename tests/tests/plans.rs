@@ -34,12 +34,14 @@ fn the_vae_keeps_to_its_budget_of_dispatches() {
 #[test]
 fn networks_keep_to_their_budgets_of_dispatches_and_memory() {
     let unet = unet::Config { blocks: 2, ..unet::Config::default() };
+    let attentive = unet::Config { blocks: 2, attention: vec![2], ..unet::Config::default() };
     let lm = transformer::Config { vocabulary: 256, context: 256, layers: 6, heads: 6, width: 384 };
     let gan = gan::Config { latents: 100, base: 4, channels: vec![256, 128, 64, 32], image_channels: 3 };
     let adam = AdamW::default();
     for (what, program, budget) in [
         ("U-Net", unet::denoiser(&unet::Config::default(), 1), 69),
         ("U-Net of two blocks a level", unet::denoiser(&unet, 1), 96),
+        ("U-Net of two blocks a level with attention", unet::denoiser(&attentive, 1), 120),
         ("U-Net, training", unet::trainer(&unet::Config::default(), 4, unet::Target::Noise, adam), 402),
         ("transformer, 256 tokens", transformer::prefill(&lm, 1, 256), 62),
         ("transformer, one token", transformer::decode(&lm, 1), 63),

@@ -1,6 +1,7 @@
 //! The kernels written by hand (dot, conv, reductions of rows) and the pointwise one: how much work they are, and at
 //! which indices they call the generated functions.
 
+use super::attention::{Attention, Attentions};
 use super::index::{Index, Ix};
 use super::rows::Rows;
 use super::tiles::{Tiles, conv_constants, conv_tiles, dot_tiles, last_axis_is_near};
@@ -19,6 +20,8 @@ pub(super) enum Algorithm {
     Rows(Rows),
     /// The batched matrix product of a node.
     Dot(NodeId, Tiles),
+    /// Two products with a softmax between them.
+    Attention(Attention),
     /// A node's convolution as a matrix product of (O, taps x C) and (taps x C, positions).
     Conv(NodeId, Window, Tiles),
 }
@@ -30,6 +33,8 @@ pub(super) struct Function {
     pub(super) values: Vec<Term>,
     /// It may use the kernel's results of the phases before this one; none of them is there for a product.
     pub(super) phase: Option<usize>,
+    /// A value that it is called with, as v, and the index of that value.
+    pub(super) given: Option<(NodeId, Index)>,
 }
 
 /// One element of an operand.
@@ -57,7 +62,10 @@ pub(super) struct Outlet {
 impl Algorithm {
     /// The algorithm of a Reduce, ScatterAdd, Dot or Conv node. With fewer than `busy` threads the device would stand
     /// idle: then several threads share the sum of each result.
-    pub(super) fn of(nodes: &[Node], id: NodeId, busy: usize) -> Algorithm {
+    pub(super) fn of(nodes: &[Node], attentions: &Attentions, id: NodeId, busy: usize) -> Algorithm {
+        if let Some(attention) = attentions.of.get(&id) {
+            return Algorithm::Attention(attention.clone());
+        }
         match &nodes[id.index()].op {
             Op::Reduce(..) | Op::ScatterAdd(_) => Algorithm::Rows(Rows::of(nodes, id, busy)),
             Op::Dot => Algorithm::Dot(id, dot_tiles(nodes, id, busy)),
@@ -71,6 +79,7 @@ impl Algorithm {
         match self {
             Algorithm::Pointwise { len } => len.div_ceil(THREADS),
             Algorithm::Rows(r) => r.groups(),
+            Algorithm::Attention(a) => a.groups(),
             Algorithm::Dot(_, t) | Algorithm::Conv(_, _, t) => t.groups(),
         }
     }
@@ -80,6 +89,7 @@ impl Algorithm {
         let n = match self {
             Algorithm::Pointwise { len } => *len,
             Algorithm::Rows(r) => r.flops(),
+            Algorithm::Attention(a) => a.flops(),
             Algorithm::Dot(_, t) | Algorithm::Conv(_, _, t) => t.flops(),
         };
         n as u64
@@ -89,6 +99,7 @@ impl Algorithm {
     pub(super) fn evaluations(&self, i: usize) -> f64 {
         match self {
             Algorithm::Pointwise { .. } | Algorithm::Rows(_) => self.flops() as f64,
+            Algorithm::Attention(a) => a.evaluations(),
             Algorithm::Dot(_, t) => t.evaluations()[i],
             // The kernel is the left matrix.
             Algorithm::Conv(_, _, t) => t.evaluations()[1 - i],
@@ -100,6 +111,7 @@ impl Algorithm {
         match self {
             Algorithm::Pointwise { .. } => "pointwise".into(),
             Algorithm::Rows(r) => r.name(),
+            Algorithm::Attention(_) => "attention".into(),
             Algorithm::Dot(..) => "dot".into(),
             Algorithm::Conv(..) => "conv".into(),
         }
@@ -110,6 +122,7 @@ impl Algorithm {
         match self {
             Algorithm::Pointwise { .. } => String::new(),
             Algorithm::Rows(r) => r.describe(),
+            Algorithm::Attention(a) => a.describe(),
             Algorithm::Dot(_, t) | Algorithm::Conv(_, _, t) => t.describe(),
         }
     }
@@ -119,6 +132,7 @@ impl Algorithm {
         match self {
             Algorithm::Pointwise { .. } => Vec::new(),
             Algorithm::Rows(r) => r.results().collect(),
+            Algorithm::Attention(a) => vec![a.result],
             Algorithm::Dot(id, _) | Algorithm::Conv(id, ..) => vec![*id],
         }
     }
@@ -135,6 +149,7 @@ impl Algorithm {
     pub(super) fn result_name(&self, id: NodeId) -> Option<String> {
         match self {
             Algorithm::Rows(r) => r.result_name(id),
+            Algorithm::Attention(a) => a.hands_on(id).then(|| "v".into()),
             _ => self.results().contains(&id).then(|| "v".into()),
         }
     }
@@ -144,6 +159,7 @@ impl Algorithm {
         match self {
             Algorithm::Pointwise { len } => Index::Flat(Ix::var("i", *len)),
             Algorithm::Rows(r) => r.store_index(),
+            Algorithm::Attention(a) => matrix_index(shape, a.batch(), "m", "n"),
             Algorithm::Dot(_, t) => matrix_index(shape, t.batch(), "m", "n"),
             Algorithm::Conv(..) => image_index(["b", "o", "y", "x"], shape),
         }
@@ -160,7 +176,7 @@ impl Algorithm {
         match self {
             Algorithm::Pointwise { .. } => vec![outlet("store", &["i"], false)],
             Algorithm::Rows(_) => vec![outlet("store", &["o"], false), outlet("store_element", &["o", "r"], false)],
-            Algorithm::Dot(..) => vec![outlet("store", &["b", "m", "n"], true)],
+            Algorithm::Attention(_) | Algorithm::Dot(..) => vec![outlet("store", &["b", "m", "n"], true)],
             Algorithm::Conv(..) => vec![outlet("store", &["b", "o", "y", "x"], true)],
         }
     }
@@ -170,11 +186,12 @@ impl Algorithm {
         let operand = |id: NodeId, i: usize, name: &str, params, index: &dyn Fn(&[usize]) -> Index| {
             let input = nodes[id.index()].inputs[i];
             let values = vec![Term::plain(input, index(&nodes[input.index()].shape))];
-            Function { name: name.into(), params, values, phase: None }
+            Function { name: name.into(), params, values, phase: None, given: None }
         };
         match self {
             Algorithm::Pointwise { .. } => Vec::new(),
             Algorithm::Rows(r) => r.functions(nodes),
+            Algorithm::Attention(a) => a.functions(nodes),
             Algorithm::Dot(id, t) => vec![
                 operand(*id, 0, "lhs", &["b", "m", "k"], &|shape| matrix_index(shape, t.batch(), "m", "k")),
                 operand(*id, 1, "rhs", &["b", "k", "n"], &|shape| matrix_index(shape, t.batch(), "k", "n")),
@@ -191,6 +208,7 @@ impl Algorithm {
         match self {
             Algorithm::Pointwise { .. } => vec![include_str!("wgsl/pointwise.wgsl").into()],
             Algorithm::Rows(r) => r.templates(),
+            Algorithm::Attention(_) => vec![include_str!("wgsl/attention.wgsl").into()],
             Algorithm::Dot(_, t) => t.templates([
                 include_str!("wgsl/dot.wgsl"),
                 include_str!("wgsl/dot_elements.wgsl"),
@@ -211,6 +229,7 @@ impl Algorithm {
         match self {
             Algorithm::Pointwise { len } => values.push(("LEN", *len)),
             Algorithm::Rows(r) => values.extend(r.constants()),
+            Algorithm::Attention(a) => values.extend(a.constants()),
             Algorithm::Dot(id, t) => {
                 values.extend(t.constants());
                 let [a, b] = [0, 1].map(|i| last_axis_is_near(nodes, nodes[id.index()].inputs[i]));
@@ -229,7 +248,7 @@ impl Algorithm {
 
     fn threads(&self) -> usize {
         match self {
-            Algorithm::Pointwise { .. } => THREADS,
+            Algorithm::Pointwise { .. } | Algorithm::Attention(_) => THREADS,
             Algorithm::Rows(r) => r.threads(),
             Algorithm::Dot(_, t) | Algorithm::Conv(_, _, t) => t.threads(),
         }
@@ -237,7 +256,7 @@ impl Algorithm {
 }
 
 /// The index of a batched matrix whose last axes are `row` and `col` and whose batch axes are one variable b.
-fn matrix_index(shape: &[usize], batch: usize, row: &'static str, col: &'static str) -> Index {
+pub(super) fn matrix_index(shape: &[usize], batch: usize, row: &'static str, col: &'static str) -> Index {
     let r = shape.len();
     let mut axes = Index::Flat(Ix::var("b", batch)).axes(&shape[..r - 2]);
     axes.extend([Ix::var(row, shape[r - 2]), Ix::var(col, shape[r - 1])]);

@@ -3,7 +3,7 @@
 
 use super::algorithm::{Function, Outlet};
 use super::expr::{Expr, Item, Source};
-use super::group::{flats, member_source};
+use super::group::{flats, function_source, member_source};
 use super::index::{Index, Ix};
 use super::plan::Kernel;
 use super::rows::vector;
@@ -78,13 +78,14 @@ impl Shader<'_> {
         let flats = flats(self.nodes, &self.members());
         let algorithm = &self.kernel.algorithm;
         let source = |id: NodeId, ix: &Ix| {
-            let inside = function.phase.and_then(|p| member_source(self.nodes, algorithm, &flats, p, id, ix));
+            let inside = function_source(self.nodes, algorithm, &flats, function, id, ix);
             inside.unwrap_or_else(|| self.outside(id))
         };
         let mut expr = Expr::new(self.nodes, &source);
         let values: Vec<usize> = function.values.iter().map(|term| expr.term(term)).collect();
         let (items, ty) = (expr.items, vector(values.len()));
-        self.line(&format!("\nfn {}({}) -> {ty} {{", function.name, params(function.params)));
+        let given = if function.given.is_some() { ", v: f32" } else { "" };
+        self.line(&format!("\nfn {}({}{given}) -> {ty} {{", function.name, params(function.params)));
         self.steps(&items);
         let values: Vec<String> = values.iter().map(|&at| self.name(&items, at)).collect();
         match values.as_slice() {

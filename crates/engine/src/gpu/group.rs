@@ -4,7 +4,8 @@
 //! or several pointwise results of one length. Nodes join in program order; a node joins only if the kernels can still
 //! be put in an order, and if the kernel still fits the number of buffers that a shader may bind.
 
-use super::algorithm::Algorithm;
+use super::algorithm::{Algorithm, Function};
+use super::attention::Attentions;
 use super::expr::{Expr, Source};
 use super::index::{Index, Ix};
 use super::rows::Rows;
@@ -35,6 +36,8 @@ pub(super) struct Rules<'a> {
     pub(super) must: &'a [bool],
     /// Next values that may be written over their state, with that state.
     pub(super) in_place: &'a HashMap<NodeId, NodeId>,
+    /// Products with a softmax between them.
+    pub(super) attentions: &'a Attentions,
     /// Buffers a shader may bind.
     pub(super) bindings: usize,
     /// Threads that keep the device busy.
@@ -102,7 +105,9 @@ impl<'a> Groups<'a> {
     /// Adds a reduction to a kernel that reduces equal rows, if it uses its results or loads what that one loads.
     fn join_rows(&mut self, id: NodeId) -> bool {
         let nodes = self.rules.nodes;
-        let Algorithm::Rows(own) = Algorithm::of(nodes, id, self.rules.busy) else { return false };
+        let Algorithm::Rows(own) = Algorithm::of(nodes, self.rules.attentions, id, self.rules.busy) else {
+            return false;
+        };
         let loads: BTreeSet<NodeId> = self.loads_below(nodes[id.index()].inputs[0]);
         for g in (0..self.list.len()).rev() {
             let group = &self.list[g];
@@ -247,7 +252,7 @@ impl<'a> Groups<'a> {
         let nodes = self.rules.nodes;
         let node = &nodes[id.index()];
         let algorithm = if is_heavy(&node.op) {
-            Algorithm::of(nodes, id, self.rules.busy)
+            Algorithm::of(nodes, self.rules.attentions, id, self.rules.busy)
         } else {
             Algorithm::Pointwise { len: node.len() }
         };
@@ -278,6 +283,9 @@ impl<'a> Groups<'a> {
                 continue;
             }
             stack.extend(&nodes[at.index()].inputs);
+            if self.rules.attentions.inner[at.index()] {
+                continue;
+            }
             let loads = self.loads_below(at).len();
             if is_pointwise(&nodes[at.index()].op) && (2..self.rules.bindings).contains(&loads) {
                 best = best.max(Some((loads, at)));
@@ -308,8 +316,7 @@ impl<'a> Groups<'a> {
         let flats = flats(nodes, members);
         for function in algorithm.functions(nodes) {
             let source = |n: NodeId, ix: &Ix| {
-                let inside = function.phase.and_then(|p| member_source(nodes, algorithm, &flats, p, n, ix));
-                inside.unwrap_or_else(|| self.outside(n))
+                function_source(nodes, algorithm, &flats, &function, n, ix).unwrap_or_else(|| self.outside(n))
             };
             let mut expr = Expr::new(nodes, &source);
             for term in &function.values {
@@ -389,6 +396,24 @@ pub(super) fn member_source(
         (true, false) => Source::Inline,
         _ => Source::Refuse,
     })
+}
+
+/// Where a node comes from in a function that returns elements of operands; None for what is not the kernel's own.
+pub(super) fn function_source(
+    nodes: &[Node],
+    algorithm: &Algorithm,
+    flats: &BTreeMap<NodeId, Ix>,
+    function: &Function,
+    id: NodeId,
+    ix: &Ix,
+) -> Option<Source> {
+    match &function.given {
+        Some((given, index)) if *given == id => {
+            let same = index.flat(&nodes[id.index()].shape) == *ix;
+            Some(if same { Source::Own } else { Source::Refuse })
+        }
+        _ => function.phase.and_then(|p| member_source(nodes, algorithm, flats, p, id, ix)),
+    }
 }
 
 /// The index of `up` that reads its input at `index`.

@@ -7,6 +7,7 @@
 //! Nothing is ever skipped: what can't be planned, compiled or allocated is an error that names the node or kernel.
 
 mod algorithm;
+mod attention;
 mod buffers;
 mod codegen;
 mod device;

@@ -2,6 +2,7 @@
 //! printed, compared and tested anywhere.
 
 use super::algorithm::Algorithm;
+use super::attention::Attentions;
 use super::buffers::{Buffer, Buffers};
 use super::group::{Groups, Rules};
 use super::index::Index;
@@ -118,16 +119,18 @@ impl Plan {
         check(&draft.nodes)?;
         // Writing a state in place asks that all its readers come first. Where that makes a circle, give it up.
         let mut forbidden = HashSet::new();
+        let attentions = Attentions::find(&draft.nodes, &draft.must, limits.busy_threads);
         loop {
             let in_place = draft.in_place(&forbidden);
             let rules = Rules {
                 nodes: &draft.nodes,
                 must: &draft.must,
                 in_place: &in_place,
+                attentions: &attentions,
                 bindings: limits.storage_buffers,
                 busy: limits.busy_threads,
             };
-            let storage = Storage::choose(&draft.nodes, &draft.must, limits.busy_threads);
+            let storage = Storage::choose(&draft.nodes, &draft.must, &attentions, limits.busy_threads);
             let groups = Groups::make(rules, storage);
             let replaced: HashMap<NodeId, NodeId> = in_place
                 .iter()

@@ -149,6 +149,7 @@ impl Rows {
             params: &["o", "r"],
             values: phase.iter().map(|r| self.term(nodes, r.0)).collect(),
             phase: Some(p),
+            given: None,
         };
         self.phases.iter().enumerate().map(function).collect()
     }

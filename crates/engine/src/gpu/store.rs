@@ -1,6 +1,7 @@
 //! Which nodes are worth a buffer. Everything else is computed inside the kernels that read it.
 
 use super::algorithm::Algorithm;
+use super::attention::Attentions;
 use super::rows::Rows;
 use graph::{Binary, Node, NodeId, Op, Unary};
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,7 +43,7 @@ pub(super) fn is_pointwise(op: &Op) -> bool {
 }
 
 /// The distinct nodes that read each node.
-fn consumers(nodes: &[Node]) -> Vec<Vec<NodeId>> {
+pub(super) fn consumers(nodes: &[Node]) -> Vec<Vec<NodeId>> {
     let mut readers = vec![Vec::new(); nodes.len()];
     for (i, node) in nodes.iter().enumerate() {
         for input in node.inputs.iter().collect::<BTreeSet<_>>() {
@@ -54,12 +55,13 @@ fn consumers(nodes: &[Node]) -> Vec<Vec<NodeId>> {
 
 impl Storage {
     /// `must` has the nodes that are outputs or the next value of a state.
-    pub(super) fn choose(nodes: &[Node], must: &[bool], busy: usize) -> Storage {
+    pub(super) fn choose(nodes: &[Node], must: &[bool], attentions: &Attentions, busy: usize) -> Storage {
         let readers = consumers(nodes);
-        let mut choices: Vec<Choice> = (0..nodes.len())
-            .map(|i| if must[i] || is_heavy(&nodes[i].op) { Choice::Store } else { Choice::Inline })
-            .collect();
-        for id in (0..nodes.len()).filter(|&i| is_heavy(&nodes[i].op)) {
+        // What is inside of an attention is its kernel's own business.
+        let heavy = |i: usize| is_heavy(&nodes[i].op) && !attentions.inner[i];
+        let mut choices: Vec<Choice> =
+            (0..nodes.len()).map(|i| if must[i] || heavy(i) { Choice::Store } else { Choice::Inline }).collect();
+        for id in (0..nodes.len()).filter(|&i| heavy(i)) {
             if let Some(end) = end_of_chain(nodes, must, &readers, id)
                 && choices[end.index()] == Choice::Inline
             {
@@ -72,7 +74,7 @@ impl Storage {
         for i in (0..nodes.len()).rev() {
             let node = &nodes[i];
             let (len, id) = (node.len() as f64, NodeId(i as u32));
-            let compute = is_pointwise(&node.op);
+            let compute = is_pointwise(&node.op) && !attentions.inner[i];
             if compute && choices[i] == Choice::Inline {
                 let again = evaluations[i].values().sum::<f64>() - len;
                 let saved = again.max(0.0) * (weights[i] - 1.0).max(0.0);
@@ -81,7 +83,7 @@ impl Storage {
                     choices[i] = Choice::Store;
                 }
             }
-            let own = is_heavy(&node.op).then(|| Algorithm::of(nodes, id, busy));
+            let own = heavy(i).then(|| Algorithm::of(nodes, attentions, id, busy));
             let below = if own.is_some() {
                 BTreeMap::from([(id, len)])
             } else if choices[i] == Choice::Inline {
