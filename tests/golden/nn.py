@@ -97,7 +97,8 @@ def cases():
     index = torch.tensor([2, 0, 4, 2, 1])
     yield "embedding", {"index": index, "l.weight": normal(5, 3)}, lambda q: F.embedding(q["index"], q["l.weight"])
     yield "time_embedding", {"t": torch.tensor([0.0, 1.5, 10.25]).double()}, lambda q: time_embedding(q["t"], 8)
-    targets = {"x": rows * 3, "targets": whole(7, 3)}
+    # The one below 0 leaves its row out.
+    targets = {"x": rows * 3, "targets": torch.tensor([5, -100, 0])}
     yield "cross_entropy", targets, lambda q: F.cross_entropy(q["x"], q["targets"], reduction="none")
     yield "mean_squared_error", {"x": rows, "y": normal(3, 7)}, lambda q: F.mse_loss(q["x"], q["y"])
     bits = {"logits": rows * 5, "x": whole(2, 3, 7)}

@@ -3,7 +3,8 @@
 use super::log_softmax;
 use graph::Tensor;
 
-/// -log p of class `targets[n]` under the softmax of `logits` (N, V), each in nats: (N). Targets hold whole numbers.
+/// -log p of class `targets[n]` under the softmax of `logits` (N, V), each in nats: (N). Targets are whole numbers;
+/// one that is no class costs nothing, so that -1 or PyTorch's -100 leave a row out.
 pub fn cross_entropy<'g>(logits: Tensor<'g>, targets: Tensor<'g>) -> Tensor<'g> {
     let [n, v] = logits.shape()[..] else { panic!("cross_entropy: (N, V) is wanted, not {:?}", logits.shape()) };
     let hit = logits.graph().iota(1, &[n, v]).eq(targets.reshape(&[n, 1]));
