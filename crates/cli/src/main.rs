@@ -3,6 +3,7 @@
 mod bench;
 mod datasets;
 mod eval;
+mod explain;
 mod export;
 mod logprob;
 mod model;
@@ -130,6 +131,12 @@ enum Verb {
         #[arg(long, default_value_t = 5000)]
         k: u32,
     },
+    /// Print what a GPU does for a model's programs: kernels, shapes, bytes, operations
+    Explain {
+        /// Name of the model
+        #[arg(default_value = "binary-mnist-vae")]
+        model: String,
+    },
     /// Fetch a data set, check it and print what is in it
     Data {
         /// Name of the data set
@@ -186,6 +193,9 @@ fn run(args: Args) -> Result<()> {
             one_thread_a_product()?;
             export::export(open(&model, checkpoint.as_deref())?, !f32, images as usize, k as usize)?;
             say(model::folder(&model).display());
+        }
+        Verb::Explain { model } => {
+            say(explain::explain(&models::registry::recipe(&model)?, &engine(args.engine)?)?.trim_end());
         }
         Verb::Data { set, sheet } => {
             let set = datasets::set(&set)?;
