@@ -9,6 +9,16 @@ use super::layout::{Layout, copy, table};
 use super::memory::Memory;
 use super::product::{Operand, each_part, keep_left, rows_each};
 use graph::{NodeId, Window};
+use std::cell::Cell;
+use std::ops::Range;
+
+/// Results in an image that are enough for tiles of their own.
+const SMALL: usize = 64;
+
+thread_local! {
+    /// Results of one phase, before they go to their places.
+    static ROOM: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+}
 
 /// (B, C, H, W) with (O, C, KH, KW) to (B, O, OH, OW).
 #[derive(Debug)]
@@ -42,6 +52,9 @@ pub(super) struct Phase {
     terms: Vec<u32>,
     /// Positions of the result, by image and position.
     columns: Vec<u32>,
+    /// Results side by side in one line, and the distance between them.
+    width: usize,
+    step: usize,
 }
 
 /// One axis of one phase: results at `first, first + lhs_dilation, ..`, the first patch position of each, and of each
@@ -207,7 +220,8 @@ impl Phase {
         let (places, third) = from_lowest(&places);
         let mut kernel = Operand::new(root, w.offset + third, &[(rows, w.stride[0])], &[]);
         kernel.terms = places;
-        Phase { kernel, base: (x.offset + first + second) as usize, lanes, terms, columns }
+        let base = (x.offset + first + second) as usize;
+        Phase { kernel, base, lanes, terms, columns, width: axes[1].count, step: window.lhs_dilation[1] }
     }
 
     /// The results of some images and some channels; `out` starts with the first of them.
@@ -216,29 +230,38 @@ impl Phase {
         tile: Tile,
         memory: &Memory,
         data: &[f32],
-        [images, rows]: [std::ops::Range<usize>; 2],
+        [images, rows]: [Range<usize>; 2],
         conv: &Conv,
         out: &mut [f32],
     ) {
         let positions = self.lanes.len() / conv.images;
-        let columns = images.start * positions..images.end * positions;
-        let product = Product {
-            left: self.kernel.side(memory),
-            rows,
-            right: Side::Grid(Grid {
-                data: data.get(self.base..).unwrap_or(&[]),
-                lanes: &self.lanes[columns.clone()],
-                terms: &self.terms,
-            }),
-            depth: self.terms.len(),
-            target: Target {
-                data: out,
-                stride: conv.plane,
-                columns: &self.columns[columns],
-                origin: images.start * conv.rows * conv.plane,
-            },
+        let patches = |images: Range<usize>, target: Target<'_>| {
+            let lanes = &self.lanes[images.start * positions..images.end * positions];
+            let data = data.get(self.base..).unwrap_or(&[]);
+            let right = Side::Grid(Grid { data, lanes, terms: &self.terms });
+            let (left, columns, depth) = (self.kernel.side(memory), lanes.len(), self.terms.len());
+            Product { left, rows: rows.clone(), right, columns, depth, target }.run(tile);
         };
-        product.run(tile);
+        let one = conv.rows * conv.plane;
+        if conv.phases.len() == 1 && (conv.images == 1 || conv.plane >= SMALL) {
+            for (i, image) in images.clone().enumerate() {
+                patches(image..image + 1, Target { data: &mut out[i * one..], stride: conv.plane });
+            }
+            return;
+        }
+        // Results that do not lie side by side, or images so small that tiles should span several of them.
+        let columns = images.len() * positions;
+        let mut room = ROOM.take();
+        room.resize(room.len().max(rows.len() * columns), 0.0);
+        patches(images.clone(), Target { data: &mut room, stride: columns });
+        for (row, values) in room.chunks(columns).take(rows.len()).enumerate() {
+            let starts = self.columns[images.start * positions..].iter().step_by(self.width);
+            for (line, start) in values.chunks(self.width).zip(starts) {
+                let start = row * conv.plane + *start as usize - images.start * one;
+                out[start..].iter_mut().step_by(self.step).zip(line).for_each(|(out, v)| *out = *v);
+            }
+        }
+        ROOM.set(room);
     }
 }
 

@@ -58,12 +58,10 @@ pub(super) enum Side<'a> {
     Packed { panels: &'a [f32], lanes: usize },
 }
 
-/// Where the product goes: element (i, j) to `data[i stride + columns[j] - origin]`. `columns` ascend.
+/// Where the product goes: element (i, j) to `data[i stride + j]`.
 pub(super) struct Target<'a> {
     pub(super) data: &'a mut [f32],
     pub(super) stride: usize,
-    pub(super) columns: &'a [u32],
-    pub(super) origin: usize,
 }
 
 /// All panels of a left operand, to be kept.
@@ -88,6 +86,8 @@ pub(super) struct Product<'a> {
     /// Lanes of `left`; the first one is a multiple of the tile's rows, and it is row 0 of the target.
     pub(super) rows: Range<usize>,
     pub(super) right: Side<'a>,
+    /// Lanes of `right`.
+    pub(super) columns: usize,
     pub(super) depth: usize,
     pub(super) target: Target<'a>,
 }
@@ -110,12 +110,13 @@ thread_local! {
 impl Product<'_> {
     #[inline(always)]
     fn run_as<const MR: usize, const NR: usize, const FMA: bool>(mut self) {
-        let n = self.target.columns.len();
+        let n = self.columns;
         if self.depth == 0 {
-            return self.target.clear(self.rows.len());
+            return self.target.clear(self.rows.len(), n);
         }
         if let (1, Side::Packed { panels, .. }, Side::Grid(row)) = (self.rows.len(), self.right, self.left) {
-            return thin::<NR, FMA>(row, panels, self.target);
+            let row = row.part(self.rows, 0..self.depth);
+            return thin::<NR, FMA>(row, panels, &mut self.target.data[..n]);
         }
         // Taken, not borrowed in a closure: the code of a closure would not be compiled for AVX2.
         let [mut a, mut b] = PANELS.take();
@@ -244,18 +245,17 @@ impl Part<'_> {
         target: &mut Target<'_>,
     ) {
         let mut edge = [[0f32; NR]; MR];
-        for (j, b) in columns.step_by(NR).zip(self.right.chunks(NR * self.terms)) {
-            let run = &target.columns[j..target.columns.len().min(j + NR)];
-            let whole = run.len() == NR && run[NR - 1] - run[0] == NR as u32 - 1;
+        for (j, b) in columns.clone().step_by(NR).zip(self.right.chunks(NR * self.terms)) {
+            let wide = NR.min(columns.end - j);
             for (i, a) in rows.clone().step_by(MR).zip(self.left.chunks(MR * self.terms)) {
                 let high = MR.min(rows.end - i);
-                if whole && high == MR {
-                    let at = i * target.stride + run[0] as usize - target.origin;
+                let at = i * target.stride + j;
+                if wide == NR && high == MR {
                     multiply::<MR, NR, FMA>(a, b, &mut target.data[at..], target.stride, self.first);
                 } else {
                     multiply::<MR, NR, FMA>(a, b, edge.as_flattened_mut(), NR, true);
                     for (row, values) in edge[..high].iter().enumerate() {
-                        target.put(i + row, j, &values[..run.len()], self.first);
+                        add(&values[..wide], &mut target.data[at + row * target.stride..][..wide], self.first);
                     }
                 }
             }
@@ -265,19 +265,16 @@ impl Part<'_> {
 
 impl Target<'_> {
     /// Sums of no terms.
-    fn clear(&mut self, rows: usize) {
-        for row in 0..rows {
-            self.columns.iter().for_each(|&at| self.data[row * self.stride + at as usize - self.origin] = 0.0);
-        }
+    fn clear(&mut self, rows: usize, columns: usize) {
+        (0..rows).for_each(|row| self.data[row * self.stride..][..columns].fill(0.0));
     }
+}
 
-    /// Values for columns `j ..` of a row.
-    #[inline(always)]
-    fn put(&mut self, row: usize, j: usize, values: &[f32], first: bool) {
-        for (v, &at) in values.iter().zip(&self.columns[j..]) {
-            let slot = &mut self.data[row * self.stride + at as usize - self.origin];
-            *slot = if first { *v } else { *slot + v };
-        }
+/// Adds sums to those of the terms before, or replaces what is there by the first ones.
+#[inline(always)]
+fn add(sums: &[f32], out: &mut [f32], first: bool) {
+    for (v, sum) in out.iter_mut().zip(sums) {
+        *v = if first { *sum } else { *v + sum };
     }
 }
 
@@ -308,8 +305,8 @@ fn multiply<const MR: usize, const NR: usize, const FMA: bool>(
 /// One row times packed panels, four at a time: each weight is read once, in the order of memory, and the additions of
 /// one panel need not wait for those of another.
 #[inline(always)]
-fn thin<const NR: usize, const FMA: bool>(row: Grid<'_>, panels: &[f32], mut target: Target<'_>) {
-    let n = target.columns.len();
+fn thin<const NR: usize, const FMA: bool>(row: Grid<'_>, panels: &[f32], out: &mut [f32]) {
+    let n = out.len();
     let data = &row.data[row.lanes[0] as usize..];
     let mut rest = panels;
     for (block, terms) in row.terms.chunks(DEPTH).enumerate() {
@@ -317,18 +314,14 @@ fn thin<const NR: usize, const FMA: bool>(row: Grid<'_>, panels: &[f32], mut tar
         let size = NR * terms.len();
         let (now, later) = rest.split_at(n.next_multiple_of(NR) * terms.len());
         for (group, panels) in now.chunks(4 * size).enumerate() {
-            let sums = match panels.len() == 4 * size {
-                true => four_panels::<NR, FMA>(&values, panels),
-                false => {
-                    let mut sums = [[0f32; NR]; 4];
-                    for (sums, panel) in sums.iter_mut().zip(panels.chunks(size)) {
-                        *sums = panel_sums::<NR, FMA>(&values, panel);
-                    }
-                    sums
+            let out = &mut out[group * 4 * NR..n.min((group + 1) * 4 * NR)];
+            if panels.len() == 4 * size {
+                add(four_panels::<NR, FMA>(&values, panels).as_flattened(), out, block == 0);
+            } else {
+                for (out, panel) in out.chunks_mut(NR).zip(panels.chunks(size)) {
+                    add(&panel_sums::<NR, FMA>(&values, panel), out, block == 0);
                 }
-            };
-            let j = group * 4 * NR;
-            target.put(0, j, &sums.as_flattened()[..(n - j).min(4 * NR)], block == 0);
+            }
         }
         rest = later;
     }

@@ -119,6 +119,9 @@ impl Walk {
 
     /// Elements `at ..` of the value; `index` is scratch.
     pub(super) fn read(&self, data: &[f32], mut at: usize, out: &mut [f32], index: &mut Vec<usize>) {
+        if out.is_empty() {
+            return;
+        }
         index.clear();
         index.resize(self.dims.len(), 0);
         for (slot, (n, _)) in index.iter_mut().zip(&self.dims).rev() {

@@ -79,7 +79,6 @@ pub(super) struct Dot {
     pub(super) right: Operand,
     /// Where each matrix starts, from that of the first.
     batches: Vec<[usize; 2]>,
-    columns: Vec<u32>,
 }
 
 impl Dot {
@@ -88,13 +87,11 @@ impl Dot {
             |l: &Layout| -> Vec<(usize, isize)> { l.shape.iter().copied().zip(l.stride.iter().copied()).collect() };
         let (left, right) = (axes(a.1), axes(b.1));
         let r = left.len();
-        let columns = (0..right[r - 1].0 as u32).collect();
         if right[..r - 2].iter().all(|&(n, step)| n == 1 || step == 0) {
             return Dot {
                 left: Operand::new(a.0, a.1.offset, &left[..r - 1], &left[r - 1..]),
                 right: Operand::new(b.0, b.1.offset, &right[r - 1..], &right[r - 2..r - 1]),
                 batches: vec![[0; 2]],
-                columns,
             };
         }
         let ((starts, first), (others, second)) = (table(&left[..r - 2]), table(&right[..r - 2]));
@@ -102,7 +99,6 @@ impl Dot {
             left: Operand::new(a.0, a.1.offset + first, &left[r - 2..r - 1], &left[r - 1..]),
             right: Operand::new(b.0, b.1.offset + second, &right[r - 1..], &right[r - 2..r - 1]),
             batches: starts.iter().zip(&others).map(|(&a, &b)| [a as usize, b as usize]).collect(),
-            columns,
         }
     }
 
@@ -113,7 +109,7 @@ impl Dot {
 
     pub(super) fn run(&mut self, tile: Tile, memory: &Memory, out: &mut [f32]) {
         self.right.prepare(memory, |grid| pack_right(tile, grid));
-        let (m, n, depth) = (self.left.lanes.len(), self.columns.len(), self.left.terms.len());
+        let (m, n, depth) = (self.left.lanes.len(), self.right.lanes.len(), self.left.terms.len());
         let work = out.len() * depth;
         let each = if self.is_single() { rows_each(tile, m, work) } else { m };
         each_part(out, each * n, work, |part, out| {
@@ -122,8 +118,9 @@ impl Dot {
                 left: shifted(self.left.side(memory), self.batches[batch][0]),
                 rows: row..m.min(row + each),
                 right: shifted(self.right.side(memory), self.batches[batch][1]),
+                columns: n,
                 depth,
-                target: Target { data: out, stride: n, columns: &self.columns, origin: 0 },
+                target: Target { data: out, stride: n },
             };
             product.run(tile);
         });
