@@ -64,6 +64,17 @@ fn functions_of_two_values() {
     same(&Program::new(&outputs, &[]), POINTWISE);
 }
 
+/// Angles as the embedding of a time has them, which WGSL's own functions are not made for.
+#[test]
+fn sine_and_cosine_far_from_zero() {
+    let g = Graph::new();
+    // From -1024 to 1024, and near multiples of pi / 2.
+    let i = g.iota(0, &[4097]);
+    let (far, near) = ((i - 2048.0) * 0.5, (i - 2048.0) * std::f32::consts::FRAC_PI_2);
+    let outputs = [("sin", far.sin()), ("cos", far.cos()), ("sin near 0", near.sin()), ("cos near 0", near.cos())];
+    same(&Program::new(&outputs, &[]), POINTWISE);
+}
+
 #[test]
 fn constants_and_indices() {
     let g = Graph::new();

@@ -151,7 +151,7 @@ impl Shader<'_> {
                     if constant {
                         name_all(&mut self.text, i, &mut args);
                     }
-                    self.helpers |= matches!(op, Op::Unary(Unary::Sigmoid | Unary::Softplus));
+                    self.helpers |= matches!(op, Op::Unary(Unary::Sigmoid | Unary::Softplus | Unary::Sin | Unary::Cos));
                     operation(op, &args)
                 }
             };
@@ -200,8 +200,8 @@ fn operation(op: &Op, args: &[String]) -> String {
             Unary::Exp => format!("exp(min({a}, 88.7))"),
             Unary::Ln => format!("log({a})"),
             Unary::Sqrt => format!("sqrt({a})"),
-            Unary::Sin => format!("sin({a})"),
-            Unary::Cos => format!("cos({a})"),
+            Unary::Sin => format!("sine({a}, 0)"),
+            Unary::Cos => format!("sine({a}, 1)"),
             // Drivers compute it from exponentials, which overflow; at 15 it is 1 in f32.
             Unary::Tanh => format!("tanh(clamp({a}, -15.0, 15.0))"),
             Unary::Abs => format!("abs({a})"),
