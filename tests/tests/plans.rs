@@ -41,9 +41,9 @@ fn networks_keep_to_their_budgets_of_dispatches_and_memory() {
     for (what, program, budget) in [
         ("U-Net", unet::denoiser(&unet::Config::default(), 1), 69),
         ("U-Net of two blocks a level", unet::denoiser(&unet, 1), 96),
-        ("U-Net of two blocks a level with attention", unet::denoiser(&attentive, 1), 120),
+        ("U-Net of two blocks a level with attention", unet::denoiser(&attentive, 1), 113),
         ("U-Net, training", unet::trainer(&unet::Config::default(), 4, unet::Target::Noise, adam), 402),
-        ("transformer, 256 tokens", transformer::prefill(&lm, 1, 256), 62),
+        ("transformer, 256 tokens", transformer::prefill(&lm, 1, 256), 50),
         ("transformer, one token", transformer::decode(&lm, 1), 63),
         ("transformer, training", transformer::trainer(&lm, 2, 64, adam), 231),
         ("DCGAN generator", gan::generator(&gan, 1), 5),
