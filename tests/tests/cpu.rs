@@ -137,7 +137,7 @@ fn a_sample_does_not_depend_on_its_batch() {
         let all = answers(&x);
         assert!(all.iter().all(|v| v.is_finite()));
         for split in [1, 3] {
-            let parts: Vec<f64> = x.chunks(split * one).flat_map(|x| answers(x)).collect();
+            let parts: Vec<f64> = x.chunks(split * one).flat_map(answers).collect();
             assert!(parts == all, "{tile:?}: other bits in batches of {split}");
         }
     }
