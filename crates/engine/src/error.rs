@@ -42,12 +42,12 @@ pub enum Error {
     /// An output was read, or a step was made, before all inputs were written.
     #[error("'{0}' has no value yet")]
     NoValue(String),
-    /// The CPU engine refused a node.
+    /// The CPU engine could not compute a node.
     #[error("the CPU engine failed at {node}: {message}")]
     Cpu {
         /// The node, as the printed Program shows it.
         node: String,
-        /// candle's words.
+        /// What is missing.
         message: String,
     },
 }

@@ -1,4 +1,4 @@
-//! Runs Programs of the `graph` crate: on the CPU through candle-core, on a GPU through wgpu.
+//! Runs Programs of the `graph` crate: on the CPU with kernels of its own, on a GPU through wgpu.
 //!
 //! The CPU engine is also the reference: every number of the GPU engine is compared with it.
 
@@ -13,7 +13,7 @@ use graph::{Program, Run};
 
 /// Where Programs run.
 pub enum Engine {
-    /// candle-core: SIMD on one thread in a browser, all cores natively.
+    /// SIMD on one thread in a browser, all cores natively.
     Cpu(Cpu),
     /// wgpu: WebGPU in a browser, Vulkan, Metal or DirectX natively.
     Gpu(Gpu),

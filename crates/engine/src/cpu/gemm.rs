@@ -209,17 +209,23 @@ fn pack<const W: usize>(grid: &Grid<'_>, out: &mut [f32]) {
 /// One panel of lanes that lie anyhow; four neighbours are copied as one.
 #[inline(always)]
 fn gather<const W: usize>(grid: &Grid<'_>, lanes: &[u32], panel: &mut [[f32; W]]) {
-    for (slot, &k) in panel.iter_mut().zip(grid.terms) {
-        let data = &grid.data[k as usize..];
-        for (part, four) in slot.chunks_mut(4).zip(lanes.chunks(4)) {
-            match four {
-                &[a, _, _, d] if d == a + 3 && part.len() == 4 => {
-                    part.copy_from_slice(&data[a as usize..a as usize + 4])
+    if lanes.len() < W {
+        panel.as_flattened_mut().fill(0.0);
+    }
+    for (quad, four) in lanes.chunks(4).enumerate() {
+        if four.len() == 4 && consecutive(four) {
+            let data = &grid.data[four[0] as usize..];
+            for (slot, &k) in panel.iter_mut().zip(grid.terms) {
+                slot[4 * quad..4 * quad + 4].copy_from_slice(&data[k as usize..k as usize + 4]);
+            }
+        } else {
+            for (lane, &at) in four.iter().enumerate() {
+                let data = &grid.data[at as usize..];
+                for (slot, &k) in panel.iter_mut().zip(grid.terms) {
+                    slot[4 * quad + lane] = data[k as usize];
                 }
-                _ => part.iter_mut().zip(four).for_each(|(v, &lane)| *v = data[lane as usize]),
             }
         }
-        slot[lanes.len()..].fill(0.0);
     }
 }
 
