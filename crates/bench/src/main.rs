@@ -34,7 +34,7 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
-    /// Write a workload as `<id>.onnx` and its weights as `<id>.safetensors`
+    /// Write a workload as `<id>.onnx`, in f32, and its weights as `<id>.safetensors`, in f16 as the page ships them
     Files {
         /// Its id
         id: String,
@@ -63,7 +63,7 @@ fn files(workload: &bench::Workload, dir: &Path) -> Result<()> {
         weights.insert(name, workload.program.shape_of(name).unwrap_or_default(), workload.values(name));
     }
     std::fs::create_dir_all(dir)?;
-    std::fs::write(dir.join(format!("{}.safetensors", workload.id())), weights.to_bytes(false)?)?;
+    std::fs::write(dir.join(format!("{}.safetensors", workload.id())), weights.to_bytes(true)?)?;
     Ok(std::fs::write(dir.join(format!("{}.onnx", workload.id())), workload.onnx()?)?)
 }
 

@@ -1,28 +1,17 @@
 // The benchmark's table, and `target/bench.json`.
 
-/** A contestant's name for that of a row of the native benchmark. */
-const NATIVE = { wgpu: "ours" };
+/** Our engines in the native benchmark. */
+const OURS = ["cpu", "wgpu"];
 
 /**
  * Rows of ratios: above 1, ours is ahead.
  * @param {any[]} rows of the browser @param {any[]} native rows
  */
 export function ratios(rows, native) {
-  const browser = rows.filter((row) => row.contestant !== "ours" && !row.error).map(({ workload, size, engine, contestant, speed_ratio }) => ({
-    workload,
-    ...(size && { size }),
-    engine,
-    peer: contestant,
-    speed_ratio: round(speed_ratio),
-  }));
-  const here = native.filter((row) => !(row.contestant in NATIVE) && row.contestant !== "cpu").map(({ workload, size, contestant, ratio }) => ({
-    workload,
-    ...(size && { size }),
-    engine: "cpu",
-    peer: `${contestant} (native)`,
-    speed_ratio: round(ratio),
-  }));
-  return [...browser, ...here];
+  const row = ({ workload, size }, engine, peer, ratio) => ({ workload, ...(size && { size }), engine, peer, speed_ratio: Number(ratio.toPrecision(4)) });
+  const theirs = rows.filter((r) => r.contestant !== "ours" && !r.error).map((r) => row(r, r.engine, r.contestant, r.speed_ratio));
+  const here = native.filter((r) => !OURS.includes(r.contestant)).map((r) => row(r, "cpu", `${r.contestant} (native)`, r.ratio));
+  return [...theirs, ...here];
 }
 
 /** One line of the table. @param {any} row @param {number} peak floating point operations a second */
@@ -34,8 +23,4 @@ export function line(row, peak) {
   const gpu = dispatches ? `   ${dispatches} dispatches, ${(bytes / 1e6).toFixed(1)} MB` : "";
   const versus = contestant === "ours" ? "          " : `${speed_ratio.toFixed(2).padStart(7)} x  `;
   return `${what}${ms.toFixed(2).padStart(10)} ms ${versus}${share}   off by ${difference.toExponential(0)}${gpu}`;
-}
-
-function round(ratio) {
-  return Number(ratio.toPrecision(4));
 }

@@ -1,7 +1,6 @@
 // From navigation to the first image, with onnxruntime-web on one thread of WASM.
 
 import * as ort from "/ort/ort.wasm.min.mjs";
-import { draw } from "/page/draw.js";
 
 ort.env.wasm.wasmPaths = new URL("/ort/", location.href).href;
 ort.env.wasm.numThreads = 1;

@@ -1,7 +1,5 @@
 // From navigation to the first image, with our CPU engine.
 
-import { draw } from "/page/draw.js";
-
 // All three downloads start at once.
 const weights = fetch("/files/dcgan.safetensors").then((response) => response.arrayBuffer());
 const wasm = WebAssembly.compileStreaming(fetch("/ours/bench_bg.wasm"));
