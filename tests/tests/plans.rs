@@ -39,9 +39,9 @@ fn networks_keep_to_their_budgets_of_dispatches_and_memory() {
     let gan = gan::Config { latents: 100, base: 4, channels: vec![256, 128, 64, 32], image_channels: 3 };
     let adam = AdamW::default();
     for (what, program, budget) in [
-        ("U-Net", unet::denoiser(&unet::Config::default(), 1), 69),
-        ("U-Net of two blocks a level", unet::denoiser(&unet, 1), 96),
-        ("U-Net of two blocks a level with attention", unet::denoiser(&attentive, 1), 113),
+        ("U-Net", unet::denoiser(&unet::Config::default(), 1), 67),
+        ("U-Net of two blocks a level", unet::denoiser(&unet, 1), 94),
+        ("U-Net of two blocks a level with attention", unet::denoiser(&attentive, 1), 114),
         ("U-Net, training", unet::trainer(&unet::Config::default(), 4, unet::Target::Noise, adam), 402),
         ("transformer, 256 tokens", transformer::prefill(&lm, 1, 256), 50),
         ("transformer, one token", transformer::decode(&lm, 1), 63),
