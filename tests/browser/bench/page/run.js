@@ -20,7 +20,9 @@ export async function compare(test, contestants, rounds, clock) {
       racers.push({ contestant, error: String(error?.message ?? error) });
     }
   }
-  const able = racers.filter((racer) => !racer.error);
+  // Without ours there is nothing to compare with.
+  const able = racers[0].error ? [] : racers.filter((racer) => !racer.error);
+  if (able.length === 0) racers.slice(1).forEach((racer) => (racer.error ??= "ours failed"));
   for (const racer of able) racer.difference = Math.max(...racer.answers.map((a, i) => difference(a, able[0].answers[i])));
   const started = performance.now();
   for (let round = 0; round < rounds && (round < 2 || performance.now() - started < BUDGET_MS); round++) {
