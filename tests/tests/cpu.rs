@@ -168,7 +168,7 @@ fn a_cache_grows_by_one_entry() {
             reference.step();
             for name in ["sum", "cache"].into_iter().chain(shown.then_some("before")) {
                 let got = widen(&block_on(loaded.read(name)).unwrap());
-                assert_close(&format!("{name} at {position}"), &got, &reference.read(name), SUM);
+                assert_close(&format!("{name} at {position}"), &got, reference.read(name), SUM);
             }
         }
     }
@@ -183,4 +183,17 @@ fn axes_without_elements() {
     check("no images", [&[0, 2, 5, 5], &[3, 2, 3, 3]], |x, w| x.conv(w, Window::new(1, 1)));
     check("no channels", [&[2, 0, 5, 5], &[3, 0, 3, 3]], |x, w| x.conv(w, Window::new(1, 1)));
     check("no entries", [&[4, 0], &[2]], |a, b| a.gather(0, b).pad(&[0, 1], &[2, 2]));
+}
+
+/// More elements than 32 bits can count: an error that names the node, no wrong number.
+#[test]
+fn values_that_are_too_large_are_refused() {
+    let g = Graph::new();
+    let x = g.input("x", &[1, 1]);
+    let program = Program::new(&[("small", x + 1.0), ("large", x.expand(&[1 << 20, 1 << 20]).exp())], &[]);
+    let mut loaded = Cpu.load(&program);
+    loaded.write("x", &[1.0]).unwrap();
+    let error = loaded.step().unwrap_err().to_string();
+    assert!(error.contains("expand [1048576, 1048576]"), "{error}");
+    assert!(block_on(loaded.read("small")).is_err(), "an output of a step that failed");
 }

@@ -35,15 +35,27 @@ impl Cpu {
 
     /// [`Cpu::load`] with a kernel that need not be the best one here, so that a test can run each.
     pub fn load_with(&self, program: &Program, tile: Tile) -> Loaded {
-        let plan = Plan::new(program);
+        let too_large = too_large(program);
+        let plan = if too_large.is_some() { Plan::default() } else { Plan::new(program) };
         Loaded {
-            memory: Memory::new(plan.roots),
+            memory: Memory::new(plan.roots.max(program.nodes.len())),
             outputs: vec![None; program.outputs.len()],
             program: program.clone(),
             plan,
+            too_large,
             tile,
         }
     }
+}
+
+/// The first node with more elements than positions in the tables of a plan can name.
+fn too_large(program: &Program) -> Option<NodeId> {
+    let fits = |shape: &[usize]| {
+        let len = shape.iter().try_fold(1usize, |len, n| len.checked_mul(*n));
+        len.is_some_and(|len| u32::try_from(len).is_ok())
+    };
+    let at = program.nodes.iter().position(|node| !fits(&node.shape))?;
+    Some(NodeId(at as u32))
 }
 
 /// A Program with its values on the CPU.
@@ -54,6 +66,8 @@ pub struct Loaded {
     memory: Memory,
     /// In the order of `program.outputs`.
     outputs: Vec<Option<Buffer>>,
+    /// A node that no step can compute; then there is no plan.
+    too_large: Option<NodeId>,
     tile: Tile,
 }
 
@@ -75,6 +89,9 @@ impl Run for Loaded {
     }
 
     fn step(&mut self) -> Result<(), Error> {
+        if let Some(id) = self.too_large {
+            return Err(failed(&self.program, id, "more numbers than 32 bits can count".into()));
+        }
         for (name, id) in &self.program.inputs {
             if !self.memory.has(*id) {
                 return Err(Error::NoValue(name.clone()));
@@ -123,8 +140,8 @@ impl Loaded {
     fn value(&self, name: &str) -> Result<Vec<f32>, Error> {
         let none = || Error::NoValue(name.into());
         if let Some(slot) = self.program.outputs.iter().position(|(n, _)| n == name) {
-            let place = self.plan.places[self.program.outputs[slot].1.index()].as_ref().ok_or_else(none)?;
             let data = self.outputs[slot].as_ref().ok_or_else(none)?;
+            let place = self.plan.places[self.program.outputs[slot].1.index()].as_ref().ok_or_else(none)?;
             let mut values = vec![0.0; place.layout.len()];
             Walk::new(&place.layout).read(data, 0, &mut values, &mut Vec::new());
             return Ok(values);

@@ -69,7 +69,7 @@ pub(super) enum Work {
 }
 
 /// All steps in order, and where each stored value is.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Plan {
     pub(super) steps: Vec<Step>,
     pub(super) places: Vec<Option<Place>>,
