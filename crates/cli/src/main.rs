@@ -232,8 +232,8 @@ fn only_on_the_cpu(engine: EngineName) -> Result<()> {
     Ok(())
 }
 
-/// Scoring gives each core images of its own, so a matrix product must not spread over the cores too. candle takes its
-/// number of threads from the environment alone, so the program starts itself once more.
+/// Scoring gives each core images of its own, so a matrix product must not spread over the cores too. rayon takes its
+/// number of threads from the environment, so the program starts itself once more.
 fn one_thread_a_product() -> Result<()> {
     const THREADS: &str = "RAYON_NUM_THREADS";
     if std::env::var_os(THREADS).is_some() {

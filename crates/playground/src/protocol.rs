@@ -228,7 +228,7 @@ pub struct BackendInfo {
 pub enum BackendName {
     /// wgpu on WebGPU.
     Webgpu,
-    /// candle on WASM SIMD.
+    /// WASM SIMD.
     Cpu,
 }
 

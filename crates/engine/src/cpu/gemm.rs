@@ -27,18 +27,27 @@ pub enum Tile {
     Narrow,
     /// 6 x 16, fused multiply-add: machines with AVX2.
     Wide,
+    /// candle's own products.
+    #[cfg(not(target_arch = "wasm32"))]
+    Candle,
 }
 
 impl Tile {
-    /// The fastest one of this machine.
+    /// The fastest one of this machine, as far as that was measured: in a browser, and with AVX2. Elsewhere candle knows more.
     pub fn best() -> Tile {
-        if wide::is_there() { Tile::Wide } else { Tile::Narrow }
+        #[cfg(target_arch = "wasm32")]
+        let otherwise = Tile::Narrow;
+        #[cfg(not(target_arch = "wasm32"))]
+        let otherwise = Tile::Candle;
+        if wide::is_there() { Tile::Wide } else { otherwise }
     }
 
     pub(super) fn rows(self) -> usize {
         match self {
             Tile::Narrow => 4,
             Tile::Wide => 6,
+            #[cfg(not(target_arch = "wasm32"))]
+            Tile::Candle => 1,
         }
     }
 }
@@ -69,6 +78,8 @@ pub(super) fn pack_left(tile: Tile, grid: Grid<'_>) -> Vec<f32> {
     match tile {
         Tile::Narrow => pack_all::<4>(grid),
         Tile::Wide => pack_all::<6>(grid),
+        #[cfg(not(target_arch = "wasm32"))]
+        Tile::Candle => super::candle::pack(grid),
     }
 }
 
@@ -77,6 +88,8 @@ pub(super) fn pack_right(tile: Tile, grid: Grid<'_>) -> Vec<f32> {
     match tile {
         Tile::Narrow => pack_all::<8>(grid),
         Tile::Wide => pack_all::<16>(grid),
+        #[cfg(not(target_arch = "wasm32"))]
+        Tile::Candle => super::candle::pack(grid),
     }
 }
 
@@ -98,6 +111,8 @@ impl Product<'_> {
         match tile {
             Tile::Narrow => self.run_as::<4, 8, false>(),
             Tile::Wide => wide::run(self),
+            #[cfg(not(target_arch = "wasm32"))]
+            Tile::Candle => super::candle::run(self),
         }
     }
 }
@@ -271,7 +286,7 @@ impl Part<'_> {
 
 impl Target<'_> {
     /// Sums of no terms.
-    fn clear(&mut self, rows: usize, columns: usize) {
+    pub(super) fn clear(&mut self, rows: usize, columns: usize) {
         (0..rows).for_each(|row| self.data[row * self.stride..][..columns].fill(0.0));
     }
 }
