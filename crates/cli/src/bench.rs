@@ -3,7 +3,6 @@
 
 use crate::logprob::Query;
 use crate::model::Model;
-use crate::sample;
 use anyhow::Result;
 use data::rng::{Rng, stream};
 use engine::Engine;
@@ -53,13 +52,19 @@ pub(crate) fn bench(model: &Model) -> Result<Report> {
     trainer.write("eps", &eps)?;
     trainer.write("rates", &[0.0; 4])?;
     let step = median(|| Ok(trainer.step()?))?;
+    let (mut sampler, z) = (model.load(&engine, &vae::sampler(c, 16))?, normal(16 * c.latents));
+    let draw = || {
+        sampler.write("z", &z)?;
+        sampler.step()?;
+        Ok(drop(pollster::block_on(sampler.read("mean"))?))
+    };
     let mut query = Query::load(model, &engine, QUERY_K, true)?;
     Ok(Report {
         model: model.recipe.id.clone(),
         cores: std::thread::available_parallelism().map_or(1, |n| n.get()),
         train_steps_per_second: 1.0 / step,
         train_batch: stage.batch,
-        sample_16_ms: 1e3 * median(|| sample::means(model, &engine, 16, 0).map(drop))?,
+        sample_16_ms: 1e3 * median(draw)?,
         iwae_64_ms: 1e3 * median(|| query.log_prob(&x[..vae::D], QUERY_K, 0, 0).map(drop))?,
         gpu_dispatches: Dispatches {
             train: dispatches(&vae::trainer(c, stage.batch, stage.k))?,
