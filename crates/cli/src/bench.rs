@@ -56,7 +56,8 @@ pub(crate) fn bench(model: &Model) -> Result<Report> {
     let draw = || {
         sampler.write("z", &z)?;
         sampler.step()?;
-        Ok(drop(pollster::block_on(sampler.read("mean"))?))
+        pollster::block_on(sampler.read("mean"))?;
+        Ok(())
     };
     let mut query = Query::load(model, &engine, QUERY_K, true)?;
     Ok(Report {
