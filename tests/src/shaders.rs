@@ -3,7 +3,7 @@
 use engine::gpu::{Limits, Plan};
 use graph::{Graph, Program, Window, grad};
 use models::vae::{self, Config};
-use models::{transformer, unet};
+use models::{diffusion, transformer, unet};
 use std::collections::BTreeSet;
 
 /// Programs that together use every operation and algorithm.
@@ -16,7 +16,7 @@ pub fn programs() -> Vec<Program> {
         vae::weigher(&shipped, 64, true),
         vae::encoder(&shipped, 1),
         every_operation(),
-        unet::denoiser(&unet::Config::default(), 1),
+        diffusion::denoiser(&unet::Config::default(), 1),
         transformer::prefill(&transformer::Config::default(), 1, 256),
     ]
 }

@@ -4,7 +4,7 @@ use conformance::close::Tolerance;
 use conformance::compare::{SUMS, agree, inputs};
 use graph::Program;
 use models::nn::AdamW;
-use models::{gan, transformer, unet};
+use models::{diffusion, gan, transformer, unet};
 
 /// Networks of some twenty layers whose values are of size 1; later steps start from the rounding of earlier ones.
 const DEEP: Tolerance = Tolerance::new(1e-3, 1e-3);
@@ -54,12 +54,12 @@ fn transformer() -> transformer::Config {
 
 #[test]
 fn unets() {
-    check(&unet::denoiser(&unet(), 2), 1, DEEP);
+    check(&diffusion::denoiser(&unet(), 2), 1, DEEP);
 }
 
 #[test]
 fn unets_in_training() {
-    check(&unet::trainer(&unet(), 2, unet::Target::Velocity, AdamW::default()), 2, DEEP);
+    check(&diffusion::trainer(&unet(), 2, diffusion::Target::Velocity, AdamW::default()), 2, DEEP);
 }
 
 #[test]

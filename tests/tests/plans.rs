@@ -5,7 +5,7 @@ use engine::gpu::{Limits, Plan};
 use graph::{Graph, Program, Tensor, grad};
 use models::nn::AdamW;
 use models::vae::{self, Config};
-use models::{gan, transformer, unet};
+use models::{diffusion, gan, transformer, unet};
 
 const SHIPPED: Config = Config { latents: 32, hidden: 256, channels: 32 };
 
@@ -39,10 +39,10 @@ fn networks_keep_to_their_budgets_of_dispatches_and_memory() {
     let gan = gan::Config { latents: 100, base: 4, channels: vec![256, 128, 64, 32], image_channels: 3 };
     let adam = AdamW::default();
     for (what, program, budget) in [
-        ("U-Net", unet::denoiser(&unet::Config::default(), 1), 67),
-        ("U-Net of two blocks a level", unet::denoiser(&unet, 1), 94),
-        ("U-Net of two blocks a level with attention", unet::denoiser(&attentive, 1), 114),
-        ("U-Net, training", unet::trainer(&unet::Config::default(), 4, unet::Target::Noise, adam), 402),
+        ("U-Net", diffusion::denoiser(&unet::Config::default(), 1), 67),
+        ("U-Net of two blocks a level", diffusion::denoiser(&unet, 1), 94),
+        ("U-Net of two blocks a level with attention", diffusion::denoiser(&attentive, 1), 114),
+        ("U-Net, training", diffusion::trainer(&unet::Config::default(), 4, diffusion::Target::Noise, adam), 402),
         ("transformer, 256 tokens", transformer::prefill(&lm, 1, 256), 50),
         ("transformer, one token", transformer::decode(&lm, 1), 63),
         ("transformer, training", transformer::trainer(&lm, 2, 64, adam), 231),

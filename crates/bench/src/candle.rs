@@ -1,6 +1,5 @@
 //! The same networks written as a user of candle would write them, with the same weights.
 
-use crate::native::Contestant;
 use anyhow::Result;
 use bench::{Workload, workload};
 use candle_core::{D, Device, Result as Candle, Tensor, Var};
@@ -10,6 +9,9 @@ use candle_nn::{Module, Optimizer, ParamsAdamW};
 use models::{transformer, unet};
 use std::collections::HashMap;
 use std::f64::consts::FRAC_PI_2;
+
+/// One inference: inputs in, answer out.
+pub(crate) type Contestant<'a> = (&'static str, Box<dyn FnMut() -> Result<Vec<f32>> + 'a>);
 
 /// candle on this workload: its plain forward, or for training its tape.
 pub(crate) fn contestant(workload: &Workload) -> Result<Option<Contestant<'_>>> {

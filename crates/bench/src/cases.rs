@@ -6,7 +6,7 @@ use data::rng::{Rng, stream};
 use engine::Cpu;
 use graph::{Graph, Program, Run, Tensor, Window, grad};
 use models::nn::{self, AdamW};
-use models::{Params, Weights, gan, transformer, unet};
+use models::{Params, Weights, diffusion, gan, transformer, unet};
 use pollster::block_on;
 use std::path::Path;
 
@@ -277,8 +277,8 @@ fn networks() -> Vec<(&'static str, Program)> {
     let lm = transformer::Config { vocabulary: 11, context: 9, layers: 2, heads: 2, width: 12 };
     let optimiser = AdamW { clip: Some(1.0), average: Some(0.99), ..AdamW::default() };
     vec![
-        ("tiny_unet", unet::denoiser(&unet, 2)),
-        ("tiny_unet_step", unet::trainer(&unet, 2, unet::Target::Velocity, optimiser)),
+        ("tiny_unet", diffusion::denoiser(&unet, 2)),
+        ("tiny_unet_step", diffusion::trainer(&unet, 2, diffusion::Target::Velocity, optimiser)),
         ("tiny_dcgan", gan::generator(&gan, 2)),
         ("tiny_prefill", transformer::prefill(&lm, 2, 6)),
         ("tiny_decode", transformer::decode(&lm, 2)),

@@ -1,6 +1,6 @@
 //! Times a workload on our engines and on candle, taking turns, and compares what they computed.
 
-use crate::candle;
+use crate::candle::{self, Contestant};
 use anyhow::{Result, bail};
 use bench::Workload;
 use engine::gpu::{Limits, Options, Plan};
@@ -24,9 +24,6 @@ struct Row {
     /// Largest difference from our CPU engine, relative to its largest value.
     difference: f64,
 }
-
-/// One inference: inputs in, answer out.
-pub(crate) type Contestant<'a> = (&'static str, Box<dyn FnMut() -> Result<Vec<f32>> + 'a>);
 
 pub(crate) fn native(workloads: &[Workload], gpu: bool, rounds: usize, json: bool) -> Result<()> {
     let mut engines = vec![("cpu", Engine::cpu())];

@@ -3,7 +3,7 @@
 use data::rng::{Rng, stream};
 use graph::{Graph, Node, Op, Program, Window};
 use models::nn::{self, AdamW};
-use models::{Params, gan, transformer, unet};
+use models::{Params, diffusion, gan, transformer, unet};
 use std::collections::HashMap;
 
 /// A Program, and how its inputs are filled.
@@ -182,7 +182,7 @@ pub fn unet_config() -> unet::Config {
 /// One evaluation of the U-Net on one image.
 fn unet() -> Workload {
     let data = [("z", Fill::Normal), ("time", Fill::Values([0.3, 0.5, 0.7, 0.9]))];
-    Workload::new("unet", unet::denoiser(&unet_config(), 1), "prediction", &data)
+    Workload::new("unet", diffusion::denoiser(&unet_config(), 1), "prediction", &data)
 }
 
 /// One step of AdamW on the U-Net, two images.
@@ -197,7 +197,7 @@ fn train_unet() -> Workload {
         ("time", Fill::Values([0.3, 0.5, 0.7, 0.9])),
         ("rates", Fill::Values(rates)),
     ];
-    let program = unet::trainer(&unet_config(), 2, unet::Target::Noise, optimiser);
+    let program = diffusion::trainer(&unet_config(), 2, diffusion::Target::Noise, optimiser);
     Workload::new("train_unet", program, "loss", &data)
 }
 

@@ -10,7 +10,6 @@
 //! Names: B images of C channels and S x S pixels, E = 4 channels\[0\] the width of the embedding of time and class.
 
 use crate::diffusion::Network;
-pub use crate::diffusion::{Target, denoiser, specs, trainer};
 use crate::nn;
 use crate::params::{Init, Params};
 use graph::{Tensor, Window};
@@ -169,7 +168,7 @@ mod tests {
 
     #[test]
     fn the_default_size_has_four_million_parameters() {
-        let n: usize = specs(&Config::default()).iter().map(Spec::len).sum();
+        let n: usize = crate::diffusion::specs(&Config::default()).iter().map(Spec::len).sum();
         assert!((4_100_000..4_300_000).contains(&n), "{n}");
     }
 }

@@ -1,7 +1,6 @@
 //! Convolutions: ONNX has one for stride and one for spread inputs, and neither crops.
 
-use crate::node::signed;
-use crate::writer::{Attr, Writer};
+use crate::writer::{Attr, Writer, signed};
 use graph::{NodeId, Op, Window};
 
 /// The attributes of a `ConvTranspose` that computes the same as a convolution of a spread input.

@@ -2,7 +2,7 @@
 
 use crate::patterns::Form;
 use crate::proto::INT64;
-use crate::writer::{Attr, Writer};
+use crate::writer::{Attr, Writer, signed};
 use graph::{Binary, Compare, Node, NodeId, Op, Reduce, Unary};
 
 /// A `Resize` that repeats pixels.
@@ -263,9 +263,4 @@ fn compare(f: Compare) -> &'static str {
         Compare::Le => "LessOrEqual",
         Compare::Eq => "Equal",
     }
-}
-
-/// As ONNX counts.
-pub(crate) fn signed(values: &[usize]) -> Vec<i64> {
-    values.iter().map(|&v| v as i64).collect()
 }

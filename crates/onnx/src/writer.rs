@@ -182,12 +182,17 @@ impl<'p> Writer<'p> {
     }
 }
 
+/// As ONNX counts.
+pub(crate) fn signed(values: &[usize]) -> Vec<i64> {
+    values.iter().map(|&v| v as i64).collect()
+}
+
 fn floats(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|v| v.to_le_bytes()).collect()
 }
 
 fn tensor(name: &str, data_type: i32, shape: &[usize], raw_data: Vec<u8>) -> TensorProto {
-    TensorProto { dims: shape.iter().map(|&n| n as i64).collect(), data_type, name: name.into(), raw_data }
+    TensorProto { dims: signed(shape), data_type, name: name.into(), raw_data }
 }
 
 fn attribute(name: &str, value: &Attr<'_>) -> AttributeProto {
