@@ -73,6 +73,32 @@ test("a shader that does not compile: the CPU, with the reason", async () => {
   assert.ok(opened.works);
 });
 
+test("a GPU without memory for the model: the CPU, and it says what the memory was for", async () => {
+  // What a driver reports when an allocation fails; no test can take all memory of a machine.
+  const { opened, close } = await openBroken(`
+    const filters = [];
+    const { pushErrorScope, popErrorScope } = GPUDevice.prototype;
+    GPUDevice.prototype.pushErrorScope = function (filter) {
+      filters.push(filter);
+      pushErrorScope.call(this, filter);
+    };
+    let allocated = false;
+    const createBuffer = GPUDevice.prototype.createBuffer;
+    GPUDevice.prototype.createBuffer = function (descriptor) {
+      allocated = true;
+      return createBuffer.call(this, descriptor);
+    };
+    GPUDevice.prototype.popErrorScope = async function () {
+      const filter = filters.pop();
+      const real = await popErrorScope.call(this);
+      return filter === "out-of-memory" && allocated ? new GPUOutOfMemoryError("no memory") : real;
+    }`);
+  await close();
+  assert.equal(opened.name, "cpu");
+  assert.match(opened.reason, /^The GPU has no memory left: .* bytes.*\.$/);
+  assert.ok(opened.works);
+});
+
 /** Destroys the device after the first step of a job; what came of the job. */
 async function loseDevice(site, noMoreAdapters) {
   return site.page.evaluate(async (noMoreAdapters) => {
