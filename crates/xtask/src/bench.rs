@@ -47,10 +47,9 @@ pub(crate) fn bench(args: &[&str]) -> Result {
         .run("measure in the browser")
 }
 
-/// A program that the release build made.
+/// A program that the release build made, wherever cargo puts it.
 fn program(name: &str) -> Cmd {
-    let name = format!("target/release/{name}{}", std::env::consts::EXE_SUFFIX);
-    Cmd::new(root().join(name)).dir(root())
+    Cmd::cargo().args(["run", "--quiet", "--release", "--package", name, "--"]).dir(root())
 }
 
 /// The shipped model: its trainer natively, its two questions through the page's API.
