@@ -25,6 +25,6 @@ mod program;
 mod tensor;
 
 pub use grad::{grad, vjp};
-pub use op::{Binary, Compare, Node, NodeId, Op, Reduce, Unary, Window};
+pub use op::{Binary, Compare, Node, NodeId, Op, Reduce, Unary, Window, readers};
 pub use program::{Program, Run};
 pub use tensor::{Graph, Tensor};

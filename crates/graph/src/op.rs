@@ -77,6 +77,27 @@ pub enum Op {
     ScatterAdd(usize),
 }
 
+impl Op {
+    /// Whether each element of the result is a function of the elements at its own index.
+    pub fn is_pointwise(&self) -> bool {
+        matches!(self, Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select)
+    }
+}
+
+/// The nodes that read each node, in order; a node that reads another twice counts once.
+pub fn readers(nodes: &[Node]) -> Vec<Vec<NodeId>> {
+    let mut readers = vec![Vec::new(); nodes.len()];
+    for (id, node) in (0..).map(NodeId).zip(nodes) {
+        for input in &node.inputs {
+            let of_input: &mut Vec<NodeId> = &mut readers[input.index()];
+            if of_input.last() != Some(&id) {
+                of_input.push(id);
+            }
+        }
+    }
+    readers
+}
+
 /// Functions of one value.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Unary {

@@ -94,12 +94,8 @@ pub(crate) struct Patterns<'p> {
 
 impl<'p> Patterns<'p> {
     pub(crate) fn new(program: &'p Program) -> Patterns<'p> {
-        let mut readers = vec![Vec::new(); program.nodes.len()];
-        for (i, node) in program.nodes.iter().enumerate() {
-            node.inputs.iter().for_each(|input| readers[input.index()].push(NodeId(i as u32)));
-        }
         let kept = program.outputs.iter().map(|o| o.1).chain(program.state.iter().map(|s| s.1)).collect();
-        Patterns { program, readers, kept }
+        Patterns { program, readers: graph::readers(&program.nodes), kept }
     }
 
     /// The form of a node: the first pattern that fits and whose inner nodes nobody else reads.

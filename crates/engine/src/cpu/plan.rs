@@ -370,10 +370,7 @@ impl<'p> Builder<'p> {
 /// For each function of single values the one step that reads it, if it need not be stored.
 fn owners(program: &Program) -> Vec<Option<NodeId>> {
     let n = program.nodes.len();
-    let mut readers: Vec<Vec<NodeId>> = vec![Vec::new(); n];
-    for (i, node) in program.nodes.iter().enumerate() {
-        node.inputs.iter().for_each(|input| readers[input.index()].push(NodeId(i as u32)));
-    }
+    let readers = graph::readers(&program.nodes);
     let mut wanted = vec![false; n];
     let ends = program.outputs.iter().map(|o| o.1).chain(program.state.iter().map(|s| s.1));
     ends.for_each(|id| wanted[id.index()] = true);
@@ -381,13 +378,13 @@ fn owners(program: &Program) -> Vec<Option<NodeId>> {
     let mut sizes = vec![0; n];
     for i in (0..n).rev().filter(|&i| !wanted[i]) {
         let is_view = program.nodes[i].op == Op::Reshape;
-        if !is_view && !is_pointwise(&program.nodes[i].op) {
+        if !is_view && !program.nodes[i].op.is_pointwise() {
             continue;
         }
         let kernel = |&reader: &NodeId| match &program.node(reader).op {
             Op::Reduce(..) => Some(reader),
             Op::Reshape => owners[reader.index()],
-            op if is_pointwise(op) => Some(owners[reader.index()].unwrap_or(reader)),
+            op if op.is_pointwise() => Some(owners[reader.index()].unwrap_or(reader)),
             _ => None,
         };
         let mut kernels = readers[i].iter().map(kernel);
@@ -398,8 +395,4 @@ fn owners(program: &Program) -> Vec<Option<NodeId>> {
         }
     }
     owners
-}
-
-fn is_pointwise(op: &Op) -> bool {
-    matches!(op, Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select)
 }

@@ -4,7 +4,6 @@
 //! are scaled when a larger score appears. For inference only: the gradient needs the weights, which then are stored.
 
 use super::algorithm::{Function, THREADS, Term, matrix_index};
-use super::store::{consumers, is_pointwise};
 use graph::{Binary, Node, NodeId, Op, Reduce, Unary};
 use std::collections::HashMap;
 
@@ -41,7 +40,7 @@ impl Attentions {
     /// All that are worth a kernel of their own. A software adapter, slow at barriers, gets none.
     pub(super) fn find(nodes: &[Node], must: &[bool], busy: usize) -> Attentions {
         let mut found = Attentions { of: HashMap::new(), inner: vec![false; nodes.len()] };
-        let readers = consumers(nodes);
+        let readers = graph::readers(nodes);
         for id in (0..nodes.len() as u32).map(NodeId).filter(|_| busy > 0) {
             if let Some((attention, inner)) = Attention::at(nodes, id)
                 && inner.iter().all(|i| !must[i.index()])
@@ -74,9 +73,9 @@ impl Attention {
         let mut inner = vec![weights, e, sums, shifted, tops, sum, top];
         // Down to the product of q and k: the one input of each operation that leads there.
         let mut product = scores;
-        while is_pointwise(&node(product).op) {
+        while node(product).op.is_pointwise() {
             inner.push(product);
-            let leads = |input: &&NodeId| is_pointwise(&node(**input).op) || node(**input).op == Op::Dot;
+            let leads = |input: &&NodeId| node(**input).op.is_pointwise() || node(**input).op == Op::Dot;
             let mut next = node(product).inputs.iter().filter(leads);
             product = *next.next().filter(|_| next.next().is_none())?;
         }

@@ -31,7 +31,8 @@ struct Lifetime {
 }
 
 impl Buffers {
-    /// `half` has the nodes that are f16, `written` what each group in `order` stores; `replaced` the next values that are written over their state.
+    /// `half` has the nodes that are f16, `written` what each group in `order` stores; `replaced` the next values that are
+    /// written over their state.
     pub(super) fn assign(
         (nodes, half): (&[Node], &[bool]),
         groups: &Groups<'_>,

@@ -9,7 +9,7 @@ use super::attention::Attentions;
 use super::expr::{Expr, Source};
 use super::index::{Index, Ix};
 use super::rows::Rows;
-use super::store::{Choice, Storage, is_heavy, is_pointwise};
+use super::store::{Choice, Storage, is_heavy};
 use graph::{Node, NodeId, Op};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -156,7 +156,7 @@ impl<'a> Groups<'a> {
                     |(sum, g, rows): (NodeId, usize, &Rows)| Some((sum, g, climbed(above, rows.element(&node.shape)?)));
                 found.extend(rows.into_iter().filter_map(index));
             }
-            if !is_pointwise(&node.op) && !matches!(node.op, Op::Reshape | Op::Permute(_)) {
+            if !node.op.is_pointwise() && !matches!(node.op, Op::Reshape | Op::Permute(_)) {
                 continue;
             }
             for &input in node.inputs.iter().filter(|i| nodes[i.index()].len() == node.len()) {
@@ -187,7 +187,7 @@ impl<'a> Groups<'a> {
                 {
                     found.push((at, home, rows));
                 }
-            } else if is_pointwise(&node.op) || matches!(node.op, Op::Reshape | Op::Permute(_) | Op::Expand) {
+            } else if node.op.is_pointwise() || matches!(node.op, Op::Reshape | Op::Permute(_) | Op::Expand) {
                 stack.extend(node.inputs.iter().filter(|&&input| seen.insert(input)));
             }
         }
@@ -287,7 +287,7 @@ impl<'a> Groups<'a> {
                 continue;
             }
             let loads = self.loads_below(at).len();
-            if is_pointwise(&nodes[at.index()].op) && (2..self.rules.bindings).contains(&loads) {
+            if nodes[at.index()].op.is_pointwise() && (2..self.rules.bindings).contains(&loads) {
                 best = best.max(Some((loads, at)));
             }
         }

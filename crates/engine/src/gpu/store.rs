@@ -37,26 +37,10 @@ pub(super) fn is_heavy(op: &Op) -> bool {
     matches!(op, Op::Reduce(..) | Op::Dot | Op::Conv(_) | Op::ScatterAdd(_))
 }
 
-/// Whether the node is a function of elements at its own index.
-pub(super) fn is_pointwise(op: &Op) -> bool {
-    matches!(op, Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select)
-}
-
-/// The distinct nodes that read each node.
-pub(super) fn consumers(nodes: &[Node]) -> Vec<Vec<NodeId>> {
-    let mut readers = vec![Vec::new(); nodes.len()];
-    for (i, node) in nodes.iter().enumerate() {
-        for input in node.inputs.iter().collect::<BTreeSet<_>>() {
-            readers[input.index()].push(NodeId(i as u32));
-        }
-    }
-    readers
-}
-
 impl Storage {
     /// `must` has the nodes that are outputs or the next value of a state.
     pub(super) fn choose(nodes: &[Node], must: &[bool], attentions: &Attentions, busy: usize) -> Storage {
-        let readers = consumers(nodes);
+        let readers = graph::readers(nodes);
         // What is inside of an attention is its kernel's own business.
         let heavy = |i: usize| is_heavy(&nodes[i].op) && !attentions.inner[i];
         let mut choices: Vec<Choice> =
@@ -74,7 +58,7 @@ impl Storage {
         for i in (0..nodes.len()).rev() {
             let node = &nodes[i];
             let (len, id) = (node.len() as f64, NodeId(i as u32));
-            let compute = is_pointwise(&node.op) && !attentions.inner[i];
+            let compute = node.op.is_pointwise() && !attentions.inner[i];
             if compute && choices[i] == Choice::Inline {
                 let again = evaluations[i].values().sum::<f64>() - len;
                 let saved = again.max(0.0) * (weights[i] - 1.0).max(0.0);
@@ -123,7 +107,7 @@ fn of_rows(nodes: &[Node], busy: usize) -> Vec<bool> {
             Op::Reduce(..) if Rows::of(nodes, NodeId(i as u32), busy).holds_elements(busy) => {
                 nodes[node.inputs[0].index()].len()
             }
-            op if is_pointwise(op) || matches!(op, Op::Reshape | Op::Permute(_) | Op::Expand) => {
+            op if op.is_pointwise() || matches!(op, Op::Reshape | Op::Permute(_) | Op::Expand) => {
                 node.inputs.iter().map(|input| elements[input.index()]).max().unwrap_or(0)
             }
             _ => 0,
@@ -145,7 +129,7 @@ fn end_of_chain(nodes: &[Node], must: &[bool], readers: &[Vec<NodeId>], id: usiz
     while let ([next], false) = (readers[at].as_slice(), must[at]) {
         let node = &nodes[next.index()];
         match &node.op {
-            op if is_pointwise(op) => end = Some(*next),
+            op if op.is_pointwise() => end = Some(*next),
             Op::Reshape | Op::Permute(_) => {}
             Op::Expand if node.len() <= row => {}
             _ => break,
