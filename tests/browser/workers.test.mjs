@@ -147,6 +147,11 @@ test("bad numbers get one sentence", async () => {
     const learn = async (images, options) => {
       for await (const _ of model.train(images, options));
     };
+    const refusedNumbers = async (model) => {
+      const refused = [];
+      for (const n of [0, -1, 1.5, 6.5, NaN, 5000, 1e12]) refused.push(await outcome(samples(model, { n, seed: 1 })));
+      return refused;
+    };
     return [
       await outcome(api.open(id, { workers: 0 })),
       await outcome(api.open(id, { workers: 1.5 })),
@@ -155,6 +160,9 @@ test("bad numbers get one sentence", async () => {
       await outcome(learn(stripes, { steps: 0 })),
       await outcome(learn(stripes, { batch: 100_000 })),
       await outcome(learn(stripes, { rate: NaN })),
+      // The same whether one worker draws or several.
+      ...(await refusedNumbers(model)),
+      ...(await refusedNumbers(await api.open(id, { backend: "cpu", workers: 3 }))),
     ];
   }, MODEL);
   for (const { code, message } of errors) {

@@ -86,7 +86,6 @@ export class Model extends EventTarget {
   /** Which engine runs, whether it was verified, and why it was chosen. @type {BackendInfo} */
   backend = { name: "cpu", verified: false, reason: "" };
 
-  /** @type {BackendChoice} */ #choice;
   /** @type {Blob | undefined} */ #weights;
   /** Why WebGPU is not to be tried again. @type {string | undefined} */ #noWebgpu;
   /** The model where all questions go. @type {Seat} */ #seat;
@@ -99,7 +98,6 @@ export class Model extends EventTarget {
   constructor(id, choice, workers, weights) {
     super();
     this.id = id;
-    this.#choice = choice;
     this.#workers = workers ?? usualCrew();
     this.#eager = workers !== undefined;
     this.#weights = weights;
@@ -124,7 +122,7 @@ export class Model extends EventTarget {
       await this.#ready({ signal, onMessage });
       // A GPU draws faster alone.
       if (this.backend.name === "webgpu" || this.#workers === 1) {
-        return this.#seat.run({ type: "sample", first: 0, n, seed: parsed }, { signal, onMessage });
+        return this.#seat.run({ type: "sample", n, first: 0, count: n, seed: parsed }, { signal, onMessage });
       }
       const options = { n, seed: parsed, eager: this.#eager, signal, onMessage };
       return drawTogether(this.#seat, () => this.#crew(), options);

@@ -5,7 +5,7 @@ import type { Estimate } from "./estimate.d.ts";
 /**
  * What the page asks for.
  */
-export type Command = { type: "open"; model: string; backend: BackendChoice } | { type: "sample"; model: number; first: number; n: number; seed: number } | { type: "log-prob"; model: number; budget: Budget; seed: number } | { type: "train"; model: number; course: Course } | { type: "close"; model: number } | { type: "panic" };
+export type Command = { type: "open"; model: string; backend: BackendChoice } | { type: "sample"; model: number; n: number; first: number; count: number; seed: number } | { type: "log-prob"; model: number; budget: Budget; seed: number } | { type: "train"; model: number; course: Course } | { type: "close"; model: number } | { type: "panic" };
 
 /**
  * A course of training.

@@ -20,10 +20,12 @@ pub enum Command {
     Sample {
         /// Handle from [`Reply::Opened`].
         model: u32,
-        /// Number of the first picture: several workers share the pictures of one seed.
-        first: u32,
-        /// Number of pictures.
+        /// Number of pictures in all.
         n: u32,
+        /// Number of the first one to draw here: several workers share the pictures of one job.
+        first: u32,
+        /// How many of them to draw here.
+        count: u32,
         /// Seed of all noise.
         #[tsify(type = "number")]
         seed: u64,

@@ -12,7 +12,7 @@ use data::rng::{Rng, stream};
 use engine::Engine;
 use likelihood::iwae;
 use models::vae::D;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::rc::Rc;
 
 /// At most so many pictures in one command.
@@ -65,7 +65,9 @@ impl Session {
     async fn answer(&mut self, command: Command, input: Input, sink: &impl Sink) -> Result<Answer, Failure> {
         match (command, input) {
             (Command::Open { backend, .. }, Input::Files(files)) => self.open(backend, files, sink).await,
-            (Command::Sample { model, first, n, seed }, _) => self.sample(model, first, n, seed, sink).await,
+            (Command::Sample { model, n, first, count, seed }, _) => {
+                self.sample(model, n, first..first.saturating_add(count), seed, sink).await
+            }
             (Command::LogProb { model, budget, seed }, Input::Image(image)) => {
                 self.log_prob(model, image, budget, seed, sink).await
             }
@@ -103,8 +105,8 @@ impl Session {
     async fn sample(
         &mut self,
         handle: u32,
-        first: u32,
         n: u32,
+        here: Range<u32>,
         seed: u64,
         sink: &impl Sink,
     ) -> Result<Answer, Failure> {
@@ -114,8 +116,11 @@ impl Session {
                 format!("From 1 to {MAX_SAMPLES} pictures can be drawn, not {n}."),
             ));
         }
-        let (first, n) = (first as usize, n as usize);
-        self.with_model(handle, sink, async |model| draw(model, first, n, seed, sink).await).await?;
+        if here.is_empty() || here.end > n {
+            return Err(Failure::new("bad-request", format!("Pictures {here:?} are none of {n}.")));
+        }
+        let (first, count) = (here.start as usize, here.len());
+        self.with_model(handle, sink, async |model| draw(model, first, count, seed, sink).await).await?;
         Ok((Reply::Sampled, Vec::new()))
     }
 

@@ -113,8 +113,8 @@ fn a_model_opens_on_the_cpu_and_says_why() {
 fn the_same_seed_gives_the_same_pictures_whatever_is_drawn_with_them() {
     let mut session = Session::default();
     open(&mut session, files());
-    let mut sample_from = |first, n, seed| {
-        let mut events = run(&mut session, Command::Sample { model: 0, first, n, seed }, Input::Nothing);
+    let mut sample_from = |first, count, seed| {
+        let mut events = run(&mut session, Command::Sample { model: 0, n: 6, first, count, seed }, Input::Nothing);
         assert!(matches!(events.pop().unwrap().0, Event::Done { reply: Reply::Sampled }));
         let Array::U8(images) = events.pop().unwrap().1.remove(0).1 else { panic!("no images") };
         images
@@ -151,7 +151,7 @@ fn a_job_stops_between_two_batches_and_the_model_works_on() {
     let mut session = Session::default();
     open(&mut session, files());
     let stopping = || Log { stop_at: Some(2), ..Log::default() };
-    let sample = Command::Sample { model: 0, first: 0, n: 64, seed: 1 };
+    let sample = Command::Sample { model: 0, n: 64, first: 0, count: 64, seed: 1 };
     let events = run_on(&mut session, sample.clone(), Input::Nothing, stopping());
     assert_eq!(error_of(&events.last().unwrap().0).0, "aborted");
     assert_eq!(events.len(), 3);
@@ -187,8 +187,10 @@ fn bad_files_and_pictures_get_their_code_and_a_sentence() {
     let empty = Input::Image(Image { rgba: vec![], width: 0, height: 0 });
     let event = run(&mut session, ask, empty).pop().unwrap().0;
     assert_eq!(error_of(&event).0, "bad-image");
-    let closed =
-        run(&mut session, Command::Sample { model: 9, first: 0, n: 1, seed: 1 }, Input::Nothing).pop().unwrap().0;
+    let closed = run(&mut session, Command::Sample { model: 9, n: 1, first: 0, count: 1, seed: 1 }, Input::Nothing)
+        .pop()
+        .unwrap()
+        .0;
     assert_eq!(error_of(&closed), ("bad-request", "This model was closed."));
 }
 
@@ -219,7 +221,7 @@ fn training_raises_the_bound_and_changes_what_is_drawn() {
     let mut session = Session::default();
     open(&mut session, files());
     let means = |session: &mut Session| {
-        let mut events = run(session, Command::Sample { model: 0, first: 0, n: 2, seed: 1 }, Input::Nothing);
+        let mut events = run(session, Command::Sample { model: 0, n: 2, first: 0, count: 2, seed: 1 }, Input::Nothing);
         events.pop();
         events.pop().unwrap().1.remove(1).1
     };
@@ -286,4 +288,17 @@ fn bad_requests_to_train_get_a_sentence() {
         refused(Command::Train { model: 0, course: Course { steps: 1, batch: 1, rate, seed: 1 } }, stripes());
     }
     refused(Command::Train { model: 0, course: Course { steps: 1, batch: 0, rate: 1e-3, seed: 1 } }, stripes());
+}
+
+#[test]
+fn pictures_that_are_none_of_the_job_are_refused() {
+    let mut session = Session::default();
+    open(&mut session, files());
+    for (n, first, count) in [(0, 0, 1), (5000, 0, 4), (8, 0, 0), (8, 6, 4), (8, u32::MAX, 1)] {
+        let command = Command::Sample { model: 0, n, first, count, seed: 1 };
+        let event = run(&mut session, command, Input::Nothing).pop().unwrap().0;
+        let (code, message) = error_of(&event);
+        assert_eq!(code, "bad-request", "{message}");
+        assert!(message.ends_with('.') && message.starts_with(char::is_uppercase), "{message}");
+    }
 }

@@ -27,10 +27,19 @@ export async function drawTogether(own, others, { n, seed, eager, signal, onMess
   const pictures = new Pictures(n, onMessage);
   const left = new AbortController();
   const both = signal ? AbortSignal.any([signal, left.signal]) : left.signal;
-  const pieces = Array.from({ length: Math.ceil(n / PIECE) }, (_, i) => i * PIECE);
-  const started = performance.now();
+  /** The first picture of the next piece; pieces that a worker gave back go before. */
+  let next = 0;
+  /** @type {number[]} */
+  const returned = [];
+  const take = () => {
+    const again = returned.pop();
+    if (again !== undefined) return again;
+    next += PIECE;
+    return next - PIECE;
+  };
   /** What the other workers are drawing. @type {Set<Promise<void>>} */
   const drawing = new Set();
+  const isLeft = () => returned.length > 0 || next < n;
   let called = false;
 
   /** @param {Seat} seat @param {number} first */
@@ -40,7 +49,7 @@ export async function drawTogether(own, others, { n, seed, eager, signal, onMess
       if (message.event.type === "sampled") drawn = message;
       else if (seat === own) onMessage(message);
     };
-    const question = /** @type {const} */ ({ type: "sample", first, n: Math.min(PIECE, n - first), seed });
+    const question = /** @type {const} */ ({ type: "sample", n, first, count: Math.min(PIECE, n - first), seed });
     await seat.run(question, { signal: both, onMessage: keep });
     if (!drawn) throw new PofxError("engine-crashed", "The engine drew nothing.");
     pictures.add(first, drawn);
@@ -48,11 +57,12 @@ export async function drawTogether(own, others, { n, seed, eager, signal, onMess
 
   /** @param {Seat} seat */
   const help = async (seat) => {
-    for (let first = pieces.shift(); first !== undefined; first = pieces.shift()) {
+    while (isLeft()) {
+      const first = take();
       try {
         await draw(seat, first);
       } catch {
-        pieces.unshift(first);
+        returned.push(first);
         return;
       }
     }
@@ -72,16 +82,11 @@ export async function drawTogether(own, others, { n, seed, eager, signal, onMess
   };
 
   try {
-    if (eager) callOthers();
-    while (pieces.length > 0 || drawing.size > 0) {
-      const first = pieces.shift();
-      if (first === undefined) {
-        await Promise.race(drawing);
-        continue;
-      }
-      await draw(own, first);
-      const pace = (performance.now() - started) / (pictures.pieces || 1);
-      if (!called && pace * pieces.length > START_MS) callOthers();
+    // The engine has the first word: it refuses a number of pictures that it would not draw.
+    await draw(own, take());
+    while (isLeft() || drawing.size > 0) {
+      if (!called && (eager || pictures.msLeft > START_MS)) callOthers();
+      await (isLeft() ? draw(own, take()) : Promise.race(drawing));
     }
   } finally {
     left.abort();
@@ -91,6 +96,7 @@ export async function drawTogether(own, others, { n, seed, eager, signal, onMess
 /** Pictures that arrive in pieces; a step has those up to the first that is missing. */
 class Pictures {
   #started = performance.now();
+  #pieces = 0;
   /** @type {Map<number, Message>} */ #waiting = new Map();
   #done = 0;
   /** @type {Record<string, Uint8Array<ArrayBuffer> | Float32Array<ArrayBuffer>>} */ #arrays = {};
@@ -105,12 +111,14 @@ class Pictures {
     this.#tell = tell;
   }
 
-  /** How many pieces are there. */
-  pieces = 0;
+  /** Milliseconds that the rest takes at the pace so far. */
+  get msLeft() {
+    return ((performance.now() - this.#started) / this.#pieces) * (Math.ceil(this.#n / PIECE) - this.#pieces);
+  }
 
   /** @param {number} first @param {Message} message */
   add(first, message) {
-    this.pieces += 1;
+    this.#pieces += 1;
     this.#waiting.set(first, message);
     for (let next = this.#waiting.get(this.#done); next; next = this.#waiting.get(this.#done)) {
       this.#waiting.delete(this.#done);

@@ -10,7 +10,7 @@ import { PofxError } from "./errors.js";
 /** @typedef {import("./host.js").Message} Message */
 
 /** A command but for the model's handle, which the seat knows.
- * @typedef {{ type: "sample", first: number, n: number, seed: number }
+ * @typedef {{ type: "sample", n: number, first: number, count: number, seed: number }
  *   | { type: "log-prob", budget: Budget, seed: number }
  *   | { type: "train", course: Course }} Question */
 
