@@ -1,6 +1,5 @@
 //! A shipped model, opened from its folder and checked, or a checkpoint of the trainer in its place.
 
-use crate::train;
 use anyhow::{Context, Result, bail};
 use engine::{Engine, Loaded};
 use graph::Program;
@@ -23,7 +22,7 @@ impl Model {
         let specs = vae::specs(&recipe.network);
         if let Some(path) = checkpoint {
             let bytes = read(path)?;
-            let weights = train::parameters(&recipe, &Weights::parse_any(&bytes)?)?;
+            let weights = Weights::parse_any(&bytes)?.only(&specs)?;
             return Ok(Model { recipe, weights, card: None });
         }
         let folder = folder(id);

@@ -161,20 +161,7 @@ fn resume(recipe: &Recipe, bytes: &[u8]) -> Result<(Progress, Weights)> {
     };
     let [stage, epoch, batch] = [*stage, *epoch, *batch].map(|n| n as usize);
     let progress = Progress { stage, epoch, batch, step: *step as u64 };
-    parameters(recipe, &weights)?;
+    weights.only(&vae::specs(&recipe.network))?;
     eprintln!("Going on after step {} (stage {}, epoch {}).", progress.step, progress.stage + 1, progress.epoch);
     Ok((progress, weights))
-}
-
-/// The parameters alone, out of a checkpoint.
-pub(crate) fn parameters(recipe: &Recipe, checkpoint: &Weights) -> Result<Weights> {
-    let mut weights = Weights::default();
-    for spec in vae::specs(&recipe.network) {
-        let values = checkpoint.get(&spec.name).with_context(|| format!("{} is missing", spec.name))?;
-        if values.len() != spec.len() {
-            bail!("{} has {} values, not {}: it belongs to another recipe", spec.name, values.len(), spec.len());
-        }
-        weights.insert(&spec.name, &spec.shape, values.to_vec());
-    }
-    Ok(weights)
 }

@@ -178,30 +178,41 @@ impl Weights {
     /// Reads a safetensors file that must hold exactly the parameters in `specs`, as F32 or F16, all finite.
     pub fn parse(bytes: &[u8], specs: &[Spec]) -> Result<Weights, WeightsError> {
         let weights = Weights::parse_any(bytes)?;
-        let names = |list: Vec<&str>| list.into_iter().take(3).collect::<Vec<_>>().join(", ");
-        let missing: Vec<&str> =
-            specs.iter().map(|s| s.name.as_str()).filter(|n| !weights.tensors.contains_key(*n)).collect();
-        if !missing.is_empty() {
-            return Err(WeightsError::Names(format!(
-                "{} of {} are missing ({})",
-                missing.len(),
-                specs.len(),
-                names(missing)
-            )));
-        }
+        weights.expect(specs)?;
         let extra: Vec<&str> =
             weights.tensors.keys().map(String::as_str).filter(|n| specs.iter().all(|s| s.name != *n)).collect();
         if !extra.is_empty() {
-            return Err(WeightsError::Names(format!("{} are unknown ({})", extra.len(), names(extra))));
+            return Err(WeightsError::Names(format!("{} are unknown ({})", extra.len(), first_names(&extra))));
+        }
+        Ok(weights)
+    }
+
+    /// The parameters in `specs` alone: what a model needs of a checkpoint, which has the optimiser's states too.
+    pub fn only(&self, specs: &[Spec]) -> Result<Weights, WeightsError> {
+        self.expect(specs)?;
+        let mut weights = Weights::default();
+        for spec in specs {
+            weights.insert(&spec.name, &spec.shape, self.tensors[&spec.name].1.clone());
+        }
+        Ok(weights)
+    }
+
+    /// Whether all parameters in `specs` are there, in their shapes.
+    fn expect(&self, specs: &[Spec]) -> Result<(), WeightsError> {
+        let missing: Vec<&str> =
+            specs.iter().map(|s| s.name.as_str()).filter(|n| !self.tensors.contains_key(*n)).collect();
+        if !missing.is_empty() {
+            let (n, all, names) = (missing.len(), specs.len(), first_names(&missing));
+            return Err(WeightsError::Names(format!("{n} of {all} are missing ({names})")));
         }
         for spec in specs {
-            let got = &weights.tensors[&spec.name].0;
+            let got = &self.tensors[&spec.name].0;
             if *got != spec.shape {
                 let (name, expected, got) = (spec.name.clone(), spec.shape.clone(), got.clone());
                 return Err(WeightsError::Shape { name, expected, got });
             }
         }
-        Ok(weights)
+        Ok(())
     }
 
     /// Reads a safetensors file whatever its names and shapes are.
@@ -240,6 +251,10 @@ impl Weights {
             .collect::<Result<Vec<_>, safetensors::SafeTensorError>>();
         views.and_then(|views| safetensors::serialize(views, None)).map_err(|e| WeightsError::Format(e.to_string()))
     }
+}
+
+fn first_names(names: &[&str]) -> String {
+    names.iter().take(3).copied().collect::<Vec<_>>().join(", ")
 }
 
 fn encode(values: &[f32], f16: bool) -> Vec<u8> {

@@ -79,7 +79,7 @@ impl OpenModel {
 
     /// Takes the parameters out of the states of a train step; Programs that are loaded have the old ones.
     pub(crate) fn keep(&mut self, states: &Weights) -> Result<(), Failure> {
-        self.weights = parameters(&self.card.network, states)?;
+        self.weights = states.only(&vae::specs(&self.card.network))?;
         self.trained = Some(states.clone());
         self.own = true;
         self.loaded = Programs::default();
@@ -168,16 +168,6 @@ impl Programs {
             Budget::Precise => &mut self.precise,
         }
     }
-}
-
-/// The parameters alone, out of the states of a train step.
-pub(crate) fn parameters(network: &vae::Config, states: &Weights) -> Result<Weights, Failure> {
-    let mut weights = Weights::default();
-    for spec in vae::specs(network) {
-        let values = states.get(&spec.name).ok_or_else(missing)?;
-        weights.insert(&spec.name, &spec.shape, values.to_vec());
-    }
-    Ok(weights)
 }
 
 /// Cannot happen: what is asked for has just been loaded.

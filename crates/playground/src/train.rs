@@ -1,7 +1,7 @@
 //! Training in the worker: the trainer of `models` on whatever engine the model is on.
 
 use crate::failure::Failure;
-use crate::model::{OpenModel, parameters};
+use crate::model::OpenModel;
 use crate::protocol::{Course, Event, Phase, Reply, TrainStep};
 use crate::session::{Answer, Session};
 use crate::sink::{Array, Sink, seconds_left};
@@ -98,15 +98,14 @@ async fn run(
         told = now;
         let bound = trainer.bound().await?;
         if !bound.is_finite() {
-            let what = format!("Training diverged at step {step}: the weights of step {} were kept.", checkpoint.step);
-            return Err(Failure::new("diverged", what));
+            return Err(diverged(step, checkpoint));
         }
         let go_on = sink.tick().await;
         let mut arrays = Vec::new();
         if last || !go_on || now - kept >= CHECKPOINT_SECONDS {
             keep(checkpoint, step, &trainer).await?;
             kept = sink.seconds();
-            arrays.push(("weights", Array::U8(parameters(&network, &checkpoint.states)?.to_bytes(false)?)));
+            arrays.push(("weights", Array::U8(checkpoint.states.only(&vae::specs(&network))?.to_bytes(false)?)));
         }
         let left = seconds_left(started, sink.seconds(), (step - first) as usize, (course.steps - first) as usize);
         let (done, total) = (f64::from(step), f64::from(course.steps));
@@ -123,11 +122,15 @@ async fn run(
 async fn keep(checkpoint: &mut Checkpoint, step: u32, trainer: &Trainer<Loaded>) -> Result<(), Failure> {
     let states = trainer.weights().await?;
     if !states.iter().all(|(_, values)| values.iter().all(|v| v.is_finite())) {
-        let what = format!("Training diverged at step {step}: the weights of step {} were kept.", checkpoint.step);
-        return Err(Failure::new("diverged", what));
+        return Err(diverged(step, checkpoint));
     }
     *checkpoint = Checkpoint { step, states };
     Ok(())
+}
+
+fn diverged(step: u32, checkpoint: &Checkpoint) -> Failure {
+    let what = format!("Training diverged at step {step}: the weights of step {} were kept.", checkpoint.step);
+    Failure::new("diverged", what)
 }
 
 /// The images of a step, each with the number of its draw: epoch by epoch, each in an order of its own.
