@@ -206,7 +206,7 @@ fn run(args: Args) -> Result<()> {
                 say(format!("{}: {} values", attribute.name, attribute.values.len()));
             }
             if let Some(sheet) = sheet {
-                datasets::write_sheet(&sheet, &train, 100)?;
+                picture::write_sheet(&sheet, &train, 100, 2)?;
             }
             say(set.folder()?.display());
         }

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use data::image::MAX_SIDE;
+use data::images::Images;
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Seek};
 use std::path::Path;
@@ -38,11 +39,35 @@ pub(crate) fn decode(file: impl BufRead + Seek) -> Result<(Vec<u8>, usize, usize
 }
 
 /// Writes levels, row major: one a pixel for grey, three for red, green and blue.
-pub(crate) fn write(path: &Path, width: usize, height: usize, levels: &[u8]) -> Result<()> {
+fn write(path: &Path, width: usize, height: usize, levels: &[u8]) -> Result<()> {
     let file = File::create(path).with_context(|| format!("{} can't be written", path.display()))?;
     let mut encoder = png::Encoder::new(BufWriter::new(file), width as u32, height as u32);
     let grey = levels.len() == width * height;
     encoder.set_color(if grey { png::ColorType::Grayscale } else { png::ColorType::Rgb });
     encoder.set_depth(png::BitDepth::Eight);
     encoder.write_header()?.write_image_data(levels).with_context(|| format!("{} can't be written", path.display()))
+}
+
+/// Pixels between the images of a sheet.
+const GAP: usize = 2;
+
+/// Writes `n` images, evenly spread over the set and `zoom` times as large, as near to a square as they fit.
+pub(crate) fn write_sheet(path: &Path, images: &Images, n: usize, zoom: usize) -> Result<()> {
+    let n = n.min(images.len());
+    let columns = (1..).find(|c| c * c >= n).unwrap_or(1);
+    let (cell, plane) = (images.size + GAP, images.size * images.size);
+    let (width, height) = ((columns * cell + GAP) * zoom, (n.div_ceil(columns) * cell + GAP) * zoom);
+    let mut levels = vec![40u8; width * height * images.channels];
+    for (at, pixel) in levels.chunks_exact_mut(images.channels).enumerate() {
+        let (x, y) = ((at % width / zoom).wrapping_sub(GAP), (at / width / zoom).wrapping_sub(GAP));
+        let (column, place) = (x / cell, y / cell * columns + x / cell);
+        let (x, y) = (x % cell, y % cell);
+        if column < columns && place < n && x < images.size && y < images.size {
+            let image = images.image(place * images.len() / n);
+            for (channel, level) in pixel.iter_mut().enumerate() {
+                *level = image[channel * plane + y * images.size + x];
+            }
+        }
+    }
+    write(path, width, height, &levels)
 }

@@ -5,7 +5,6 @@ mod fashion;
 mod mnist;
 mod nouns;
 mod npm;
-mod sheet;
 mod sketches;
 mod tiles;
 
@@ -13,8 +12,6 @@ use anyhow::{Context, Result, bail};
 use data::images::Images;
 use models::registry::sha256;
 use std::path::{Path, PathBuf};
-
-pub(crate) use sheet::write_sheet;
 
 /// One part of a data set.
 #[derive(Clone, Copy, Debug, PartialEq)]
