@@ -109,6 +109,9 @@ fn movement() {
             "all",
             y.pad(&[0, 1, 1], &[2, 5, 7]).flip(&[1]).permute(&[1, 2, 0]).reshape(&[35, 2]).slice(&[3, 0], &[29, 2]),
         ),
+        // Nothing but the zeros around it: the index of what is padded is one that it has not.
+        ("beside", y.slice(&[0; 3], &[1; 3]).pad(&[1, 0, 0], &[3, 1, 1]).narrow(0, 0, 1)),
+        ("beyond", y.slice(&[1, 2, 4], &[1; 3]).pad(&[0, 0, 1], &[1, 1, 4]).narrow(2, 3, 1).reshape(&[1])),
         // Zeros, also where the function of 0 is not 0 and where it is not finite.
         ("pad of ln", y.abs().ln().pad(&[0, 1, 0], &[2, 4, 5])),
         ("concatenation", x.pad(&[0, 0, 0], &[2, 6, 5]) + (x * x).pad(&[0, 3, 0], &[2, 6, 5])),

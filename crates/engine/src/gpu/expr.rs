@@ -137,6 +137,10 @@ impl<'a> Expr<'a> {
             Op::Slice(start) => Index::Axes(axes().iter().zip(start).map(|(ix, &s)| ix.plus(s as i64)).collect()),
             Op::Pad(start) => {
                 let inner: Vec<Ix> = axes().iter().zip(start).map(|(ix, &s)| ix.plus(-(s as i64))).collect();
+                // Where nothing is inside, a load would have an index that no compiler lets pass.
+                if inner.iter().zip(from).any(|(ix, &n)| ix.range().1 < 0 || ix.range().0 >= n as i64) {
+                    return self.item(Item::Const(0));
+                }
                 let outside = |(ix, n): &(&Ix, &usize)| ix.range().0 < 0 || ix.range().1 >= **n as i64;
                 bounds.extend(inner.iter().zip(from).filter(outside).map(|(ix, &n)| (ix.clone(), n)));
                 Index::Axes(inner)
