@@ -41,7 +41,7 @@ struct Dispatches {
 
 /// Measures a model on this machine.
 pub(crate) fn bench(model: &Model) -> Result<Report> {
-    let (engine, c) = (Engine::cpu(), &model.recipe.network);
+    let (engine, c) = (Engine::cpu(), model.vae()?);
     let stage = &model.recipe.stages[0];
     let mut trainer = model.load(&engine, &vae::trainer(c, stage.batch, stage.k))?;
     let (x, eps) = (binary(stage.batch * vae::D), normal(stage.batch * stage.k * c.latents));

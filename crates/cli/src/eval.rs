@@ -13,6 +13,10 @@ use models::registry::{Metrics, Reference};
 use serde::Serialize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// Images in each set of reference scores, and importance samples of each score: the page's own budget.
+pub(crate) const REFERENCE_IMAGES: usize = 1000;
+pub(crate) const REFERENCE_K: usize = 64;
+
 /// What `pofx eval --json` prints.
 #[derive(Serialize)]
 pub(crate) struct Report {

@@ -5,7 +5,6 @@ use engine::Engine;
 use engine::gpu::{Limits, Plan};
 use graph::Program;
 use models::registry::Recipe;
-use models::vae;
 
 /// The plans as text, for the GPU that is open, or else for the limits that every WebGPU device has.
 pub(crate) fn explain(recipe: &Recipe, engine: &Engine) -> Result<String> {
@@ -13,14 +12,12 @@ pub(crate) fn explain(recipe: &Recipe, engine: &Engine) -> Result<String> {
         Engine::Cpu(_) => Limits::default(),
         Engine::Gpu(gpu) => *gpu.limits(),
     };
-    let network = &recipe.network;
-    let batch = recipe.stages.first().map_or(1, |stage| stage.batch);
-    let programs: [(String, Program); 4] = [
-        ("16 samples".into(), vae::sampler(network, 16)),
-        ("the encoder".into(), vae::encoder(network, 1)),
-        ("64 importance weights".into(), vae::weigher(network, 64, true)),
-        (format!("a training step on {batch} images"), vae::trainer(network, batch, 1)),
-    ];
+    let mut programs: Vec<(String, Program)> =
+        recipe.network.programs().into_iter().map(|(name, program)| (format!("the {name}"), program)).collect();
+    if let Some(stage) = recipe.stages.first() {
+        let what = format!("a training step on {} images", stage.batch);
+        programs.push((what, recipe.network.trainer(stage, recipe.optimiser)));
+    }
     let mut text = String::new();
     for (what, program) in programs {
         text += &format!("{what}: {}\n", Plan::new(&program, &limits)?);

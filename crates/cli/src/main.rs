@@ -119,17 +119,11 @@ enum Verb {
         #[arg(long, required_unless_present = "onnx")]
         checkpoint: Option<PathBuf>,
         /// Write the model's networks into this folder as ONNX, with the golden vector's part of each, and nothing else
-        #[arg(long, conflicts_with_all = ["f32", "images", "k"])]
+        #[arg(long, conflicts_with = "f32")]
         onnx: Option<PathBuf>,
         /// Keep f32 instead of f16
         #[arg(long)]
         f32: bool,
-        /// Number of test images for the card's metrics
-        #[arg(long, default_value_t = 10_000)]
-        images: u32,
-        /// Importance samples for the card's metrics
-        #[arg(long, default_value_t = 5000)]
-        k: u32,
     },
     /// Print what a GPU does for a model's programs: kernels, shapes, bytes, operations
     Explain {
@@ -161,7 +155,7 @@ fn main() -> ExitCode {
 fn run(args: Args) -> Result<()> {
     match args.verb {
         Verb::Train { model, checkpoints } => {
-            let path = train::train(&models::registry::recipe(&model)?, &engine(args.engine)?, &checkpoints)?;
+            let path = train::train(&models::registry::recipe(&model)?, engine(args.engine)?, &checkpoints)?;
             say(path.display());
         }
         Verb::Sample { model, n, seed, out, checkpoint } => {
@@ -176,11 +170,12 @@ fn run(args: Args) -> Result<()> {
         Verb::Eval { model, images, k, json, save, checkpoint } => {
             only_on_the_cpu(args.engine)?;
             one_thread_a_product()?;
-            let mut model = open(&model, checkpoint.as_deref())?;
+            let model = open(&model, checkpoint.as_deref())?;
             let report = eval::eval(&model, images as usize, k as usize)?;
-            if let (true, Some(card)) = (save, &mut model.card) {
-                card.metrics = report.metrics();
-                export::write_card(card)?;
+            if let (true, Some(mut card)) = (save, model.card.clone()) {
+                card.metrics = Some(report.metrics());
+                card.reference = Some(eval::reference(&model, eval::REFERENCE_IMAGES, eval::REFERENCE_K)?);
+                export::write_card(&card)?;
             }
             print_report(&report, json)?;
         }
@@ -188,10 +183,8 @@ fn run(args: Args) -> Result<()> {
         Verb::Export { model, checkpoint, onnx: Some(folder), .. } => {
             export::onnx(&open(&model, checkpoint.as_deref())?, &folder)?.iter().for_each(|path| say(path.display()));
         }
-        Verb::Export { model, checkpoint, f32, images, k, .. } => {
-            only_on_the_cpu(args.engine)?;
-            one_thread_a_product()?;
-            export::export(open(&model, checkpoint.as_deref())?, !f32, images as usize, k as usize)?;
+        Verb::Export { model, checkpoint, f32, .. } => {
+            export::export(open(&model, checkpoint.as_deref())?, !f32)?;
             say(model::folder(&model).display());
         }
         Verb::Explain { model } => {
@@ -200,7 +193,8 @@ fn run(args: Args) -> Result<()> {
         Verb::Data { set, sheet } => {
             let set = datasets::set(&set)?;
             let train = set.load(Split::Train)?;
-            say(format!("{}: {}", set.name, set.about));
+            say(format!("{}: {} ({}; {})", set.name, set.title, set.source, set.licence));
+            say(set.split);
             say(format!("{} to learn from, {} to be judged by", train.len(), set.load(Split::Test)?.len()));
             for attribute in &train.attributes {
                 say(format!("{}: {} values", attribute.name, attribute.values.len()));

@@ -2,9 +2,9 @@
 
 use anyhow::{Context, Result, bail};
 use engine::{Engine, Loaded};
-use graph::Program;
+use graph::{Load, Program};
 use models::registry::{self, Card, Recipe};
-use models::{Weights, vae};
+use models::{Network, Weights, trainer};
 use std::path::{Path, PathBuf};
 
 /// A recipe with weights.
@@ -15,14 +15,30 @@ pub(crate) struct Model {
     pub(crate) card: Option<Card>,
 }
 
+/// An engine with the weights of a model.
+#[derive(Clone, Copy)]
+pub(crate) struct Host<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) weights: &'a Weights,
+}
+
+impl Load for Host<'_> {
+    type Run = Loaded;
+
+    async fn load(&self, program: &Program) -> Result<Loaded, engine::Error> {
+        let mut loaded = self.engine.load(program).await?;
+        self.weights.write_to(&mut loaded)?;
+        Ok(loaded)
+    }
+}
+
 impl Model {
     /// The shipped model of that id, or the checkpoint if one is given.
     pub(crate) fn open(id: &str, checkpoint: Option<&Path>) -> Result<Model> {
         let recipe = registry::recipe(id)?;
-        let specs = vae::specs(&recipe.network);
+        let specs = recipe.network.specs();
         if let Some(path) = checkpoint {
-            let bytes = read(path)?;
-            let weights = Weights::parse_any(&bytes)?.only(&specs)?;
+            let weights = trainer::shipped(&Weights::parse_any(&read(path)?)?, &specs)?;
             return Ok(Model { recipe, weights, card: None });
         }
         let folder = folder(id);
@@ -36,11 +52,22 @@ impl Model {
         Ok(Model { recipe, weights: Weights::parse(&bytes, &specs)?, card: Some(card) })
     }
 
+    /// The weights on an engine.
+    pub(crate) fn on<'a>(&'a self, engine: &'a Engine) -> Host<'a> {
+        Host { engine, weights: &self.weights }
+    }
+
+    /// The network, where it is a VAE.
+    pub(crate) fn vae(&self) -> Result<&models::vae::Config> {
+        match &self.recipe.network {
+            Network::Vae(c) => Ok(c),
+            other => bail!("this is for VAEs, and {} is of the family {}", self.recipe.id, other.name()),
+        }
+    }
+
     /// Loads a Program and writes the weights that it reads.
     pub(crate) fn load(&self, engine: &Engine, program: &Program) -> Result<Loaded> {
-        let mut loaded = pollster::block_on(engine.load(program))?;
-        self.weights.write_to(&mut loaded)?;
-        Ok(loaded)
+        Ok(pollster::block_on(self.on(engine).load(program))?)
     }
 }
 

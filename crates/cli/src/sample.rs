@@ -13,9 +13,9 @@ use std::path::Path;
 
 /// Probabilities of the pixels of `n` samples, (n, D): the decoder at z ~ N(0, I).
 pub(crate) fn means(model: &Model, engine: &Engine, n: usize, seed: u64) -> Result<Vec<f32>> {
-    let mut z = vec![0f32; n * model.recipe.network.latents];
+    let mut z = vec![0f32; n * model.vae()?.latents];
     Rng::new(seed, stream::SAMPLE).fill_normal(&mut z);
-    let mut sampler = model.load(engine, &vae::sampler(&model.recipe.network, n))?;
+    let mut sampler = model.load(engine, &vae::sampler(model.vae()?, n))?;
     sampler.write("z", &z)?;
     sampler.step()?;
     Ok(pollster::block_on(sampler.read("mean"))?)

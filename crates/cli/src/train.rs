@@ -1,16 +1,22 @@
-//! `pofx train`: carries out a recipe, one checkpoint an epoch; an interrupted run goes on where it stopped.
+//! `pofx train`: carries out a recipe; an interrupted run goes on where it stopped.
 
 use crate::datasets::{self, Split};
+use crate::model::Host;
 use anyhow::{Context, Result, bail};
 use data::images::Images;
 use engine::{Engine, Loaded};
 use indicatif::{ProgressBar, ProgressStyle};
+use models::Weights;
 use models::registry::{Recipe, Stage};
-use models::trainer::{self, Trainer};
-use models::{Weights, vae};
+use models::trainer::{self, Batch, Trainer};
+use pollster::block_on;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// At most so much work is lost when a run is cut off.
+const SAVE_EVERY: Duration = Duration::from_secs(120);
 
 /// Where a run stands. Everything random follows from it and from the recipe's seed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -29,34 +35,37 @@ enum Outcome {
     Finished,
     /// The user pressed Ctrl-C.
     Stopped,
-    /// The bound is not a number any more.
+    /// The loss is not a number any more.
     Diverged,
 }
 
-/// Trains a model, or goes on training it, and leaves the last checkpoint at the returned path.
-pub(crate) fn train(recipe: &Recipe, engine: &Engine, folder: &Path) -> Result<PathBuf> {
+/// Trains a model, or goes on training it. Leaves the last checkpoint `<id>.safetensors` in `folder` and returns the path of
+/// what is shipped of it.
+pub(crate) fn train(recipe: &Recipe, engine: Engine, folder: &Path) -> Result<PathBuf> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("Ctrl-C can't be caught")?;
     let images = datasets::set(&recipe.data)?.load(Split::Train)?;
+    let labels = labels(recipe, &images)?;
     std::fs::create_dir_all(folder).with_context(|| format!("{} can't be made", folder.display()))?;
     let path = folder.join(format!("{}.safetensors", recipe.id));
+    let specs = recipe.network.specs();
     let (mut progress, mut weights) = match std::fs::read(&path) {
         Ok(bytes) => resume(recipe, &bytes).with_context(|| format!("{} can't be resumed", path.display()))?,
-        Err(_) => (Progress::default(), Weights::init(&vae::specs(&recipe.network), recipe.seed)),
+        Err(_) => (Progress::default(), Weights::init(&specs, recipe.seed)),
     };
     while let Some(stage) = recipe.stages.get(progress.stage) {
-        let loaded = pollster::block_on(engine.load(&vae::trainer(&recipe.network, stage.batch, stage.k)))?;
+        let loaded = block_on(engine.load(&recipe.network.trainer(stage, recipe.optimiser)))?;
         let trainer = Trainer::new(loaded, &weights)?;
         let read_every = if matches!(engine, Engine::Gpu(_)) { 16 } else { 1 };
-        let mut run = StageRun { recipe, stage, images: &images, trainer, read_every, stop: &stop };
+        let mut run =
+            StageRun { recipe, stage, images: &images, labels: &labels, trainer, read_every, stop: &stop, path: &path };
         while progress.epoch < stage.epochs {
             let outcome = run.epoch(&mut progress)?;
             if let Outcome::Diverged = outcome {
-                bail!("training diverged at step {}; {} holds the last good epoch", progress.step, path.display());
+                bail!("training diverged at step {}; {} holds the last good state", progress.step, path.display());
             }
-            weights = pollster::block_on(run.trainer.weights())?;
-            save(&path, &weights, progress)?;
+            weights = run.save(progress)?;
             if let Outcome::Stopped = outcome {
                 eprintln!("Stopped after step {}; the same command goes on from {}.", progress.step, path.display());
                 std::process::exit(130);
@@ -65,7 +74,26 @@ pub(crate) fn train(recipe: &Recipe, engine: &Engine, folder: &Path) -> Result<P
         progress = Progress { stage: progress.stage + 1, epoch: 0, ..progress };
         save(&path, &weights, progress)?;
     }
+    let weights = trainer::shipped(&weights, &specs)?;
+    let finished = block_on(recipe.network.finish(&Host { engine: &engine, weights: &weights }, weights.clone()))?;
+    let path = folder.join(format!("{}-shipped.safetensors", recipe.id));
+    write(&path, &finished.to_bytes(false)?)?;
     Ok(path)
+}
+
+/// The numbers of the recipe's labels for every image, (n, A).
+fn labels(recipe: &Recipe, images: &Images) -> Result<Vec<f32>> {
+    let mut of = Vec::new();
+    for (a, name) in recipe.labels.iter().enumerate() {
+        let attribute = images.attributes.iter().find(|attribute| attribute.name == *name);
+        let attribute = attribute.with_context(|| format!("the data set {} has no label '{name}'", recipe.data))?;
+        let (known, wanted) = (attribute.values.len(), recipe.network.classes().get(a).copied());
+        if wanted != Some(known) {
+            bail!("the label '{name}' has {known} values, and the network has {wanted:?} for it");
+        }
+        of.push(&attribute.of);
+    }
+    Ok((0..images.len()).flat_map(|i| of.iter().map(move |values| f32::from(values[i]))).collect())
 }
 
 /// What the steps of one stage need.
@@ -73,84 +101,154 @@ struct StageRun<'a> {
     recipe: &'a Recipe,
     stage: &'a Stage,
     images: &'a Images,
+    /// (n, A)
+    labels: &'a [f32],
     trainer: Trainer<Loaded>,
-    /// The bound is read once in so many steps: a GPU works ahead until somebody asks.
+    /// The loss is read once in so many steps: a GPU works ahead until somebody asks.
     read_every: usize,
     stop: &'a AtomicBool,
+    path: &'a Path,
 }
 
 impl StageRun<'_> {
     /// One pass over the training set, or the rest of one.
     fn epoch(&mut self, progress: &mut Progress) -> Result<Outcome> {
-        let steps = self.images.len() / self.stage.batch;
-        // Epochs are numbered through all stages, so that no two see the same order or the same binarisation.
+        let steps = self.steps();
+        // Epochs are numbered through all stages, so that no two see the same order or the same noise.
         let number = self.recipe.stages[..progress.stage].iter().map(|s| s.epochs).sum::<usize>() + progress.epoch;
         let order = trainer::order(self.recipe.seed, number, self.images.len());
         let bar = progress_bar(self.recipe, progress, self.stage, steps)?;
-        let (mut sum, mut read) = (0.0, 0);
+        let mut mean = Mean::default();
+        let mut saved = Instant::now();
         for batch in order.chunks_exact(self.stage.batch).skip(progress.batch) {
             if self.stop.load(Ordering::Relaxed) {
                 bar.abandon();
                 return Ok(Outcome::Stopped);
             }
-            let done = (progress.epoch * steps + progress.batch) as f64 / (self.stage.epochs * steps) as f64;
-            self.step(number, progress.step + 1, batch, self.stage.rate_at(done))?;
+            self.step(number, progress, batch)?;
             progress.batch += 1;
             progress.step += 1;
             if progress.batch.is_multiple_of(self.read_every) || progress.batch == steps {
-                let bound = f64::from(pollster::block_on(self.trainer.bound())?);
-                if !bound.is_finite() {
+                let report = block_on(self.trainer.report())?;
+                if !report.iter().all(|(_, value)| value.is_finite()) {
                     return Ok(Outcome::Diverged);
                 }
-                (sum, read) = (sum + bound, read + 1);
-                bar.set_message(format!("{bound:.2}"));
+                mean.add(&report);
+                bar.set_message(mean.last());
+            }
+            if saved.elapsed() > SAVE_EVERY {
+                self.save(*progress)?;
+                self.log(&bar, progress, &mean);
+                saved = Instant::now();
             }
             bar.inc(1);
         }
-        let mean = sum / f64::from(read);
-        bar.abandon_with_message(format!("{mean:.3} mean"));
-        // A bar is not drawn into a file: a log gets its line an epoch all the same.
-        if bar.is_hidden() {
-            let (stage, epoch) = (progress.stage + 1, progress.epoch + 1);
-            eprintln!("stage {stage} epoch {epoch} bound {mean:.3} nats, {:.0?}", bar.elapsed());
-        }
+        bar.abandon_with_message(mean.to_string());
+        self.log(&bar, progress, &mean);
         *progress = Progress { epoch: progress.epoch + 1, batch: 0, ..*progress };
         Ok(Outcome::Finished)
     }
 
-    /// One step on the images of `batch`.
-    fn step(&mut self, epoch: usize, step: u64, batch: &[usize], rate: f64) -> Result<()> {
-        let draw = |i: usize| (epoch * self.images.len() + i) as u64;
-        let images: Vec<(u64, &[u8])> = batch.iter().map(|&i| (draw(i), self.images.image(i))).collect();
-        let [x, eps] = trainer::vae_inputs(&self.recipe.network, self.stage.k, self.recipe.seed, step, &images);
-        let rates = vae::OPTIMISER.rates(rate, step);
-        Ok(pollster::block_on(self.trainer.step(&[(x.0, &x.1), (eps.0, &eps.1), ("rates", &rates)]))?)
+    /// Steps of an epoch.
+    fn steps(&self) -> usize {
+        self.images.len() / self.stage.batch
+    }
+
+    /// A bar is not drawn into a file: a log gets its lines all the same.
+    fn log(&self, bar: &ProgressBar, progress: &Progress, mean: &Mean) {
+        if bar.is_hidden() {
+            let Progress { stage, epoch, batch, .. } = progress;
+            let (stage, epoch, steps) = (stage + 1, epoch + 1, self.steps());
+            eprintln!("stage {stage} epoch {epoch} step {batch}/{steps}: {mean}, {:.0?}", bar.elapsed());
+        }
+    }
+
+    /// One step on the images numbered in `batch`.
+    fn step(&mut self, epoch: usize, progress: &Progress, batch: &[usize]) -> Result<()> {
+        let Recipe { seed, augment, network, optimiser, .. } = self.recipe;
+        let draws: Vec<u64> = batch.iter().map(|&i| (epoch * self.images.len() + i) as u64).collect();
+        let image = |(&i, &draw): (&usize, &u64)| {
+            trainer::augment(self.images.image(i), self.images.size, *augment, *seed, draw)
+        };
+        let images: Vec<Vec<u8>> = batch.iter().zip(&draws).map(image).collect();
+        let width = network.classes().len();
+        let labels: Vec<f32> = batch.iter().flat_map(|i| &self.labels[i * width..][..width]).copied().collect();
+        let (in_stage, step) = (progress.epoch * self.steps() + progress.batch, progress.step + 1);
+        let done = in_stage as f64 / (self.stage.epochs * self.steps()) as f64;
+        let whole = self.recipe.stages.iter().map(|s| s.epochs).sum::<usize>() * self.steps();
+        let batch = Batch {
+            seed: *seed,
+            step,
+            done: (progress.step as f64 / whole as f64).min(1.0),
+            images: &images,
+            draws: &draws,
+            labels: &labels,
+        };
+        let inputs = network.inputs(self.stage, &batch);
+        let rates = optimiser.rates(self.stage.rate_at(in_stage as u64 + 1, done), step);
+        let mut given: Vec<(&str, &[f32])> = inputs.iter().map(|(name, values)| (*name, values.as_slice())).collect();
+        given.push(("rates", &rates));
+        Ok(block_on(self.trainer.step(&given))?)
+    }
+
+    fn save(&self, progress: Progress) -> Result<Weights> {
+        let weights = block_on(self.trainer.weights())?;
+        save(self.path, &weights, progress)?;
+        Ok(weights)
+    }
+}
+
+/// Means of what the steps report.
+#[derive(Default)]
+struct Mean {
+    names: Vec<String>,
+    sums: Vec<f64>,
+    last: Vec<f32>,
+    n: usize,
+}
+
+impl Mean {
+    fn add(&mut self, report: &[(&str, f32)]) {
+        self.names = report.iter().map(|(name, _)| name.to_string()).collect();
+        self.last = report.iter().map(|(_, value)| *value).collect();
+        self.sums.resize(report.len(), 0.0);
+        self.sums.iter_mut().zip(&self.last).for_each(|(sum, value)| *sum += f64::from(*value));
+        self.n += 1;
+    }
+
+    fn last(&self) -> String {
+        self.names.iter().zip(&self.last).map(|(name, v)| format!("{name} {v:.4}")).collect::<Vec<_>>().join(" ")
+    }
+}
+
+impl std::fmt::Display for Mean {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mean = |(name, sum): (&String, &f64)| format!("{name} {:.4}", sum / self.n as f64);
+        write!(f, "mean {}", self.names.iter().zip(&self.sums).map(mean).collect::<Vec<_>>().join(" "))
     }
 }
 
 fn progress_bar(recipe: &Recipe, progress: &Progress, stage: &Stage, steps: usize) -> Result<ProgressBar> {
-    let style = "{prefix} [{bar:30}] {pos}/{len} {per_sec} ETA {eta} bound {msg} nats";
+    let style = "{prefix} [{bar:30}] {pos}/{len} {per_sec} ETA {eta} {msg}";
     let bar = ProgressBar::new(steps as u64)
         .with_position(progress.batch as u64)
         .with_style(ProgressStyle::with_template(style)?.progress_chars("=> "));
-    bar.set_prefix(format!(
-        "stage {}/{} (k={}) epoch {}/{}",
-        progress.stage + 1,
-        recipe.stages.len(),
-        stage.k,
-        progress.epoch + 1,
-        stage.epochs
-    ));
+    let (number, stages) = (progress.stage + 1, recipe.stages.len());
+    bar.set_prefix(format!("stage {number}/{stages} epoch {}/{}", progress.epoch + 1, stage.epochs));
     Ok(bar)
 }
 
-/// Writes beside the old checkpoint and renames, so that there is a whole one at any time.
 fn save(path: &Path, weights: &Weights, progress: Progress) -> Result<()> {
     let mut all = weights.clone();
     let place = [progress.stage, progress.epoch, progress.batch, progress.step as usize];
     all.insert("progress", &[4], place.iter().map(|&n| n as f32).collect());
+    write(path, &all.to_bytes(false)?)
+}
+
+/// Writes beside the old file and renames, so that there is a whole one at any time.
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let part = path.with_extension("safetensors.part");
-    std::fs::write(&part, all.to_bytes(false)?).with_context(|| format!("{} can't be written", part.display()))?;
+    std::fs::write(&part, bytes).with_context(|| format!("{} can't be written", part.display()))?;
     std::fs::rename(&part, path).with_context(|| format!("{} can't be replaced", path.display()))
 }
 
@@ -161,7 +259,7 @@ fn resume(recipe: &Recipe, bytes: &[u8]) -> Result<(Progress, Weights)> {
     };
     let [stage, epoch, batch] = [*stage, *epoch, *batch].map(|n| n as usize);
     let progress = Progress { stage, epoch, batch, step: *step as u64 };
-    weights.only(&vae::specs(&recipe.network))?;
+    weights.only(&recipe.network.specs())?;
     eprintln!("Going on after step {} (stage {}, epoch {}).", progress.step, progress.stage + 1, progress.epoch);
     Ok((progress, weights))
 }

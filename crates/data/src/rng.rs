@@ -21,6 +21,10 @@ pub mod stream {
     pub const PIXELS: u32 = 6;
     /// Examples of a data set that is made by chance.
     pub const DATA: u32 = 7;
+    /// Changes of training images.
+    pub const AUGMENT: u32 = 8;
+    /// Labels of samples where they are left to chance.
+    pub const LABELS: u32 = 9;
 }
 
 /// A position in one stream of random numbers.

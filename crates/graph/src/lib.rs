@@ -26,5 +26,5 @@ mod tensor;
 
 pub use grad::{grad, vjp};
 pub use op::{Binary, Compare, Node, NodeId, Op, Reduce, Unary, Window, readers};
-pub use program::{Program, Run};
+pub use program::{Load, Program, Run};
 pub use tensor::{Graph, Tensor};

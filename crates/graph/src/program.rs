@@ -116,3 +116,12 @@ pub trait Run {
         async move { Ok(self.read_all(&[name]).await?.swap_remove(0)) }
     }
 }
+
+/// What loads Programs: an engine, together with the weights of a model.
+pub trait Load {
+    /// What it makes of one.
+    type Run: Run;
+
+    /// Loads a Program and writes those of its inputs that are weights of the model.
+    fn load(&self, program: &Program) -> impl Future<Output = Result<Self::Run, <Self::Run as Run>::Error>>;
+}

@@ -1,15 +1,20 @@
 //! The model families, one file each, written as pure functions that build graphs. Nothing here knows an engine.
 
+pub mod control;
 pub mod diffusion;
 pub mod dit;
+pub mod family;
 pub mod gan;
 pub mod nn;
 pub mod params;
 pub mod registry;
+pub mod sample;
 pub mod trainer;
 pub mod transformer;
 pub mod unet;
 pub mod vae;
 
+pub use control::{Control, Settings};
+pub use family::{Family, Network};
 pub use params::{Params, Spec, Weights};
 pub use registry::{Card, Recipe};

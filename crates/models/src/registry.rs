@@ -1,7 +1,8 @@
 //! Which models there are: recipes (how a model is trained) and cards (what was shipped).
 
-use crate::nn::schedule;
-use crate::vae;
+use crate::control::{Control, Kind};
+use crate::family::Network;
+use crate::nn::{AdamW, schedule};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -13,17 +14,37 @@ pub struct Recipe {
     pub id: String,
     /// Name of the model for people.
     pub title: String,
-    /// Family of the model; `vae` is the only one so far.
-    pub family: String,
     /// Name of the data set.
     pub data: String,
+    /// Labels of the data by which the model is steered, by name; the network has a count for each.
+    #[serde(default)]
+    pub labels: Vec<String>,
+    /// Values of the first label that are offered to people, by name; all where there is none.
+    #[serde(default)]
+    pub offered: Vec<String>,
     /// Seed of everything random.
     pub seed: u64,
-    /// Sizes of the network.
-    pub network: vae::Config,
+    /// Family and sizes of the network.
+    pub network: Network,
+    /// How weights follow gradients.
+    #[serde(default)]
+    pub optimiser: AdamW,
+    /// Changes of the images that leave them what they are.
+    #[serde(default)]
+    pub augment: Augment,
     /// What is done, in this order.
     #[serde(rename = "stage")]
     pub stages: Vec<Stage>,
+}
+
+/// Changes of training images, drawn anew each time an image is taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Augment {
+    /// Whether half of them are mirrored left to right.
+    pub flip: bool,
+    /// Pixels by which they are moved at most, each way; what comes in is the edge's own level.
+    pub shift: usize,
 }
 
 /// A part of a training run.
@@ -34,18 +55,27 @@ pub struct Stage {
     pub epochs: usize,
     /// Images a step.
     pub batch: usize,
-    /// Importance samples of the bound; 1 is the ELBO.
+    /// Importance samples of a VAE's bound; 1 is the ELBO.
+    #[serde(default = "one")]
     pub k: usize,
-    /// Learning rate of Adam at the start.
+    /// Learning rate at the start.
     pub rate: f64,
     /// Learning rate at the end.
     pub final_rate: f64,
+    /// Steps in which the rate rises from 0.
+    #[serde(default)]
+    pub warm_up: u64,
+}
+
+fn one() -> usize {
+    1
 }
 
 impl Stage {
-    /// Learning rate after the fraction `done` of the stage: half a cosine from `rate` to `final_rate`.
-    pub fn rate_at(&self, done: f64) -> f64 {
-        schedule::cosine(self.rate, self.final_rate, done)
+    /// Learning rate of step `step` (1, 2, ..) of the stage after the fraction `done` of it: half a cosine from `rate` to
+    /// `final_rate`, times the rise of the first steps.
+    pub fn rate_at(&self, step: u64, done: f64) -> f64 {
+        schedule::cosine(self.rate, self.final_rate, done) * schedule::warm_up(step, self.warm_up)
     }
 }
 
@@ -107,16 +137,45 @@ pub struct Card {
     pub licence: String,
     /// Papers.
     pub references: Vec<String>,
-    /// Sizes of the network.
-    pub network: vae::Config,
+    /// Family and sizes of the network.
+    pub network: Network,
+    /// Size of a picture.
+    pub image: ImageCard,
+    /// Labels by which the model is steered.
+    pub labels: Vec<Label>,
+    /// Everything that can be told it while it draws, labels first.
+    pub controls: Vec<Control>,
     /// Weights file.
     pub weights: FileCard,
-    /// Inputs and the CPU engine's outputs, with which an engine is checked before it is trusted.
+    /// Inputs of the model's Programs and the CPU engine's outputs, with which an engine is checked before it is trusted,
+    /// each under its [`golden_name`].
     pub golden: FileCard,
-    /// Quality on the test set.
-    pub metrics: Metrics,
+    /// Picture of 100 samples, as they came.
+    pub sheet: Option<String>,
+    /// Quality on the test set, once it was measured.
+    pub metrics: Option<Metrics>,
     /// Scores of other images by the same estimator, with which an answer is compared.
-    pub reference: Reference,
+    pub reference: Option<Reference>,
+}
+
+/// Size of a picture.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ImageCard {
+    /// C: 1 for grey, 3 for colour.
+    pub channels: usize,
+    /// S, width and height.
+    pub size: usize,
+}
+
+/// A label of the data.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Label {
+    /// Name of the label, and of its control.
+    pub name: String,
+    /// Names of its values, by number.
+    pub values: Vec<String>,
+    /// Those that are offered to people first, by number; all where there is none.
+    pub offered: Vec<usize>,
 }
 
 /// The data behind a model.
@@ -194,6 +253,20 @@ pub enum IntegrityError {
     },
 }
 
+/// All controls of a network with these labels: a label each, then those of the family.
+pub fn controls(network: &Network, labels: &[Label]) -> Vec<Control> {
+    let label = |l: &Label| {
+        let help = format!("What the picture shows ({}); any where it is not given.", l.name);
+        Control::new(&l.name, &help, Kind::Label { values: l.values.clone() })
+    };
+    labels.iter().map(label).chain(network.controls()).collect()
+}
+
+/// Name of an input or output of one of the model's Programs in the golden vector.
+pub fn golden_name(program: &str, value: &str) -> String {
+    format!("{program}.{value}")
+}
+
 impl Card {
     /// Reads `card.json`.
     pub fn parse(json: &str) -> Result<Card, Error> {
@@ -239,9 +312,10 @@ mod tests {
 
     #[test]
     fn a_stage_starts_and_ends_at_its_rates() {
-        let s = Stage { epochs: 1, batch: 1, k: 1, rate: 1e-3, final_rate: 1e-5 };
-        assert_eq!((s.rate_at(0.0), s.rate_at(1.0)), (1e-3, 1e-5));
-        assert!((s.rate_at(0.5) - 5.05e-4).abs() < 1e-12);
+        let s = Stage { epochs: 1, batch: 1, k: 1, rate: 1e-3, final_rate: 1e-5, warm_up: 4 };
+        assert_eq!((s.rate_at(4, 0.0), s.rate_at(9, 1.0)), (1e-3, 1e-5));
+        assert_eq!(s.rate_at(1, 0.0), 2.5e-4);
+        assert!((s.rate_at(5, 0.5) - 5.05e-4).abs() < 1e-12);
     }
 
     #[test]

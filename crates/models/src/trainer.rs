@@ -1,7 +1,9 @@
 //! Training, the same on every engine, natively and in a browser's worker. A step is a [`Program`](graph::Program) whose
 //! states are the parameters and what the optimiser keeps of them, so nothing leaves the device until somebody asks.
 
-use crate::{Weights, vae};
+use crate::params::{Spec, Weights, WeightsError};
+use crate::registry::Augment;
+use crate::vae;
 use data::rng::{Rng, stream};
 use graph::Run;
 
@@ -31,9 +33,11 @@ impl<R: Run> Trainer<R> {
         self.run.step()
     }
 
-    /// The bound after the last step, in nats an image: waits for the device.
-    pub async fn bound(&self) -> Result<f32, R::Error> {
-        Ok(self.run.read("bound").await?[0])
+    /// The numbers that the last step put out, by name, the loss first: waits for the device.
+    pub async fn report(&self) -> Result<Vec<(&str, f32)>, R::Error> {
+        let names: Vec<&str> = self.run.program().outputs.iter().map(|(name, _)| name.as_str()).collect();
+        let values = self.run.read_all(&names).await?;
+        Ok(names.into_iter().zip(values.into_iter().map(|v| v[0])).collect())
     }
 
     /// All states as they are after the last step: waits for the device.
@@ -52,6 +56,63 @@ impl<R: Run> Trainer<R> {
         let states = program.state.iter().filter_map(|(input, _)| program.inputs.iter().find(|(_, id)| id == input));
         states.map(|(name, id)| (name.clone(), program.node(*id).shape.clone())).collect()
     }
+}
+
+/// The images of a step.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// Seed of the run.
+    pub seed: u64,
+    /// Number of the step in the whole run: 1, 2, ..
+    pub step: u64,
+    /// Finished fraction of the whole run.
+    pub done: f64,
+    /// Levels of each image, (C, S, S), augmented.
+    pub images: &'a [Vec<u8>],
+    /// Number of each draw, new in every epoch.
+    pub draws: &'a [u64],
+    /// Numbers of the labels, (b, A).
+    pub labels: &'a [f32],
+}
+
+impl Batch<'_> {
+    /// The images as networks see them, (b, C, S, S): levels 0 to 255 become -1 to 1.
+    pub fn levels(&self) -> Vec<f32> {
+        self.images.iter().flatten().map(|&level| f32::from(level) / 127.5 - 1.0).collect()
+    }
+}
+
+/// Draws a change of an image (C, S, S) that leaves it what it is.
+pub fn augment(image: &[u8], size: usize, how: Augment, seed: u64, draw: u64) -> Vec<u8> {
+    if how == Augment::default() {
+        return image.to_vec();
+    }
+    let mut u = [0f32; 3];
+    Rng::new(seed, stream::AUGMENT).skip(draw).fill_uniform(&mut u);
+    let flip = how.flip && u[0] < 0.5;
+    let span = (2 * how.shift + 1) as f32;
+    let [dx, dy] = [u[1], u[2]].map(|u| (u * span) as isize - how.shift as isize);
+    let last = size as isize - 1;
+    let moved = |at: usize, by: isize| (at as isize + by).clamp(0, last) as usize;
+    let mut out = Vec::with_capacity(image.len());
+    for plane in image.chunks(size * size) {
+        for y in 0..size {
+            let row = &plane[moved(y, dy) * size..][..size];
+            out.extend((0..size).map(|x| row[moved(if flip { size - 1 - x } else { x }, dx)]));
+        }
+    }
+    out
+}
+
+/// The shipped parameters among the states of a train step: each one's moving average, where the optimiser keeps one.
+pub fn shipped(states: &Weights, specs: &[Spec]) -> Result<Weights, WeightsError> {
+    let mut weights = states.only(specs)?;
+    for spec in specs {
+        if let Some(average) = states.get(&format!("ema.{}", spec.name)) {
+            weights.insert(&spec.name, &spec.shape, average.to_vec());
+        }
+    }
+    Ok(weights)
 }
 
 /// The order in which an epoch takes `n` images.
@@ -74,4 +135,27 @@ pub fn vae_inputs(
     let mut eps = vec![0f32; images.len() * k * network.latents];
     Rng::new(seed, stream::TRAIN).skip(step << 32).fill_normal(&mut eps);
     [("x", x), ("eps", eps)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn augmentation_moves_and_mirrors_and_depends_on_the_draw_alone() {
+        let image: Vec<u8> = (0..32).collect();
+        let how = Augment { flip: true, shift: 1 };
+        assert_eq!(augment(&image, 4, Augment::default(), 1, 0), image);
+        assert_eq!(augment(&image, 4, how, 1, 5), augment(&image, 4, how, 1, 5));
+        let flipped: Vec<u8> = image.chunks(4).flat_map(|row| row.iter().rev().copied()).collect();
+        let (mut same, mut mirrored) = (0, 0);
+        for draw in 0..180 {
+            let out = augment(&image, 4, how, 1, draw);
+            assert_eq!(out.len(), image.len());
+            same += usize::from(out == image);
+            mirrored += usize::from(out == flipped);
+        }
+        // Each of 2 x 3 x 3 changes is drawn 10 times of 180.
+        assert!((3..20).contains(&same) && (3..20).contains(&mirrored), "{same} {mirrored}");
+    }
 }

@@ -6,7 +6,7 @@ use crate::sink::{Sink, seconds_left};
 use engine::{Engine, Loaded};
 use graph::{Program, Run};
 use models::registry::sha256;
-use models::{Card, Weights, vae};
+use models::{Card, Network, Weights, trainer, vae};
 use std::rc::Rc;
 
 /// The files of a model as they came.
@@ -55,7 +55,7 @@ impl OpenModel {
         }
         card.golden.verify(&files.golden)?;
         Ok(OpenModel {
-            weights: Weights::parse(&files.weights, &vae::specs(&card.network))?,
+            weights: Weights::parse(&files.weights, &card.network.specs())?,
             golden: Weights::parse_any(&files.golden)?,
             own: files.own && sha256(&files.weights) != card.weights.sha256,
             card,
@@ -64,6 +64,17 @@ impl OpenModel {
             backend: BackendInfo { name: BackendName::Cpu, verified: false, reason: String::new() },
             loaded: Programs::default(),
         })
+    }
+
+    /// The network, where it is a VAE.
+    pub(crate) fn vae(&self) -> Result<vae::Config, Failure> {
+        match &self.card.network {
+            Network::Vae(c) => Ok(c.clone()),
+            #[allow(unreachable_patterns)]
+            other => {
+                Err(Failure::new("bad-request", format!("This is for VAEs, not for the family {}.", other.name())))
+            }
+        }
     }
 
     pub(crate) fn on_gpu(&self) -> bool {
@@ -79,7 +90,7 @@ impl OpenModel {
 
     /// Takes the parameters out of the states of a train step; Programs that are loaded have the old ones.
     pub(crate) fn keep(&mut self, states: &Weights) -> Result<(), Failure> {
-        self.weights = states.only(&vae::specs(&self.card.network))?;
+        self.weights = trainer::shipped(states, &self.card.network.specs())?;
         self.trained = Some(states.clone());
         self.own = true;
         self.loaded = Programs::default();
@@ -91,7 +102,7 @@ impl OpenModel {
     pub(crate) async fn sampler(&mut self, n: usize, sink: &impl Sink) -> Result<(usize, &mut Loaded), Failure> {
         let batch = if self.on_gpu() { n.clamp(1, 16) } else { n.clamp(1, 4) };
         if self.loaded.sampler.as_ref().is_none_or(|(b, _)| *b != batch) {
-            let program = vae::sampler(&self.card.network, batch);
+            let program = vae::sampler(&self.vae()?, batch);
             self.loaded.sampler = Some((batch, self.load(&program, sink).await?));
         }
         match &mut self.loaded.sampler {
@@ -107,7 +118,7 @@ impl OpenModel {
         sink: &impl Sink,
     ) -> Result<(&mut Loaded, &mut Loaded), Failure> {
         if self.loaded.encoder.is_none() {
-            self.loaded.encoder = Some(self.load(&vae::encoder(&self.card.network, 1), sink).await?);
+            self.loaded.encoder = Some(self.load(&vae::encoder(&self.vae()?, 1), sink).await?);
         }
         // A batch can't be interrupted, and an abort must be heard within 100 ms: slow engines take small ones. All divide
         // the k of their budget.
@@ -124,7 +135,7 @@ impl OpenModel {
             Budget::Precise => self.loaded.precise.is_some(),
         };
         if !there {
-            let loaded = self.load(&vae::weigher(&self.card.network, batch, true), sink).await?;
+            let loaded = self.load(&vae::weigher(&self.vae()?, batch, true), sink).await?;
             *self.loaded.weigher(budget) = Some(loaded);
         }
         let Programs { encoder, fast, precise, .. } = &mut self.loaded;

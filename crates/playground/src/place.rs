@@ -9,8 +9,9 @@ use crate::protocol::{BackendChoice, BackendInfo, BackendName, Event, Phase, Pro
 use crate::session::Session;
 use crate::sink::Sink;
 use engine::{Engine, Gpu, gpu};
-use graph::Run;
-use models::{Weights, vae};
+use graph::{Program, Run};
+use models::Weights;
+use models::registry::golden_name;
 use std::rc::Rc;
 
 /// |a - b| <= ATOL + RTOL max(|a|, |b|) is the agreement that is asked for. Sums over 1,500 products in another order
@@ -88,68 +89,39 @@ async fn golden_by_cpu(model: &mut OpenModel, sink: &impl Sink) -> Result<Weight
     let backend = BackendInfo { name: BackendName::Cpu, verified: true, reason: String::new() };
     model.move_to(Rc::new(Engine::cpu()), backend);
     let mut golden = model.golden.clone();
-    for case in cases(model, &golden) {
-        for (name, values) in case.compute(model, sink).await? {
-            golden.insert(name, &[values.len()], values);
+    for (name, program) in model.card.network.programs() {
+        for (output, values) in compute(model, name, &program, sink).await? {
+            golden.insert(&output, &[values.len()], values);
         }
     }
     Ok(golden)
 }
 
-/// One Program with inputs and expected outputs.
-struct Case {
-    program: graph::Program,
-    inputs: Vec<(&'static str, Vec<f32>)>,
-    outputs: Vec<&'static str>,
-}
-
-impl Case {
-    async fn compute(&self, model: &OpenModel, sink: &impl Sink) -> Result<Vec<(&'static str, Vec<f32>)>, Failure> {
-        let mut run = model.load(&self.program, sink).await?;
-        for (name, values) in &self.inputs {
-            run.write(name, values)?;
+/// What the model's engine makes of the golden inputs of one Program: outputs by their names in the golden vector.
+async fn compute(
+    model: &OpenModel,
+    name: &str,
+    program: &Program,
+    sink: &impl Sink,
+) -> Result<Vec<(String, Vec<f32>)>, Failure> {
+    let mut run = model.load(program, sink).await?;
+    for (input, _) in &program.inputs {
+        if let Some(values) = model.golden.get(&golden_name(name, input)) {
+            run.write(input, values)?;
         }
-        run.step()?;
-        let mut outputs = Vec::new();
-        for name in &self.outputs {
-            outputs.push((*name, run.read(name).await?));
-        }
-        Ok(outputs)
     }
-}
-
-/// What the golden file lets us check.
-fn cases(model: &OpenModel, golden: &Weights) -> Vec<Case> {
-    let network = &model.card.network;
-    let take = |names: &[&'static str]| -> Option<Vec<(&'static str, Vec<f32>)>> {
-        names.iter().map(|name| Some((*name, golden.get(name)?.to_vec()))).collect()
-    };
-    let mut cases = Vec::new();
-    if let Some(inputs) = take(&["z"]) {
-        let n = inputs[0].1.len() / network.latents;
-        cases.push(Case { program: vae::sampler(network, n), inputs, outputs: vec!["mean"] });
-    }
-    if let Some(inputs) = take(&["x"]) {
-        cases.push(Case { program: vae::encoder(network, 1), inputs, outputs: vec!["mu", "logvar"] });
-    }
-    if let Some(inputs) = take(&["x", "mu", "logvar", "eps"]) {
-        let k = inputs[3].1.len() / network.latents;
-        let outputs = vec!["log_w"];
-        cases.push(Case { program: vae::weigher(network, k, false), inputs, outputs });
-    }
-    cases
+    run.step()?;
+    let names: Vec<&str> = program.outputs.iter().map(|(name, _)| name.as_str()).collect();
+    let values = run.read_all(&names).await?;
+    Ok(names.into_iter().map(|output| golden_name(name, output)).zip(values).collect())
 }
 
 /// None: the engine agrees with `expected`. Some: where it does not.
 async fn self_test(model: &OpenModel, expected: &Weights, sink: &impl Sink) -> Result<Option<String>, Failure> {
-    let cases = cases(model, expected);
-    if cases.is_empty() {
-        return Err(Failure::new("bad-card", "The model has no golden outputs to check an engine with."));
-    }
-    for case in cases {
-        for (name, values) in case.compute(model, sink).await? {
-            if let Some(wrong) = disagreement(&values, expected.get(name).unwrap_or_default()) {
-                return Ok(Some(format!("{name}: {wrong}")));
+    for (name, program) in model.card.network.programs() {
+        for (output, values) in compute(model, name, &program, sink).await? {
+            if let Some(wrong) = disagreement(&values, expected.get(&output).unwrap_or_default()) {
+                return Ok(Some(format!("{output}: {wrong}")));
             }
         }
     }

@@ -209,8 +209,8 @@ pub struct TrainStep {
     pub bytes: f64,
     /// Seconds left at the present pace.
     pub seconds_left: f64,
-    /// The bound that is maximised, on the images of this step, in nats an image.
-    pub bound: f32,
+    /// The loss that is minimised, on the images of this step; a VAE's is the negative bound in nats an image.
+    pub loss: f32,
 }
 
 /// The engine that runs.

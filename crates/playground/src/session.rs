@@ -36,7 +36,7 @@ pub enum Input {
     Files(Files),
     /// With `LogProb`.
     Image(Image),
-    /// With `Train`: grey images of 28 x 28 bytes each.
+    /// With `Train`: images of the model's size, (C, S, S) bytes each.
     Images(Vec<u8>),
 }
 
@@ -137,7 +137,10 @@ impl Session {
         let job = async |model: &mut OpenModel| {
             let estimate = weigh(model, &x, budget, seed, sink).await?;
             // The card's scores are those of its own weights.
-            Ok(if model.own { estimate } else { estimate.placed_in(&model.card.reference) })
+            Ok(match &model.card.reference {
+                Some(reference) if !model.own => estimate.placed_in(reference),
+                _ => estimate,
+            })
         };
         let mut estimate = self.with_model(handle, sink, job).await?;
         let scored = Scored { width: SIDE as u32, height: SIDE as u32, notices: prepared.notices, seed };
@@ -207,7 +210,7 @@ fn panic() -> Result<Answer, Failure> {
 /// Draws pictures `first..first + n` of a seed, in as many steps as the engine likes.
 async fn draw(model: &mut OpenModel, first: usize, n: usize, seed: u64, sink: &impl Sink) -> Result<(), Failure> {
     let started = sink.seconds();
-    let latents = model.card.network.latents;
+    let latents = model.vae()?.latents;
     let mut means: Vec<f32> = Vec::with_capacity(n * D);
     let mut images: Vec<u8> = Vec::with_capacity(n * D);
     while images.len() < n * D {

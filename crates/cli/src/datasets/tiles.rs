@@ -18,7 +18,11 @@ const MOST_BYTES: u64 = 1 << 16;
 
 pub(super) const SET: Set = Set {
     name: "tiles",
-    about: "Dungeon Crawl Stone Soup tiles (github.com/crawl/tiles, release Nov-2015, CC0), every tenth for tests",
+    title: "Dungeon Crawl Stone Soup tiles, 32 x 32 colours",
+    source: "github.com/crawl/tiles, release Nov-2015",
+    licence: "CC0",
+    split: "Every tenth tile of a category is for tests; transparent pixels are black.",
+    weights_licence: "CC0",
     load,
     sha256: [
         "ce19c30d9923792c815d15b44b0c3c3e55be26f3b5f9425dbe170e1e01d92d5a",

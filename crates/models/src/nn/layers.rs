@@ -33,6 +33,35 @@ pub fn embedding<'g>(
     p.get(&format!("{name}.weight"), &[rows, width], init).gather(0, index)
 }
 
+/// What a network makes of labels: `class` (B, A) holds a number for each of A labels, from 0 to `counts[a]`, where the last
+/// means none. Each has a row of its own in one table, and the rows of an image are added: (B, `width`). Parameter
+/// `<name>.weight` (sum of `counts[a] + 1`, width).
+pub fn label_embedding<'g>(
+    p: &Params<'g>,
+    name: &str,
+    class: Tensor<'g>,
+    counts: &[usize],
+    width: usize,
+    init: Init,
+) -> Tensor<'g> {
+    let (b, labels) = (class.dim(0), counts.len());
+    assert_eq!(class.dim(1), labels, "label_embedding: a number for each label is wanted");
+    let rows: usize = counts.iter().map(|n| n + 1).sum();
+    let mut start = 0;
+    let starts = counts.iter().map(|n| {
+        start += n + 1;
+        (start - n - 1) as f32
+    });
+    // The same rows for all images: a sum of steps, since a graph holds no lists of constants.
+    let label = class.graph().iota(1, &[b, labels]);
+    let first = starts.enumerate().skip(1).fold(label * 0.0, |sum, (a, start)| {
+        let here = label.eq(class.graph().scalar(a as f32));
+        here.select(class.graph().scalar(start), sum)
+    });
+    let index = (class + first).reshape(&[b * labels]);
+    embedding(p, name, index, [rows, width], init).reshape(&[b, labels, width]).sum(&[1]).reshape(&[b, width])
+}
+
 /// Sines, then cosines, of `t` (B) at `width / 2` frequencies from 1 down to 1e-4 in equal ratios: (B, `width`).
 /// Vaswani et al. 2017, arXiv:1706.03762, section 3.5, as Ho et al. 2020, arXiv:2006.11239, feed it to a U-Net.
 pub fn time_embedding(t: Tensor<'_>, width: usize) -> Tensor<'_> {

@@ -16,7 +16,7 @@ pub use conv::{average_pool, concat, conv, conv_transpose, conv_with, pixel_shuf
 pub use density::{
     HALF_LN_TAU, bernoulli_log_prob, discretised_logistic_log_prob, normal_kl, standard_normal_log_prob,
 };
-pub use layers::{embedding, gelu, linear, linear_with, time_embedding};
+pub use layers::{embedding, gelu, label_embedding, linear, linear_with, time_embedding};
 pub use loss::{cross_entropy, mean_squared_error};
 pub use norm::{group_norm, layer_norm, rms_norm, standardise};
 pub use optimiser::{AdamW, Update};

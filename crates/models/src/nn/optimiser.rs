@@ -2,11 +2,13 @@
 
 use crate::params::Params;
 use graph::{Tensor, grad};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// AdamW (Loshchilov & Hutter 2017, arXiv:1711.05101, algorithm 2) as `torch.optim.AdamW` has it, after clipping of the
 /// gradients' global norm and with a moving average of the parameters, where those are wanted.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct AdamW {
     /// Decay of the mean of gradients.
     pub beta1: f32,

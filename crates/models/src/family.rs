@@ -1,0 +1,136 @@
+//! The families behind one face: what a host (page, command line, trainer) needs of a model whatever it is.
+
+use crate::control::Control;
+use crate::nn::AdamW;
+use crate::params::{Spec, Weights};
+use crate::registry::Stage;
+use crate::trainer::Batch;
+use crate::{trainer, vae};
+use graph::{Load, Program, Run};
+use serde::{Deserialize, Serialize};
+use std::ops::Deref;
+
+/// What every family says of a network of its own.
+pub trait Family {
+    /// C, S and S of a picture.
+    fn image(&self) -> [usize; 3];
+
+    /// Number of values of each label; empty for a model that is not steered by labels.
+    fn classes(&self) -> &[usize];
+
+    /// What the model can be told while it draws, but for its labels.
+    fn controls(&self) -> Vec<Control>;
+
+    /// All parameters that are shipped, in a fixed order.
+    fn specs(&self) -> Vec<Spec>;
+
+    /// A train step: the first output is `loss` (), the others are numbers to be shown; inputs are those of
+    /// [`Family::inputs`] and `rates` (4).
+    fn trainer(&self, stage: &Stage, optimiser: AdamW) -> Program;
+
+    /// The inputs of a train step for a batch.
+    fn inputs(&self, stage: &Stage, batch: &Batch<'_>) -> Vec<(&'static str, Vec<f32>)>;
+
+    /// The Programs by which the model is used, each with a short name: what an engine is checked with before it is
+    /// trusted, what is exported for other runtimes, what `pofx explain` shows.
+    fn programs(&self) -> Vec<(&'static str, Program)>;
+
+    /// What the model is, for its card.
+    fn about(&self) -> About;
+}
+
+/// A family in the words of the field.
+#[derive(Clone, PartialEq, Debug)]
+pub struct About {
+    /// The form of p(x).
+    pub form: &'static str,
+    /// What training minimises.
+    pub loss: &'static str,
+    /// What is done to the data before.
+    pub preparation: &'static str,
+    /// Papers.
+    pub references: &'static [&'static str],
+}
+
+/// A network of one of the families.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "family", rename_all = "kebab-case")]
+pub enum Network {
+    /// Variational auto-encoder.
+    Vae(vae::Config),
+}
+
+impl Network {
+    /// Name of the family, as in recipes and cards.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Network::Vae(_) => "vae",
+        }
+    }
+
+    /// What is left to do when training has ended: from the trained values of all shipped parameters to the shipped ones.
+    pub async fn finish<L: Load>(&self, _host: &L, trained: Weights) -> Result<Weights, <L::Run as Run>::Error> {
+        match self {
+            Network::Vae(_) => Ok(trained),
+        }
+    }
+}
+
+impl Deref for Network {
+    type Target = dyn Family + 'static;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Network::Vae(c) => c,
+        }
+    }
+}
+
+impl Family for vae::Config {
+    fn image(&self) -> [usize; 3] {
+        [1, data::SIDE, data::SIDE]
+    }
+
+    fn classes(&self) -> &[usize] {
+        &[]
+    }
+
+    fn controls(&self) -> Vec<Control> {
+        Vec::new()
+    }
+
+    fn specs(&self) -> Vec<Spec> {
+        vae::specs(self)
+    }
+
+    fn trainer(&self, stage: &Stage, _optimiser: AdamW) -> Program {
+        vae::trainer(self, stage.batch, stage.k)
+    }
+
+    fn inputs(&self, stage: &Stage, batch: &Batch<'_>) -> Vec<(&'static str, Vec<f32>)> {
+        let images: Vec<(u64, &[u8])> =
+            batch.draws.iter().copied().zip(batch.images.iter().map(Vec::as_slice)).collect();
+        trainer::vae_inputs(self, stage.k, batch.seed, batch.step, &images).into()
+    }
+
+    fn programs(&self) -> Vec<(&'static str, Program)> {
+        vec![
+            ("sampler", vae::sampler(self, 16)),
+            ("encoder", vae::encoder(self, 1)),
+            ("weigher", vae::weigher(self, 64, false)),
+        ]
+    }
+
+    fn about(&self) -> About {
+        About {
+            form: "p(x) = integral of N(z; 0, I) prod_d Bernoulli(x_d; f_d(z)) dz, f a convolutional network",
+            loss: "The negative evidence lower bound where k=1, the negative importance-weighted bound where k>1",
+            preparation: "Stochastically binarised: a pixel is 1 with probability grey / 255; drawn afresh each epoch in \
+                          training, once (seed 0) for the test set (Burda et al. 2016)",
+            references: &[
+                "Kingma & Welling, Auto-Encoding Variational Bayes, arXiv:1312.6114",
+                "Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders, arXiv:1509.00519",
+            ],
+        }
+    }
+}

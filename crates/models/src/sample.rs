@@ -1,0 +1,118 @@
+//! What all families share in drawing samples: the job, what is seen of it on the way, and how it ends.
+
+use crate::control::{Refused, Settings};
+use data::rng::{Rng, stream};
+use std::ops::Range;
+
+/// What is to be drawn.
+#[derive(Clone, Copy, Debug)]
+pub struct Draw<'a> {
+    /// Seed of all noise.
+    pub seed: u64,
+    /// Number of the first picture drawn here: picture i has the same noise whatever is drawn with it.
+    pub first: usize,
+    /// How many are drawn here, at most the batch of the sampler.
+    pub count: usize,
+    /// Pictures of the whole job: a walk ends at the last one.
+    pub n: usize,
+    /// The numbers of the labels of each picture drawn here, (count, A); one past a label's last value for none.
+    pub labels: &'a [f32],
+    /// Values of the model's controls.
+    pub settings: &'a Settings,
+}
+
+impl Draw<'_> {
+    /// Where picture `i` of those drawn here is on a walk through the whole job, from 0 at the first to 1 at the last.
+    pub fn along(&self, i: usize) -> f32 {
+        if self.n > 1 { (self.first + i) as f32 / (self.n - 1) as f32 } else { 0.0 }
+    }
+}
+
+/// The numbers of the labels of `pictures`, (pictures, A): as the settings say by the labels' names, drawn for each picture
+/// where they say [`RANDOM`](crate::control::RANDOM), and none where they say nothing.
+pub fn labels(settings: &Settings, names: &[String], counts: &[usize], seed: u64, pictures: Range<usize>) -> Vec<f32> {
+    let number = |picture: usize, a: usize| {
+        if let Some(number) = settings.count(&names[a]) {
+            return number as f32;
+        }
+        if settings.choice(&names[a]) != crate::control::RANDOM {
+            return counts[a] as f32;
+        }
+        let mut u = [0f32];
+        Rng::new(seed, stream::LABELS).skip((picture * counts.len() + a) as u64).fill_uniform(&mut u);
+        (u[0] * counts[a] as f32).floor()
+    };
+    pictures.flat_map(|picture| (0..counts.len()).map(move |a| number(picture, a))).collect()
+}
+
+/// What is seen of pictures on their way.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// Finished steps.
+    pub step: usize,
+    /// Of how many.
+    pub steps: usize,
+    /// The pictures as they are, (count, C, S, S) in \[0, 1\].
+    pub images: &'a [f32],
+    /// What the model takes them for in the end, of the same shape.
+    pub predicted: Option<&'a [f32]>,
+}
+
+/// Why drawing ended before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error<E> {
+    /// The engine failed.
+    #[error(transparent)]
+    Device(#[from] E),
+    /// Somebody asked for it.
+    #[error("Drawing was stopped.")]
+    Stopped,
+    /// The controls contradict each other.
+    #[error("{}", .0.0)]
+    Setting(Refused),
+}
+
+/// The point at `t` in \[0, 1\] of the great arc from `a` to `b` (Shoemake 1985): between two draws of normal noise it is
+/// about as long as they are, where a straight line is too short.
+pub fn slerp(a: &[f32], b: &[f32], t: f32) -> Vec<f32> {
+    let dot = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
+    let cosine = dot(a, b) / (dot(a, a) * dot(b, b)).sqrt().max(f64::MIN_POSITIVE);
+    let (angle, t) = (cosine.clamp(-1.0, 1.0).acos(), f64::from(t));
+    let (from, to) = if angle.sin().abs() < 1e-6 {
+        (1.0 - t, t)
+    } else {
+        (((1.0 - t) * angle).sin() / angle.sin(), (t * angle).sin() / angle.sin())
+    };
+    a.iter().zip(b).map(|(a, b)| (from * f64::from(*a) + to * f64::from(*b)) as f32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::{Control, Kind};
+
+    #[test]
+    fn labels_are_given_drawn_or_none() {
+        let values: Vec<String> = (0..10).map(|v| v.to_string()).collect();
+        let names = ["class", "head", "body"].map(String::from);
+        let control = |name: &String| Control::new(name, ".", Kind::Label { values: values.clone() });
+        let controls: Vec<Control> = names.iter().map(control).collect();
+        let given = serde_json::from_str(r#"{"class": "3", "head": "random"}"#).unwrap();
+        let settings = Settings::new(&controls, [1, 2, 2], given).unwrap();
+        let all = labels(&settings, &names, &[10; 3], 7, 0..200);
+        assert!(all.chunks(3).all(|l| l[0] == 3.0 && (0.0..10.0).contains(&l[1]) && l[2] == 10.0));
+        let seen: std::collections::BTreeSet<u32> = all.chunks(3).map(|l| l[1] as u32).collect();
+        assert_eq!(seen.len(), 10);
+        assert_eq!(labels(&settings, &names, &[10; 3], 7, 50..60), all[150..180], "whatever is drawn with them");
+    }
+
+    #[test]
+    fn an_arc_keeps_its_length_and_its_ends() {
+        let (a, b) = ([1.0, 0.0], [0.0, 1.0]);
+        assert_eq!((slerp(&a, &b, 0.0), slerp(&a, &b, 1.0)[1]), (vec![1.0, 0.0], 1.0));
+        let half = slerp(&a, &b, 0.5);
+        assert!(half.iter().all(|v| (v - 0.5f32.sqrt()).abs() < 1e-6));
+        assert_eq!(slerp(&a, &a, 0.3), a);
+        assert_eq!(slerp(&a, &[0.0, 0.0], 0.0), a);
+    }
+}
