@@ -3,6 +3,11 @@
 use data::rng::Rng;
 use engine::Engine;
 use graph::{Program, Run};
+use models::nn::AdamW;
+use models::registry::Stage;
+
+/// Adam (Kingma & Ba 2014, arXiv:1412.6980).
+pub const ADAM: AdamW = AdamW { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0, clip: None, average: None };
 
 /// Standard normal numbers, the same on every machine; exact in f32.
 pub fn normal(seed: u64, n: usize) -> Vec<f64> {
@@ -16,6 +21,11 @@ pub fn uniform(seed: u64, n: usize, low: f32, high: f32) -> Vec<f64> {
     let mut values = vec![0f32; n];
     Rng::new(seed, 0).fill_uniform(&mut values);
     values.iter().map(|u| f64::from(low + (high - low) * u)).collect()
+}
+
+/// A part of a training run with steps on `batch` images, of which a VAE takes `k` importance samples each.
+pub fn stage(batch: usize, k: usize) -> Stage {
+    Stage { epochs: 1, batch, k, rate: 1e-3, final_rate: 1e-3, warm_up: 0 }
 }
 
 /// All outputs of one step on the CPU engine.

@@ -1,5 +1,6 @@
 //! Programs that together use every operation and every kernel, and their shaders, for compilers to read.
 
+use crate::run::{ADAM, stage};
 use engine::gpu::{Limits, Plan};
 use graph::{Graph, Program, Window, grad};
 use models::vae::{self, Config};
@@ -8,10 +9,10 @@ use std::collections::BTreeSet;
 
 /// Programs that together use every operation and algorithm.
 pub fn programs() -> Vec<Program> {
-    let shipped = Config { latents: 32, hidden: 256, channels: 32 };
+    let shipped = Config::binary(32, 256, 32);
     vec![
-        vae::trainer(&shipped, 64, 1),
-        vae::trainer(&shipped, 32, 5),
+        vae::trainer(&shipped, &stage(64, 1), ADAM),
+        vae::trainer(&shipped, &stage(32, 5), ADAM),
         vae::sampler(&shipped, 16),
         vae::weigher(&shipped, 64, true),
         vae::encoder(&shipped, 1),

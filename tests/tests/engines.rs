@@ -1,6 +1,7 @@
 //! Every operation on the GPU engine against the CPU engine, on shapes around the sizes at which kernels change.
 
 use conformance::compare::{POINTWISE, SUMS, agree, agree_within, gpu, inputs, noise, same};
+use conformance::run::{ADAM, stage};
 use engine::Error;
 use engine::gpu::{Limits, Plan};
 use graph::{Graph, Program, Run, Tensor, Window, grad};
@@ -341,9 +342,9 @@ fn states_move_on_in_place_or_not() {
 
 #[test]
 fn five_steps_of_training() {
-    let small = Config { latents: 3, hidden: 12, channels: 4 };
+    let small = Config::binary(3, 12, 4);
     for k in [1, 3] {
-        let program = vae::trainer(&small, 6, k);
+        let program = vae::trainer(&small, &stage(6, k), ADAM);
         let mut values = inputs(&program);
         for (name, values) in &mut values {
             match name.as_str() {

@@ -1,13 +1,14 @@
 //! Plans as text, and how many dispatches they take: a lost fusion is a red test.
 
+use conformance::run::{ADAM, stage};
 use engine::Error;
 use engine::gpu::{Limits, Plan};
 use graph::{Graph, Program, Tensor, grad};
 use models::nn::AdamW;
 use models::vae::{self, Config};
-use models::{diffusion, gan, transformer, unet};
+use models::{diffusion, gan::dcgan, transformer, unet};
 
-const SHIPPED: Config = Config { latents: 32, hidden: 256, channels: 32 };
+const SHIPPED: Config = Config::binary(32, 256, 32);
 
 #[track_caller]
 fn plan(program: &Program) -> Plan {
@@ -18,8 +19,8 @@ fn plan(program: &Program) -> Plan {
 #[test]
 fn the_vae_keeps_to_its_budget_of_dispatches() {
     for (what, program, budget) in [
-        ("training", vae::trainer(&SHIPPED, 128, 1), 35),
-        ("training on IWAE-5", vae::trainer(&SHIPPED, 128, 5), 40),
+        ("training", vae::trainer(&SHIPPED, &stage(128, 1), ADAM), 35),
+        ("training on IWAE-5", vae::trainer(&SHIPPED, &stage(128, 5), ADAM), 40),
         ("16 samples", vae::sampler(&SHIPPED, 16), 4),
         ("IWAE-64 of an image", vae::weigher(&SHIPPED, 64, true), 8),
         ("encoder", vae::encoder(&SHIPPED, 1), 5),
@@ -36,18 +37,18 @@ fn networks_keep_to_their_budgets_of_dispatches_and_memory() {
     let unet = unet::Config { blocks: 2, ..unet::Config::default() };
     let attentive = unet::Config { blocks: 2, attention: vec![2], ..unet::Config::default() };
     let lm = transformer::Config { vocabulary: 256, context: 256, layers: 6, heads: 6, width: 384 };
-    let gan = gan::Config { latents: 100, base: 4, channels: vec![256, 128, 64, 32], image_channels: 3 };
+    let gan = dcgan::Config { latents: 100, base: 4, channels: vec![256, 128, 64, 32], image_channels: 3 };
     let adam = AdamW::default();
     for (what, program, budget) in [
         ("U-Net", diffusion::denoiser(&unet::Config::default(), 1), 67),
         ("U-Net of two blocks a level", diffusion::denoiser(&unet, 1), 94),
         ("U-Net of two blocks a level with attention", diffusion::denoiser(&attentive, 1), 114),
-        ("U-Net, training", diffusion::trainer(&unet::Config::default(), 4, diffusion::Target::Noise, adam), 402),
+        ("U-Net, training", diffusion::train_step(&unet::Config::default(), 4, diffusion::Target::Noise, adam), 402),
         ("transformer, 256 tokens", transformer::prefill(&lm, 1, 256), 50),
         ("transformer, one token", transformer::decode(&lm, 1), 63),
         ("transformer, training", transformer::trainer(&lm, 2, 64, adam), 231),
-        ("DCGAN generator", gan::generator(&gan, 1), 5),
-        ("VAE, training", vae::trainer(&SHIPPED, 128, 1), 35),
+        ("DCGAN generator", dcgan::generator(&gan, 1), 5),
+        ("VAE, training", vae::trainer(&SHIPPED, &stage(128, 1), ADAM), 35),
     ] {
         let plan = plan(&program);
         assert!(plan.dispatches() <= budget, "{what}: {} dispatches, budget {budget}\n{plan}", plan.dispatches());

@@ -43,7 +43,7 @@ struct Dispatches {
 pub(crate) fn bench(model: &Model) -> Result<Report> {
     let (engine, c) = (Engine::cpu(), model.vae()?);
     let stage = &model.recipe.stages[0];
-    let mut trainer = model.load(&engine, &vae::trainer(c, stage.batch, stage.k))?;
+    let mut trainer = model.load(&engine, &vae::trainer(c, stage, model.recipe.optimiser))?;
     let (x, eps) = (binary(stage.batch * vae::D), normal(stage.batch * stage.k * c.latents));
     for (name, values) in moments(&trainer).iter() {
         trainer.write(name, values)?;
@@ -68,7 +68,7 @@ pub(crate) fn bench(model: &Model) -> Result<Report> {
         sample_16_ms: 1e3 * median(draw)?,
         iwae_64_ms: 1e3 * median(|| query.log_prob(&x[..vae::D], QUERY_K, 0, 0).map(drop))?,
         gpu_dispatches: Dispatches {
-            train: dispatches(&vae::trainer(c, stage.batch, stage.k))?,
+            train: dispatches(&vae::trainer(c, stage, model.recipe.optimiser))?,
             sample_16: dispatches(&vae::sampler(c, 16))?,
             encode: dispatches(&vae::encoder(c, 1))?,
             iwae_64: dispatches(&vae::weigher(c, QUERY_K, true))?,

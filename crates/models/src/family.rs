@@ -5,7 +5,7 @@ use crate::nn::AdamW;
 use crate::params::{Spec, Weights};
 use crate::registry::Stage;
 use crate::trainer::Batch;
-use crate::{trainer, vae};
+use crate::{classifier, vae};
 use graph::{Load, Program, Run};
 use serde::{Deserialize, Serialize};
 use std::ops::Deref;
@@ -58,6 +58,8 @@ pub struct About {
 pub enum Network {
     /// Variational auto-encoder.
     Vae(vae::Config),
+    /// Classifier, which judges the samples of the others.
+    Classifier(classifier::Config),
 }
 
 impl Network {
@@ -65,13 +67,14 @@ impl Network {
     pub fn name(&self) -> &'static str {
         match self {
             Network::Vae(_) => "vae",
+            Network::Classifier(_) => "classifier",
         }
     }
 
     /// What is left to do when training has ended: from the trained values of all shipped parameters to the shipped ones.
     pub async fn finish<L: Load>(&self, _host: &L, trained: Weights) -> Result<Weights, <L::Run as Run>::Error> {
         match self {
-            Network::Vae(_) => Ok(trained),
+            Network::Vae(_) | Network::Classifier(_) => Ok(trained),
         }
     }
 }
@@ -82,35 +85,34 @@ impl Deref for Network {
     fn deref(&self) -> &Self::Target {
         match self {
             Network::Vae(c) => c,
+            Network::Classifier(c) => c,
         }
     }
 }
 
 impl Family for vae::Config {
     fn image(&self) -> [usize; 3] {
-        [1, data::SIDE, data::SIDE]
+        [self.image_channels, self.size, self.size]
     }
 
     fn classes(&self) -> &[usize] {
-        &[]
+        &self.classes
     }
 
     fn controls(&self) -> Vec<Control> {
-        Vec::new()
+        vae::controls(self)
     }
 
     fn specs(&self) -> Vec<Spec> {
         vae::specs(self)
     }
 
-    fn trainer(&self, stage: &Stage, _optimiser: AdamW) -> Program {
-        vae::trainer(self, stage.batch, stage.k)
+    fn trainer(&self, stage: &Stage, optimiser: AdamW) -> Program {
+        vae::trainer(self, stage, optimiser)
     }
 
     fn inputs(&self, stage: &Stage, batch: &Batch<'_>) -> Vec<(&'static str, Vec<f32>)> {
-        let images: Vec<(u64, &[u8])> =
-            batch.draws.iter().copied().zip(batch.images.iter().map(Vec::as_slice)).collect();
-        trainer::vae_inputs(self, stage.k, batch.seed, batch.step, &images).into()
+        vae::inputs(self, stage, batch)
     }
 
     fn programs(&self) -> Vec<(&'static str, Program)> {
@@ -122,15 +124,66 @@ impl Family for vae::Config {
     }
 
     fn about(&self) -> About {
+        let (form, preparation) = match self.likelihood {
+            vae::Likelihood::Bernoulli => (
+                "p(x) = integral of N(z; 0, I) prod_d Bernoulli(x_d; f_d(z)) dz, f a convolutional network",
+                "Stochastically binarised: a pixel is 1 with probability grey / 255; drawn afresh each epoch in training, \
+                 once (seed 0) for the test set (Burda et al. 2016)",
+            ),
+            vae::Likelihood::DiscretisedLogistic => (
+                "p(x) = integral of N(z; 0, I) prod_d Logistic(x_d; f_d(z)) dz over bins of one of 256 levels, f a \
+                 convolutional network; with labels c, f(z, c)",
+                "8 bit, as they are",
+            ),
+        };
         About {
-            form: "p(x) = integral of N(z; 0, I) prod_d Bernoulli(x_d; f_d(z)) dz, f a convolutional network",
+            form,
             loss: "The negative evidence lower bound where k=1, the negative importance-weighted bound where k>1",
-            preparation: "Stochastically binarised: a pixel is 1 with probability grey / 255; drawn afresh each epoch in \
-                          training, once (seed 0) for the test set (Burda et al. 2016)",
+            preparation,
             references: &[
                 "Kingma & Welling, Auto-Encoding Variational Bayes, arXiv:1312.6114",
                 "Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders, arXiv:1509.00519",
+                "Salimans, Karpathy, Chen & Kingma, PixelCNN++, arXiv:1701.05517",
             ],
+        }
+    }
+}
+
+impl Family for classifier::Config {
+    fn image(&self) -> [usize; 3] {
+        [self.image_channels, self.size, self.size]
+    }
+
+    fn classes(&self) -> &[usize] {
+        &self.classes
+    }
+
+    fn controls(&self) -> Vec<Control> {
+        Vec::new()
+    }
+
+    fn specs(&self) -> Vec<Spec> {
+        classifier::specs(self)
+    }
+
+    fn trainer(&self, stage: &Stage, optimiser: AdamW) -> Program {
+        classifier::trainer(self, stage, optimiser)
+    }
+
+    fn inputs(&self, _stage: &Stage, batch: &Batch<'_>) -> Vec<(&'static str, Vec<f32>)> {
+        classifier::inputs(batch)
+    }
+
+    fn programs(&self) -> Vec<(&'static str, Program)> {
+        vec![("judge", classifier::features(self, 16))]
+    }
+
+    fn about(&self) -> About {
+        About {
+            form: "p(label | x), a softmax for each label",
+            loss: "Cross-entropy, summed over labels",
+            preparation: "8 bit, moved by chance",
+            references: &["He, Zhang, Ren & Sun, Identity Mappings in Deep Residual Networks, arXiv:1603.05027"],
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The model families, one file each, written as pure functions that build graphs. Nothing here knows an engine.
 
+pub mod classifier;
 pub mod control;
 pub mod diffusion;
 pub mod dit;

@@ -95,7 +95,14 @@ pub enum Error {
     },
 }
 
-const RECIPES: [&str; 1] = [include_str!("../recipes/binary-mnist-vae.toml")];
+const RECIPES: &[&str] = &[
+    include_str!("../recipes/binary-mnist-vae.toml"),
+    include_str!("../recipes/mnist-vae.toml"),
+    include_str!("../recipes/mnist-vae-2d.toml"),
+    include_str!("../recipes/fashion-vae.toml"),
+    include_str!("../recipes/mnist-classifier.toml"),
+    include_str!("../recipes/fashion-classifier.toml"),
+];
 
 /// Ids of all models.
 pub fn ids() -> Vec<String> {

@@ -3,7 +3,6 @@
 
 use crate::params::{Spec, Weights, WeightsError};
 use crate::registry::Augment;
-use crate::vae;
 use data::rng::{Rng, stream};
 use graph::Run;
 
@@ -120,21 +119,6 @@ pub fn order(seed: u64, epoch: usize, n: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..n).collect();
     Rng::new(seed, stream::SHUFFLE).skip((epoch as u64) << 32).shuffle(&mut order);
     order
-}
-
-/// The inputs `x` and `eps` of step `step` (1, 2, ..) of [`vae::trainer`] with `k` importance samples. Each grey image
-/// comes with the number of its draw of black and white, which must be new in every epoch.
-pub fn vae_inputs(
-    network: &vae::Config,
-    k: usize,
-    seed: u64,
-    step: u64,
-    images: &[(u64, &[u8])],
-) -> [(&'static str, Vec<f32>); 2] {
-    let x = images.iter().flat_map(|(draw, grey)| data::binarise(grey, seed, *draw)).collect();
-    let mut eps = vec![0f32; images.len() * k * network.latents];
-    Rng::new(seed, stream::TRAIN).skip(step << 32).fill_normal(&mut eps);
-    [("x", x), ("eps", eps)]
 }
 
 #[cfg(test)]

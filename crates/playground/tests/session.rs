@@ -27,7 +27,7 @@ impl Sink for Log {
     }
 }
 
-const NETWORK: vae::Config = vae::Config { latents: 6, hidden: 16, channels: 4 };
+const NETWORK: vae::Config = vae::Config::binary(6, 16, 4);
 
 /// A model with random weights, and golden outputs that are really its own.
 fn files() -> Files {
