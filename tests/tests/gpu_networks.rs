@@ -4,7 +4,7 @@ use conformance::close::Tolerance;
 use conformance::compare::{SUMS, agree, inputs};
 use graph::Program;
 use models::nn::AdamW;
-use models::{diffusion, gan, transformer, unet};
+use models::{diffusion, gan::dcgan, transformer, unet};
 
 /// Networks of some twenty layers whose values are of size 1; later steps start from the rounding of earlier ones.
 const DEEP: Tolerance = Tolerance::new(1e-3, 1e-3);
@@ -39,12 +39,13 @@ fn unet() -> unet::Config {
     unet::Config {
         image_channels: 2,
         size: 8,
+        patch: 1,
         channels: vec![6, 12],
         blocks: 1,
         attention: vec![1],
         heads: 2,
         groups: 3,
-        classes: 3,
+        classes: vec![3],
     }
 }
 
@@ -59,7 +60,7 @@ fn unets() {
 
 #[test]
 fn unets_in_training() {
-    check(&diffusion::trainer(&unet(), 2, diffusion::Target::Velocity, AdamW::default()), 2, DEEP);
+    check(&diffusion::train_step(&unet(), 2, diffusion::Target::Velocity, AdamW::default()), 2, DEEP);
 }
 
 #[test]
@@ -75,6 +76,6 @@ fn transformers_in_training() {
 
 #[test]
 fn generators() {
-    let c = gan::Config { latents: 5, base: 3, channels: vec![7, 4], image_channels: 3 };
-    check(&gan::generator(&c, 2), 1, SUMS);
+    let c = dcgan::Config { latents: 5, base: 3, channels: vec![7, 4], image_channels: 3 };
+    check(&dcgan::generator(&c, 2), 1, SUMS);
 }

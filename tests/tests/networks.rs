@@ -10,7 +10,7 @@ use graph::{Graph, Program, Run};
 use models::diffusion::{self, Network, Target};
 use models::nn::{AdamW, schedule};
 use models::params::{Params, Spec};
-use models::{Weights, dit, gan, transformer, unet};
+use models::{Weights, dit, gan::dcgan, transformer, unet};
 use pollster::block_on;
 
 /// Of the reference, relative to the largest value of the tensor: the file holds f32, and so do the graph's constants.
@@ -26,12 +26,13 @@ fn unet_config() -> unet::Config {
     unet::Config {
         image_channels: 2,
         size: 8,
+        patch: 1,
         channels: vec![4, 8],
         blocks: 1,
         attention: vec![1],
         heads: 2,
         groups: 2,
-        classes: 3,
+        classes: vec![3],
     }
 }
 
@@ -174,11 +175,11 @@ fn diffusion_is_pytorchs(part: &'static str, network: &impl Network) {
     let g = Graph::new();
     let p = Params::new(&g);
     let images = ["x", "noise"].map(|name| g.input(name, &[2, 2, 8, 8]));
-    let (time, class) = (g.input("time", &[2]), Some(g.input("class", &[2])));
+    let (time, class) = (g.input("time", &[2]), Some(g.input("class", &[2, 1])));
     let prediction = network.forward(&p, images[0], time, class);
     let noise_loss = diffusion::loss(network, &p, Target::Noise, images, (time, class));
     outputs_are_pytorchs(part, &Program::new(&[("prediction", prediction), ("noise_loss", noise_loss)], &[]));
-    let trainer = diffusion::trainer(network, 2, Target::Velocity, OPTIMISER);
+    let trainer = diffusion::train_step(network, 2, Target::Velocity, OPTIMISER);
     training_is_pytorchs(part, &trainer, &diffusion::specs(network));
 }
 
@@ -189,7 +190,7 @@ fn the_unet_is_pytorchs() {
 
 #[test]
 fn the_diffusion_transformer_is_pytorchs() {
-    let sizes = dit::Config { image_channels: 2, size: 8, patch: 2, layers: 2, heads: 2, width: 8, classes: 3 };
+    let sizes = dit::Config { image_channels: 2, size: 8, patch: 2, layers: 2, heads: 2, width: 8, classes: vec![3] };
     diffusion_is_pytorchs("dit", &sizes);
 }
 
@@ -205,8 +206,8 @@ fn the_transformer_is_pytorchs() {
 
 #[test]
 fn the_generator_is_pytorchs() {
-    let c = gan::Config { latents: 5, base: 3, channels: vec![8, 4], image_channels: 2 };
-    outputs_are_pytorchs("gan", &gan::generator(&c, 3));
+    let c = dcgan::Config { latents: 5, base: 3, channels: vec![8, 4], image_channels: 2 };
+    outputs_are_pytorchs("gan", &dcgan::generator(&c, 3));
 }
 
 /// The first tokens at once, the others one by one from the caches: the logits of the golden file at every position. What

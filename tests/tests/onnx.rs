@@ -3,7 +3,7 @@
 
 use graph::{Graph, Program, Tensor, Window};
 use models::nn::{self, AdamW};
-use models::{Params, diffusion, gan, transformer, unet};
+use models::{Params, diffusion, gan::dcgan, transformer, unet};
 use onnx::proto::{GraphProto, ModelProto};
 use prost::Message;
 use std::collections::{BTreeMap, HashSet};
@@ -172,19 +172,19 @@ fn networks_and_their_training_steps_are_whole() {
         attention: vec![1],
         heads: 2,
         groups: 4,
-        classes: 3,
+        classes: vec![3],
         ..unet::Config::default()
     };
     let lm = transformer::Config { vocabulary: 11, context: 9, layers: 2, heads: 2, width: 12 };
-    let gan = gan::Config { latents: 5, base: 4, channels: vec![8, 6], image_channels: 3 };
+    let gan = dcgan::Config { latents: 5, base: 4, channels: vec![8, 6], image_channels: 3 };
     let unet = exported(&diffusion::denoiser(&unet_config, 2));
     let unet = counts(&unet);
     let norms =
         diffusion::specs(&unet_config).iter().filter(|s| s.name.contains("norm") && s.name.ends_with("weight")).count();
     assert_eq!(unet["InstanceNormalization"], norms);
     assert!(!unet.contains_key("Sqrt") && !unet.contains_key("ReduceMax") && !unet.contains_key("Pad"), "{unet:?}");
-    exported(&diffusion::trainer(&unet_config, 2, diffusion::Target::Noise, AdamW::default()));
-    exported(&gan::generator(&gan, 2));
+    exported(&diffusion::train_step(&unet_config, 2, diffusion::Target::Noise, AdamW::default()));
+    exported(&dcgan::generator(&gan, 2));
     let prefill = exported(&transformer::prefill(&lm, 2, 6));
     let prefill = counts(&prefill);
     assert_eq!((prefill["LayerNormalization"], prefill["Softmax"], prefill["Gelu"]), (5, 2, 2));

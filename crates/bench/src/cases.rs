@@ -6,7 +6,7 @@ use data::rng::{Rng, stream};
 use engine::Cpu;
 use graph::{Graph, Program, Run, Tensor, Window, grad};
 use models::nn::{self, AdamW};
-use models::{Params, Weights, diffusion, gan, transformer, unet};
+use models::{Params, Weights, diffusion, gan::dcgan, transformer, unet};
 use pollster::block_on;
 use std::path::Path;
 
@@ -266,20 +266,21 @@ fn networks() -> Vec<(&'static str, Program)> {
     let unet = unet::Config {
         image_channels: 2,
         size: 8,
+        patch: 1,
         channels: vec![8, 16],
         blocks: 1,
         attention: vec![1],
         heads: 2,
         groups: 4,
-        classes: 3,
+        classes: vec![3],
     };
-    let gan = gan::Config { latents: 5, base: 4, channels: vec![8, 6], image_channels: 3 };
+    let gan = dcgan::Config { latents: 5, base: 4, channels: vec![8, 6], image_channels: 3 };
     let lm = transformer::Config { vocabulary: 11, context: 9, layers: 2, heads: 2, width: 12 };
     let optimiser = AdamW { clip: Some(1.0), average: Some(0.99), ..AdamW::default() };
     vec![
         ("tiny_unet", diffusion::denoiser(&unet, 2)),
-        ("tiny_unet_step", diffusion::trainer(&unet, 2, diffusion::Target::Velocity, optimiser)),
-        ("tiny_dcgan", gan::generator(&gan, 2)),
+        ("tiny_unet_step", diffusion::train_step(&unet, 2, diffusion::Target::Velocity, optimiser)),
+        ("tiny_dcgan", dcgan::generator(&gan, 2)),
         ("tiny_prefill", transformer::prefill(&lm, 2, 6)),
         ("tiny_decode", transformer::decode(&lm, 2)),
         ("tiny_lm_step", transformer::trainer(&lm, 2, 6, optimiser)),

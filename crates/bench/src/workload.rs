@@ -3,7 +3,7 @@
 use data::rng::{Rng, stream};
 use graph::{Graph, Node, Op, Program, Window};
 use models::nn::{self, AdamW};
-use models::{Params, diffusion, gan, transformer, unet};
+use models::{Params, diffusion, gan::dcgan, transformer, unet};
 use std::collections::HashMap;
 
 /// A Program, and how its inputs are filled.
@@ -159,7 +159,7 @@ fn conv() -> Workload {
 
 /// DCGAN's generator: one image of 64 x 64.
 fn dcgan() -> Workload {
-    Workload::new("dcgan", gan::generator(&gan::Config::default(), 1), "image", &[("z", Fill::Normal)])
+    Workload::new("dcgan", dcgan::generator(&dcgan::Config::default(), 1), "image", &[("z", Fill::Normal)])
 }
 
 /// The decoder of a convolutional VAE for 28 x 28 images, batch 16, with transposed convolutions as most have them.
@@ -197,7 +197,7 @@ fn train_unet() -> Workload {
         ("time", Fill::Values([0.3, 0.5, 0.7, 0.9])),
         ("rates", Fill::Values(rates)),
     ];
-    let program = diffusion::trainer(&unet_config(), 2, diffusion::Target::Noise, optimiser);
+    let program = diffusion::train_step(&unet_config(), 2, diffusion::Target::Noise, optimiser);
     Workload::new("train_unet", program, "loss", &data)
 }
 

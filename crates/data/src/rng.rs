@@ -25,6 +25,8 @@ pub mod stream {
     pub const AUGMENT: u32 = 8;
     /// Labels of samples where they are left to chance.
     pub const LABELS: u32 = 9;
+    /// Starts of a search for the latent of a picture.
+    pub const SEARCH: u32 = 10;
 }
 
 /// A position in one stream of random numbers.

@@ -5,7 +5,7 @@ use crate::nn::AdamW;
 use crate::params::{Spec, Weights};
 use crate::registry::Stage;
 use crate::trainer::Batch;
-use crate::{classifier, vae};
+use crate::{classifier, gan, vae};
 use graph::{Load, Program, Run};
 use serde::{Deserialize, Serialize};
 use std::ops::Deref;
@@ -58,6 +58,8 @@ pub struct About {
 pub enum Network {
     /// Variational auto-encoder.
     Vae(vae::Config),
+    /// Generative adversarial network.
+    Gan(gan::Config),
     /// Classifier, which judges the samples of the others.
     Classifier(classifier::Config),
 }
@@ -67,6 +69,7 @@ impl Network {
     pub fn name(&self) -> &'static str {
         match self {
             Network::Vae(_) => "vae",
+            Network::Gan(_) => "gan",
             Network::Classifier(_) => "classifier",
         }
     }
@@ -74,7 +77,7 @@ impl Network {
     /// What is left to do when training has ended: from the trained values of all shipped parameters to the shipped ones.
     pub async fn finish<L: Load>(&self, _host: &L, trained: Weights) -> Result<Weights, <L::Run as Run>::Error> {
         match self {
-            Network::Vae(_) | Network::Classifier(_) => Ok(trained),
+            Network::Vae(_) | Network::Gan(_) | Network::Classifier(_) => Ok(trained),
         }
     }
 }
@@ -85,6 +88,7 @@ impl Deref for Network {
     fn deref(&self) -> &Self::Target {
         match self {
             Network::Vae(c) => c,
+            Network::Gan(c) => c,
             Network::Classifier(c) => c,
         }
     }

@@ -100,6 +100,9 @@ const RECIPES: &[&str] = &[
     include_str!("../recipes/mnist-vae.toml"),
     include_str!("../recipes/mnist-vae-2d.toml"),
     include_str!("../recipes/fashion-vae.toml"),
+    include_str!("../recipes/mnist-gan.toml"),
+    include_str!("../recipes/fashion-gan.toml"),
+    include_str!("../recipes/nouns-gan.toml"),
     include_str!("../recipes/mnist-classifier.toml"),
     include_str!("../recipes/fashion-classifier.toml"),
 ];
@@ -172,6 +175,18 @@ pub struct ImageCard {
     pub channels: usize,
     /// S, width and height.
     pub size: usize,
+    /// How any picture becomes one of the data.
+    pub placement: Placement,
+}
+
+/// How any picture becomes one of the data.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Placement {
+    /// Cropped to its ink, fitted and centred by mass, as MNIST's digits are.
+    Ink,
+    /// Scaled as a whole.
+    Whole,
 }
 
 /// A label of the data.
