@@ -70,7 +70,7 @@ impl Model {
         let noise = Rng::new(seed, stream::ESTIMATE);
         let go_on = async |_| ControlFlow::Continue(());
         let Model { encoder, weigher, .. } = self;
-        pollster::block_on(iwae::log_prob(encoder, weigher, &narrow(x), k, noise, go_on)).expect("an estimate")
+        pollster::block_on(iwae::log_prob(encoder, weigher, &narrow(x), &[], k, noise, go_on)).expect("an estimate")
     }
 
     /// The engine's encoder and weigher.

@@ -289,7 +289,7 @@ fn a_query_repeats_stops_and_refuses_nan() {
             if p.done >= stop_at { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         let noise = Rng::new(5, stream::ESTIMATE);
-        pollster::block_on(iwae::log_prob(encoder, weigher, x, 100, noise, progress))
+        pollster::block_on(iwae::log_prob(encoder, weigher, x, &[], 100, noise, progress))
     };
     let stopped = query(&[0.3, -0.2, 0.7], 30);
     assert!(matches!(stopped, Err(iwae::Error::Stopped)));

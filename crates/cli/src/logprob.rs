@@ -34,7 +34,7 @@ impl Query {
     pub(crate) fn log_prob(&mut self, x: &[f32], k: usize, seed: u64, index: u64) -> Result<Estimate> {
         let noise = Rng::new(seed, stream::ESTIMATE).skip(index << 32);
         let go_on = async |_| ControlFlow::Continue(());
-        Ok(pollster::block_on(iwae::log_prob(&mut self.encoder, &mut self.weigher, x, k, noise, go_on))?)
+        Ok(pollster::block_on(iwae::log_prob(&mut self.encoder, &mut self.weigher, x, &[], k, noise, go_on))?)
     }
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn log_prob(
     k: usize,
     seed: u64,
 ) -> Result<(Estimate, Vec<String>)> {
-    let data::image::Prepared { grey, mut notices } = data::image::prepare(&rgba, width, height)?;
+    let data::image::Prepared { levels: grey, mut notices } = data::image::prepare(&rgba, width, height)?;
     notices.push(format!("Grey levels were binarised at random with seed {seed}, as in training."));
     let mut estimate = Query::load(model, engine, k, true)?.log_prob(&data::binarise(&grey, seed, 0), k, seed, 0)?;
     if let Some(reference) = model.card.as_ref().and_then(|card| card.reference.as_ref()) {

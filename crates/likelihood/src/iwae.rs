@@ -118,17 +118,23 @@ pub enum Error<E: std::error::Error + 'static> {
 /// The bound L_k on log p(x) of a VAE, with its parts and the surprise of every pixel.
 ///
 /// `encoder` and `weigher` are `models::vae`'s Programs of those names with the weights written, the encoder for one
-/// image; `k` is rounded up to whole batches of the weigher. `x` holds D values, 0 or 1. `noise` is where the stream of
-/// the importance samples starts. `progress` is awaited after each batch and can stop the query.
+/// image; `k` is rounded up to whole batches of the weigher. `x` holds D values, as `models::vae::Config::observe` makes
+/// them, and `class` a number for each label. `noise` is where the stream of the importance samples starts. `progress` is
+/// awaited after each batch and can stop the query.
 pub async fn log_prob<R: Run>(
     encoder: &mut R,
     weigher: &mut R,
     x: &[f32],
+    class: &[f32],
     k: usize,
     mut noise: Rng,
     mut progress: impl AsyncFnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Estimate, Error<R::Error>> {
     encoder.write("x", x)?;
+    if !class.is_empty() {
+        encoder.write("class", class)?;
+        weigher.write("class", class)?;
+    }
     encoder.step()?;
     let q = encoder.read_all(&["mu", "logvar"]).await?;
     let (mu, logvar) = (&q[0], &q[1]);
