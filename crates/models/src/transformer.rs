@@ -27,6 +27,12 @@ pub struct Config {
     pub width: usize,
 }
 
+impl Config {
+    fn stack(&self) -> Stack {
+        Stack { layers: self.layers, heads: self.heads, width: self.width }
+    }
+}
+
 impl Default for Config {
     /// 10.8 million parameters over bytes.
     fn default() -> Config {
@@ -37,34 +43,47 @@ impl Default for Config {
 /// First values of all matrices, as GPT-2 has them.
 const INIT: Init = Init::Deviation(0.02);
 
+/// Sizes of a stack of blocks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stack {
+    /// Number of blocks.
+    pub layers: usize,
+    /// H, heads of each attention.
+    pub heads: usize,
+    /// D, width of the residual stream.
+    pub width: usize,
+}
+
 /// Keys and values of one layer, (B, H, T, D / H) each.
-type Cache<'g> = (Tensor<'g>, Tensor<'g>);
+pub(crate) type Cache<'g> = (Tensor<'g>, Tensor<'g>);
 
 /// What a query may see: the keys and values of its own call become those of all positions, and a mask.
-type See<'f, 'g> = &'f mut dyn FnMut(usize, Cache<'g>) -> (Cache<'g>, Tensor<'g>);
+pub(crate) type See<'f, 'g> = &'f mut dyn FnMut(usize, Cache<'g>) -> (Cache<'g>, Tensor<'g>);
 
 /// Logits (B, T, V) of the next token after each of `tokens` (B, T), which stand at `positions` (T).
 fn forward<'g>(p: &Params<'g>, c: &Config, tokens: Tensor<'g>, positions: Tensor<'g>, see: See<'_, 'g>) -> Tensor<'g> {
     let (b, t, d) = (tokens.dim(0), tokens.dim(1), c.width);
     let x = nn::embedding(p, "transformer.wte", tokens.reshape(&[b * t]), [c.vocabulary, d], INIT);
     let positions = nn::embedding(p, "transformer.wpe", positions, [c.context, d], INIT);
-    let mut x = x.reshape(&[b, t, d]) + positions; // (B, T, D)
-    for layer in 0..c.layers {
-        x = block(p, c, layer, x, see);
-    }
-    let x = nn::layer_norm(p, "transformer.ln_f", x).reshape(&[b * t, d]);
+    let x = blocks(p, c.stack(), x.reshape(&[b, t, d]) + positions, see).reshape(&[b * t, d]);
     let wte = p.get("transformer.wte.weight", &[c.vocabulary, d], INIT);
     x.dot(wte.t()).reshape(&[b, t, c.vocabulary])
 }
 
+/// All blocks and the norm behind them: (B, T, D) to (B, T, D).
+pub(crate) fn blocks<'g>(p: &Params<'g>, s: Stack, x: Tensor<'g>, see: See<'_, 'g>) -> Tensor<'g> {
+    let x = (0..s.layers).fold(x, |x, layer| block(p, s, layer, x, see));
+    nn::layer_norm(p, "transformer.ln_f", x)
+}
+
 /// Attention and a two-layer network, each after a norm and added to its input: (B, T, D).
-fn block<'g>(p: &Params<'g>, c: &Config, layer: usize, x: Tensor<'g>, see: See<'_, 'g>) -> Tensor<'g> {
-    let (d, part) = (c.width, |part: &str| format!("transformer.h.{layer}.{part}"));
+fn block<'g>(p: &Params<'g>, s: Stack, layer: usize, x: Tensor<'g>, see: See<'_, 'g>) -> Tensor<'g> {
+    let (d, part) = (s.width, |part: &str| format!("transformer.h.{layer}.{part}"));
     // Matrices that write to the residual stream start smaller, by the root of their number.
-    let last = Init::Deviation(0.02 / (2.0 * c.layers as f32).sqrt());
+    let last = Init::Deviation(0.02 / (2.0 * s.layers as f32).sqrt());
     let h = nn::layer_norm(p, &part("ln_1"), x);
     let qkv = nn::linear_with(p, &part("attn.c_attn"), h, 3 * d, INIT); // (B, T, 3 D)
-    let [q, k, v] = [0, 1, 2].map(|i| nn::split_heads(qkv.narrow(2, i * d, d), c.heads)); // (B, H, T, D / H)
+    let [q, k, v] = [0, 1, 2].map(|i| nn::split_heads(qkv.narrow(2, i * d, d), s.heads)); // (B, H, T, D / H)
     let ((k, v), mask) = see(layer, (k, v));
     let h = nn::merge_heads(nn::attention(q, k, v, Some(mask)));
     let x = x + nn::linear_with(p, &part("attn.c_proj"), h, d, last);
@@ -94,7 +113,32 @@ pub fn specs(c: &Config) -> Vec<Spec> {
 
 /// Names of the caches of all layers: states of [`decode`], outputs of [`prefill`], each (B, H, context, D / H).
 pub fn caches(c: &Config) -> Vec<String> {
-    (0..c.layers).flat_map(|layer| ["k", "v"].map(|part| format!("cache.{part}.{layer}"))).collect()
+    (0..c.layers).flat_map(|layer| [cache("k", layer), cache("v", layer)]).collect()
+}
+
+/// Name of the keys ("k") or values ("v") of a layer.
+fn cache(part: &str, layer: usize) -> String {
+    format!("cache.{part}.{layer}")
+}
+
+/// What the token at `position` (1) sees: itself and those before it, whose keys and values are inputs of `shape` (B, H,
+/// context, D / H). With its own they are the next ones, as which they go to `states`.
+pub(crate) fn recall<'g>(
+    position: Tensor<'g>,
+    shape: [usize; 4],
+    states: &mut Vec<(Tensor<'g>, Tensor<'g>)>,
+) -> impl FnMut(usize, Cache<'g>) -> (Cache<'g>, Tensor<'g>) {
+    let g = position.graph();
+    let here = g.iota(2, &[1, 1, shape[2], 1]).eq(position);
+    move |layer, (k, v)| {
+        let [k, v] = [("k", k), ("v", v)].map(|(part, new)| {
+            let old = g.input(&cache(part, layer), &shape);
+            let next = here.select(new, old);
+            states.push((old, next));
+            next
+        });
+        ((k, v), g.iota(1, &[1, shape[2]]).le(position))
+    }
 }
 
 /// The first `t` tokens at once: input `tokens` (b, t); output `logits` (b, t, V) and the caches with which [`decode`]
@@ -117,18 +161,9 @@ pub fn decode(c: &Config, b: usize) -> Program {
     let g = Graph::new();
     let p = Params::new(&g);
     let position = g.input("position", &[1]);
-    let shape = [b, c.heads, c.context, c.width / c.heads];
-    let (names, mut states) = (caches(c), Vec::new());
-    let logits = forward(&p, c, g.input("tokens", &[b, 1]), position, &mut |layer, (k, v)| {
-        let here = g.iota(2, &[1, 1, c.context, 1]).eq(position);
-        let [k, v] = [(0, k), (1, v)].map(|(i, new)| {
-            let cache = g.input(&names[2 * layer + i], &shape);
-            let next = here.select(new, cache);
-            states.push((cache, next));
-            next
-        });
-        ((k, v), g.iota(1, &[1, c.context]).le(position))
-    });
+    let mut states = Vec::new();
+    let (tokens, shape) = (g.input("tokens", &[b, 1]), [b, c.heads, c.context, c.width / c.heads]);
+    let logits = forward(&p, c, tokens, position, &mut recall(position, shape, &mut states));
     Program::new(&[("logits", logits)], &states)
 }
 
