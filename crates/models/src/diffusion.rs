@@ -1,95 +1,165 @@
-//! Diffusion models of images: what a network learns, whichever network it is.
+//! Diffusion models of images: a network that predicts the velocity of Salimans & Ho 2022 (arXiv:2202.00512) under the cosine
+//! schedule, learned with classifier-free guidance in mind (Ho & Salimans 2022, arXiv:2207.12598): labels are left out of
+//! some of the batch.
 //!
-//! An image x and noise eps ~ N(0, I) are mixed at time t in \[0, 1\] to z = alpha x + sigma eps, with
-//! alpha = cos(pi t / 2) and sigma = sin(pi t / 2) (Nichol & Dhariwal 2021, arXiv:2102.09672, section 3.2, without offset), and
-//! the network predicts eps or v from z and t.
-//!
-//! Names: B images of C channels and S x S pixels.
+//! Names: B images of C channels and S x S pixels, A labels.
 
-use crate::nn::{self, AdamW};
-use crate::params::{Params, Spec};
-use graph::{Graph, Program, Tensor};
+pub mod denoiser;
+
+pub use denoiser::{Network, Target, denoiser, loss, specs, train_step};
+
+use crate::control::{Control, Kind};
+use crate::family::{About, Family};
+use crate::nn::AdamW;
+use crate::params::Spec;
+use crate::registry::Stage;
+use crate::trainer::Batch;
+use crate::unet;
+use data::rng::{Rng, stream};
+use graph::Program;
 use serde::{Deserialize, Serialize};
-use std::f32::consts::FRAC_PI_2;
 
-/// What the network predicts.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Target {
-    /// v = alpha eps - sigma x (Salimans & Ho 2022, arXiv:2202.00512, appendix D).
-    Velocity,
-    /// eps (Ho et al. 2020, arXiv:2006.11239, eq. 14).
-    Noise,
+/// What the networks of this family predict.
+pub const TARGET: Target = Target::Velocity;
+
+/// Part of the images in which a label among several is left out for itself, so that a model can be asked for some of them.
+const DROP_ONE: f32 = 0.2;
+
+/// A model of this family.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Part of the images that the model learns from without any label.
+    #[serde(default = "tenth")]
+    pub drop: f32,
+    /// Sizes of the network.
+    pub unet: unet::Config,
 }
 
-/// A network that looks at noisy images.
-pub trait Network {
-    /// C, S and S of the images.
-    fn image(&self) -> [usize; 3];
-
-    /// Number of classes; 0 for a model without.
-    fn classes(&self) -> usize;
-
-    /// What it says of `z` (B, C, S, S) at `time` (B), of classes `class` (B) if it has any: (B, C, S, S). Class number
-    /// [`Network::classes`] means none, for classifier-free guidance (Ho & Salimans 2022, arXiv:2207.12598).
-    fn forward<'g>(&self, p: &Params<'g>, z: Tensor<'g>, time: Tensor<'g>, class: Option<Tensor<'g>>) -> Tensor<'g>;
+fn tenth() -> f32 {
+    0.1
 }
 
-/// Mean squared error of a network's prediction for images `x` and `noise` (B, C, S, S) mixed at `time` (B): ().
-pub fn loss<'g>(
-    network: &impl Network,
-    p: &Params<'g>,
-    target: Target,
-    [x, noise]: [Tensor<'g>; 2],
-    (time, class): (Tensor<'g>, Option<Tensor<'g>>),
-) -> Tensor<'g> {
-    let angle = time.reshape(&[x.dim(0), 1, 1, 1]) * FRAC_PI_2;
-    let (alpha, sigma) = (angle.cos(), angle.sin());
-    let prediction = network.forward(p, alpha * x + sigma * noise, time, class);
-    let wanted = match target {
-        Target::Velocity => alpha * noise - sigma * x,
-        Target::Noise => noise,
-    };
-    nn::mean_squared_error(prediction, wanted)
+impl Family for Config {
+    fn image(&self) -> [usize; 3] {
+        self.unet.image()
+    }
+
+    fn classes(&self) -> &[usize] {
+        &self.unet.classes
+    }
+
+    fn controls(&self) -> Vec<Control> {
+        controls(self)
+    }
+
+    fn specs(&self) -> Vec<Spec> {
+        specs(&self.unet)
+    }
+
+    fn trainer(&self, stage: &Stage, optimiser: AdamW) -> Program {
+        train_step(&self.unet, stage.batch, TARGET, optimiser)
+    }
+
+    fn inputs(&self, _: &Stage, batch: &Batch<'_>) -> Vec<(&'static str, Vec<f32>)> {
+        inputs(self, batch)
+    }
+
+    fn programs(&self) -> Vec<(&'static str, Program)> {
+        vec![("denoiser", denoiser(&self.unet, 16))]
+    }
+
+    fn about(&self) -> About {
+        About {
+            form: "p(x) = integral of p(x | z_0) p(z_0) dz_0, p(z_0) by reversing z = cos(pi t / 2) x + sin(pi t / 2) eps from \
+                   N(0, I) with the noise that a U-Net finds in z",
+            loss: "Mean squared error of the velocity v = cos(pi t / 2) eps - sin(pi t / 2) x, times spread evenly",
+            preparation: "8 bit, as they are",
+            references: &[
+                "Ho, Jain & Abbeel, Denoising Diffusion Probabilistic Models, arXiv:2006.11239",
+                "Salimans & Ho, Progressive Distillation for Fast Sampling of Diffusion Models, arXiv:2202.00512",
+                "Kingma, Salimans, Poole & Ho, Variational Diffusion Models, arXiv:2107.00630",
+                "Ho & Salimans, Classifier-Free Diffusion Guidance, arXiv:2207.12598",
+            ],
+        }
+    }
 }
 
-/// The inputs `time` (b) and, if the model has classes, `class` (b).
-fn conditions<'g>(g: &'g Graph, network: &impl Network, b: usize) -> (Tensor<'g>, Option<Tensor<'g>>) {
-    (g.input("time", &[b]), (network.classes() > 0).then(|| g.input("class", &[b])))
+/// What a model can be told while it draws, but for its labels.
+fn controls(c: &Config) -> Vec<Control> {
+    let [channels, height, width] = c.image();
+    let latent = || Kind::Latent { size: channels * height * width };
+    let mut controls = vec![
+        Control::count("steps", [1, 1000], Some(20), "Steps from noise to picture"),
+        Control::choice("sampler", &["dpm++2m", "ddim", "ddpm", "euler", "heun"], "How a step is taken"),
+        Control::number("eta", [0.0, 1.0], 0.0, "Fresh noise in the steps of DDIM: 0 none, 1 as much as DDPM"),
+        Control::new("clip", "Keep the predicted picture within its range", Kind::Switch { default: true }),
+        Control::new("image", "A picture to start from, to fill in or to walk from", Kind::Picture),
+        Control::number("strength", [0.0, 1.0], 0.6, "How much of the picture is drawn anew: 0 nothing, 1 everything"),
+        Control::new("mask", "Which pixels of the picture stay (1) and which are filled in (0)", Kind::Mask),
+        Control::count("resample", [1, 20], Some(3), "How often each step of filling in is repeated"),
+        Control::new("to_image", "A picture to walk to, from the picture in `image`", Kind::Picture),
+        Control::new("latent", "The noise to start from", latent()),
+        Control::number("vary", [0.0, 1.0], 0.0, "Part of the noise in `latent` that is replaced by the seed's"),
+        Control::new("to_latent", "The noise to walk to", latent()),
+        Control::count("to_seed", [0, (1 << 53) - 1], None, "A seed whose noise to walk to"),
+    ];
+    if !c.classes().is_empty() {
+        controls.insert(0, Control::number("guidance", [0.0, 10.0], 2.0, "Weight of the labels: 0 none, 1 as learned"));
+    }
+    controls
 }
 
-/// (b, C, S, S).
-fn images(network: &impl Network, b: usize) -> [usize; 4] {
-    let [c, h, w] = network.image();
-    [b, c, h, w]
+/// The inputs of a train step: images in \[-1, 1\], their noise, times and labels. The times of a batch are evenly spread with
+/// one random offset (Kingma et al. 2021, arXiv:2107.00630, appendix I.1), which lowers the variance of the loss.
+fn inputs(c: &Config, batch: &Batch<'_>) -> Vec<(&'static str, Vec<f32>)> {
+    let (b, labels) = (batch.images.len(), c.classes().len());
+    let mut rng = Rng::new(batch.seed, stream::TRAIN).skip(batch.step << 32);
+    let mut uniform = vec![0f32; 1 + b * (1 + labels)];
+    rng.fill_uniform(&mut uniform);
+    let x = batch.levels();
+    let mut noise = vec![0f32; x.len()];
+    rng.fill_normal(&mut noise);
+    let time = (0..b).map(|i| (i as f32 + uniform[0]) / b as f32).collect();
+    let mut inputs = vec![("x", x), ("noise", noise), ("time", time)];
+    if labels > 0 {
+        inputs.push(("class", drop_labels(c, batch.labels, &uniform[1..])));
+    }
+    inputs
 }
 
-/// All parameters, in a fixed order.
-pub fn specs(network: &impl Network) -> Vec<Spec> {
-    let g = Graph::new();
-    let p = Params::new(&g);
-    let (time, class) = conditions(&g, network, 1);
-    network.forward(&p, g.input("z", &images(network, 1)), time, class);
-    p.specs()
+/// The labels (B, A) after some were replaced by none, for uniform numbers (B, 1 + A).
+fn drop_labels(c: &Config, labels: &[f32], uniform: &[f32]) -> Vec<f32> {
+    let counts = c.classes();
+    let a = counts.len();
+    let one = if a > 1 { DROP_ONE } else { 0.0 };
+    let rows = labels.chunks_exact(a).zip(uniform.chunks_exact(1 + a));
+    rows.flat_map(|(row, u)| {
+        let dropped = move |i: usize| u[0] < c.drop || u[1 + i] < one;
+        (0..a).map(move |i| if dropped(i) { counts[i] as f32 } else { row[i] })
+    })
+    .collect()
 }
 
-/// One evaluation: inputs `z` (b, C, S, S), `time` (b), and `class` (b) if the model has classes; output `prediction`
-/// (b, C, S, S).
-pub fn denoiser(network: &impl Network, b: usize) -> Program {
-    let g = Graph::new();
-    let p = Params::new(&g);
-    let (time, class) = conditions(&g, network, b);
-    let prediction = network.forward(&p, g.input("z", &images(network, b)), time, class);
-    Program::new(&[("prediction", prediction)], &[])
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// One step of `optimiser` on [`loss`]: inputs `x` and `noise` (b, C, S, S), `time` (b), `class` (b) if the model has
-/// classes, and `rates` (4); outputs `loss` () and `gradient_norm` (); states: parameters, moments and averages.
-pub fn trainer(network: &impl Network, b: usize, target: Target, optimiser: AdamW) -> Program {
-    let g = Graph::new();
-    let p = Params::new(&g);
-    let pair = ["x", "noise"].map(|name| g.input(name, &images(network, b)));
-    let loss = loss(network, &p, target, pair, conditions(&g, network, b));
-    let update = optimiser.update(&p, loss, g.input("rates", &[4]));
-    Program::new(&[("loss", loss), ("gradient_norm", update.gradient_norm)], &update.states)
+    #[test]
+    fn labels_are_dropped_alone_and_together() {
+        let config = |classes| Config { drop: 0.1, unet: unet::Config { classes, ..unet::Config::default() } };
+        let n = 4000;
+        let mut uniform = vec![0f32; 3 * n];
+        Rng::new(1, 0).fill_uniform(&mut uniform);
+        let kept = drop_labels(&config(vec![7, 5]), &[3.0, 2.0].repeat(n), &uniform);
+        let rows = || kept.chunks_exact(2);
+        assert!(rows().all(|r| [3.0, 7.0].contains(&r[0]) && [2.0, 5.0].contains(&r[1])));
+        let part = |row: [f32; 2]| rows().filter(|r| **r == row).count() as f32 / n as f32;
+        // 0.1 + 0.9 0.2^2, 0.9 0.2 0.8 and 0.9 0.8^2, each with a standard deviation below 0.008.
+        assert!((part([7.0, 5.0]) - 0.136).abs() < 0.03);
+        assert!((part([7.0, 2.0]) - 0.144).abs() < 0.03);
+        assert!((part([3.0, 2.0]) - 0.576).abs() < 0.03);
+        let alone = drop_labels(&config(vec![7]), &vec![3.0; n], &uniform[..2 * n]);
+        assert!((alone.iter().filter(|v| **v == 7.0).count() as f32 / n as f32 - 0.1).abs() < 0.02);
+    }
 }

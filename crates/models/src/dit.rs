@@ -6,14 +6,14 @@
 //!
 //! Names: B images of C channels and S x S pixels, P side of a patch, T = (S / P)^2 patches, D width.
 
-use crate::diffusion::Network;
+use crate::diffusion::denoiser::Network;
 use crate::nn;
 use crate::params::{Init, Params};
 use graph::{Graph, Tensor, Window};
 use serde::{Deserialize, Serialize};
 
 /// Sizes of the network.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// C, channels of an image.
@@ -28,14 +28,14 @@ pub struct Config {
     pub heads: usize,
     /// D, width of the residual stream.
     pub width: usize,
-    /// Number of classes; 0 for a model without.
-    pub classes: usize,
+    /// Number of values of each label; none for a model without labels.
+    pub classes: Vec<usize>,
 }
 
 impl Default for Config {
     /// Half the depth of the paper's DiT-S/2, for colour images of 32 x 32 pixels: 16.6 million parameters.
     fn default() -> Config {
-        Config { image_channels: 3, size: 32, patch: 2, layers: 6, heads: 6, width: 384, classes: 0 }
+        Config { image_channels: 3, size: 32, patch: 2, layers: 6, heads: 6, width: 384, classes: vec![] }
     }
 }
 
@@ -49,8 +49,8 @@ impl Network for Config {
         [self.image_channels, self.size, self.size]
     }
 
-    fn classes(&self) -> usize {
-        self.classes
+    fn classes(&self) -> &[usize] {
+        &self.classes
     }
 
     fn forward<'g>(&self, p: &Params<'g>, z: Tensor<'g>, time: Tensor<'g>, class: Option<Tensor<'g>>) -> Tensor<'g> {
@@ -83,8 +83,9 @@ fn embed<'g>(p: &Params<'g>, c: &Config, time: Tensor<'g>, class: Option<Tensor<
     let e = nn::time_embedding(time * 1000.0, FREQUENCIES);
     let e = nn::linear_with(p, "t_embedder.mlp.0", e, c.width, Init::Deviation(0.02)).silu();
     let e = nn::linear_with(p, "t_embedder.mlp.2", e, c.width, Init::Deviation(0.02));
-    let table = [c.classes + 1, c.width];
-    class.map_or(e, |k| e + nn::embedding(p, "y_embedder.embedding_table", k, table, Init::Deviation(0.02)))
+    let labels =
+        |k| nn::label_embedding(p, "y_embedder.embedding_table", k, &c.classes, c.width, Init::Deviation(0.02));
+    class.map_or(e, |k| e + labels(k))
 }
 
 /// N shifts, scales and gates for `condition` (B, D): each (B, 1, D).

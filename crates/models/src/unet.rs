@@ -9,7 +9,7 @@
 //!
 //! Names: B images of C channels and S x S pixels, E = 4 channels\[0\] the width of the embedding of time and class.
 
-use crate::diffusion::Network;
+use crate::diffusion::denoiser::Network;
 use crate::nn;
 use crate::params::{Init, Params};
 use graph::{Tensor, Window};
@@ -21,11 +21,14 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// C, channels of an image.
     pub image_channels: usize,
-    /// S, side of an image; it is halved between levels.
+    /// S, side of an image.
     pub size: usize,
-    /// Channels of each level, from the full image down.
+    /// P, side of a patch: P x P pixels of the image are channels of one pixel of the network, which is that much smaller.
+    #[serde(default = "one")]
+    pub patch: usize,
+    /// Channels of each level, from the largest down.
     pub channels: Vec<usize>,
-    /// Residual blocks of a level on the way down; the way up has one more.
+    /// Residual blocks of a level on the way down, after which the sides are halved; the way up has one more.
     pub blocks: usize,
     /// Levels with attention after each block; the middle always has one.
     pub attention: Vec<usize>,
@@ -33,8 +36,13 @@ pub struct Config {
     pub heads: usize,
     /// Groups of each group norm.
     pub groups: usize,
-    /// Number of classes; 0 for a model without.
-    pub classes: usize,
+    /// Number of values of each label; none for a model without labels.
+    #[serde(default)]
+    pub classes: Vec<usize>,
+}
+
+fn one() -> usize {
+    1
 }
 
 impl Default for Config {
@@ -43,12 +51,13 @@ impl Default for Config {
         Config {
             image_channels: 3,
             size: 32,
+            patch: 1,
             channels: vec![64, 128, 128],
             blocks: 1,
             attention: vec![],
             heads: 4,
             groups: 32,
-            classes: 0,
+            classes: vec![],
         }
     }
 }
@@ -58,14 +67,14 @@ impl Network for Config {
         [self.image_channels, self.size, self.size]
     }
 
-    fn classes(&self) -> usize {
-        self.classes
+    fn classes(&self) -> &[usize] {
+        &self.classes
     }
 
     fn forward<'g>(&self, p: &Params<'g>, z: Tensor<'g>, time: Tensor<'g>, class: Option<Tensor<'g>>) -> Tensor<'g> {
         let mut shifts = shifts(p, self, embed(p, self, time, class)).into_iter();
         let mut shift = || shifts.next().expect("a shift for each residual block");
-        let mut h = nn::conv(p, "conv_in", z, self.channels[0], 3, Window::new(1, 1));
+        let mut h = nn::conv(p, "conv_in", to_channels(z, self.patch), self.channels[0], 3, Window::new(1, 1));
         let mut skips = vec![h];
         for (level, &channels) in self.channels.iter().enumerate() {
             let name = format!("down_blocks.{level}");
@@ -92,8 +101,17 @@ impl Network for Config {
             }
         }
         let h = nn::group_norm(p, "conv_norm_out", h, self.groups).silu();
-        nn::conv_with(p, "conv_out", h, [self.image_channels, 3], Window::new(1, 1), Init::Zeros)
+        let out = self.image_channels * self.patch * self.patch;
+        let h = nn::conv_with(p, "conv_out", h, [out, 3], Window::new(1, 1), Init::Zeros);
+        if self.patch == 1 { h } else { nn::pixel_shuffle(h, self.patch) }
     }
+}
+
+/// Patches of r x r pixels as channels, what [`nn::pixel_shuffle`] undoes: (B, C, S, S) to (B, C r r, S / r, S / r).
+fn to_channels(x: Tensor<'_>, r: usize) -> Tensor<'_> {
+    let [b, c, h, w] = x.shape()[..] else { panic!("to_channels: (B, C, S, S) is wanted, not {:?}", x.shape()) };
+    let (h, w) = (h / r, w / r);
+    if r == 1 { x } else { x.reshape(&[b, c, h, r, w, r]).permute(&[0, 1, 3, 5, 2, 4]).reshape(&[b, c * r * r, h, w]) }
 }
 
 /// The embedding of time, plus that of the class: (B, E).
@@ -102,8 +120,8 @@ fn embed<'g>(p: &Params<'g>, c: &Config, time: Tensor<'g>, class: Option<Tensor<
     let e = nn::time_embedding(time * 1000.0, c.channels[0]);
     let e = nn::linear(p, "time_embedding.linear_1", e, width).silu();
     let e = nn::linear(p, "time_embedding.linear_2", e, width);
-    let table = [c.classes + 1, width];
-    class.map_or(e, |k| e + nn::embedding(p, "class_embedding", k, table, Init::Deviation(1.0)))
+    let labels = |k| nn::label_embedding(p, "class_embedding", k, &c.classes, width, Init::Deviation(1.0));
+    class.map_or(e, |k| e + labels(k))
 }
 
 /// What each residual block adds to its channels, from the embedding (B, E): (B, channels of the block), in the order of
