@@ -9,7 +9,7 @@ use engine::cpu::Tile;
 use graph::{Graph, Program, Run, Tensor, Window};
 use pollster::block_on;
 
-const TILES: [Tile; 3] = [Tile::Narrow, Tile::Wide, Tile::Candle];
+const TILES: [Tile; 4] = [Tile::Narrow, Tile::Wide, Tile::Widest, Tile::Candle];
 /// Sums of some hundred terms of size 1.
 const SUM: Tolerance = Tolerance::new(1e-4, 1e-4);
 
@@ -32,6 +32,8 @@ fn check(what: &str, shapes: [&[usize]; 2], build: impl for<'g> Fn(Tensor<'g>, T
     for tile in TILES {
         assert_close(&format!("{what}, {tile:?}"), &run(tile, &program, &inputs)[0], &expected[0], SUM);
     }
+    let [wide, widest] = [Tile::Wide, Tile::Widest].map(|tile| run(tile, &program, &inputs));
+    assert!(wide == widest, "{what}: other bits with wider vectors");
 }
 
 /// One less, as many and one more than rows, columns and depth of a tile, and of the blocks of tiles.
@@ -130,7 +132,7 @@ fn a_sample_does_not_depend_on_its_batch() {
     let one = 3 * 9 * 9;
     let x = normal(1, 7 * one);
     let (k, t, w) = (normal(2, 6 * 27), normal(3, 4 * 6 * 16), normal(4, 70 * 36 * 36));
-    for tile in [Tile::Narrow, Tile::Wide] {
+    for tile in [Tile::Narrow, Tile::Wide, Tile::Widest] {
         let answers = |x: &[f64]| -> Vec<f64> {
             let inputs: [(&str, &[f64]); 4] = [("x", x), ("k", &k), ("t", &t), ("w", &w)];
             run(tile, &program(x.len() / one), &inputs).swap_remove(0)

@@ -5,9 +5,10 @@ use super::gemm::{Grid, Product, Side};
 use candle_core::{Device, Result, Tensor};
 
 /// All terms of each lane, lane by lane.
-pub(super) fn pack(grid: Grid<'_>) -> Vec<f32> {
+pub(super) fn pack(grid: Grid<'_>, panels: &mut Vec<f32>) {
     let lane = |&at: &u32| grid.terms.iter().map(move |&k| grid.data[(at + k) as usize]);
-    grid.lanes.iter().flat_map(lane).collect()
+    panels.clear();
+    panels.extend(grid.lanes.iter().flat_map(lane));
 }
 
 /// Computes the product.
@@ -24,10 +25,13 @@ pub(super) fn run(mut product: Product<'_>) {
 
 fn multiply(product: &Product<'_>) -> Result<Vec<f32>> {
     let lanes = |side: Side<'_>, first: usize, n: usize| {
-        let values = match side {
-            Side::Packed { panels, .. } => panels[first * product.depth..][..n * product.depth].to_vec(),
-            Side::Grid(grid) => pack(Grid { lanes: &grid.lanes[first..first + n], ..grid }),
-        };
+        let mut values = Vec::new();
+        match side {
+            Side::Packed { panels, .. } => {
+                values.extend_from_slice(&panels[first * product.depth..][..n * product.depth])
+            }
+            Side::Grid(grid) => pack(Grid { lanes: &grid.lanes[first..first + n], ..grid }, &mut values),
+        }
         Tensor::from_vec(values, (n, product.depth), &Device::Cpu)
     };
     let left = lanes(product.left, product.rows.start, product.rows.len())?;

@@ -7,7 +7,7 @@
 use super::gemm::{Grid, Product, Side, Target, Tile};
 use super::layout::{Layout, copy, table};
 use super::memory::Memory;
-use super::product::{Operand, each_part, keep_left, rows_each};
+use super::product::{Operand, each_part, prepare_left, rows_each};
 use graph::{NodeId, Window};
 use std::cell::Cell;
 use std::ops::Range;
@@ -130,7 +130,7 @@ impl Conv {
             None => memory.get(self.x),
         };
         for phase in &mut self.phases {
-            keep_left(&mut phase.kernel, tile, memory);
+            prepare_left(&mut phase.kernel, tile, memory, phase.lanes.len());
         }
         let image = self.rows * self.plane;
         let work = out.len() * self.phases.iter().map(|p| p.terms.len()).max().unwrap_or(0);

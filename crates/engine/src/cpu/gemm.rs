@@ -7,7 +7,8 @@
 //! columns, the same row and column give the same bits.
 //!
 //! In WebAssembly a 4 x 8 tile reaches the multiply-add rate of the machine: 16 registers hold it, and V8 spills a 6 x 8 one
-//! at half of the speed. Natively a 6 x 16 tile with fused multiply-add needs what AVX2 has.
+//! at half of the speed. Natively a 6 x 16 tile with fused multiply-add fits the registers of AVX2, and one of 12 x 32
+//! those of AVX-512.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -17,8 +18,10 @@ use std::ops::Range;
 const DEPTH: usize = 64;
 /// Rows of a block of the left operand, which stays in the second cache: a multiple of all tile heights.
 const ROWS: usize = 96;
-/// Columns of a block of the right operand.
-const COLUMNS: usize = 512;
+/// Columns of a block of the right operand: a multiple of all tile widths.
+pub(super) const COLUMNS: usize = 480;
+/// Room behind packed panels: the last copy may write over their end.
+const SLACK: usize = 16;
 
 /// Sizes of a tile, and how it multiplies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +30,8 @@ pub enum Tile {
     Narrow,
     /// 6 x 16, fused multiply-add: machines with AVX2.
     Wide,
+    /// 12 x 32, fused multiply-add: machines with AVX-512. The same bits as [`Tile::Wide`].
+    Widest,
     /// candle's own products.
     #[cfg(not(target_arch = "wasm32"))]
     Candle,
@@ -39,13 +44,14 @@ impl Tile {
         let otherwise = Tile::Narrow;
         #[cfg(not(target_arch = "wasm32"))]
         let otherwise = Tile::Candle;
-        if wide::is_there() { Tile::Wide } else { otherwise }
+        [Tile::Widest, Tile::Wide].into_iter().find(|tile| wide::has(*tile)).unwrap_or(otherwise)
     }
 
     pub(super) fn rows(self) -> usize {
         match self {
             Tile::Narrow => 4,
             Tile::Wide => 6,
+            Tile::Widest => 12,
             #[cfg(not(target_arch = "wasm32"))]
             Tile::Candle => 1,
         }
@@ -73,23 +79,25 @@ pub(super) struct Target<'a> {
     pub(super) stride: usize,
 }
 
-/// All panels of a left operand, to be kept.
-pub(super) fn pack_left(tile: Tile, grid: Grid<'_>) -> Vec<f32> {
+/// All panels of a left operand.
+pub(super) fn pack_left(tile: Tile, grid: Grid<'_>, panels: &mut Vec<f32>) {
     match tile {
-        Tile::Narrow => pack_all::<4>(grid),
-        Tile::Wide => pack_all::<6>(grid),
+        Tile::Narrow => pack_all::<4>(grid, panels),
+        Tile::Wide => pack_all::<6>(grid, panels),
+        Tile::Widest => pack_all::<12>(grid, panels),
         #[cfg(not(target_arch = "wasm32"))]
-        Tile::Candle => super::candle::pack(grid),
+        Tile::Candle => super::candle::pack(grid, panels),
     }
 }
 
-/// All panels of a right operand, to be kept.
-pub(super) fn pack_right(tile: Tile, grid: Grid<'_>) -> Vec<f32> {
+/// All panels of a right operand.
+pub(super) fn pack_right(tile: Tile, grid: Grid<'_>, panels: &mut Vec<f32>) {
     match tile {
-        Tile::Narrow => pack_all::<8>(grid),
-        Tile::Wide => pack_all::<16>(grid),
+        Tile::Narrow => pack_all::<8>(grid, panels),
+        Tile::Wide => pack_all::<16>(grid, panels),
+        Tile::Widest => pack_all::<32>(grid, panels),
         #[cfg(not(target_arch = "wasm32"))]
-        Tile::Candle => super::candle::pack(grid),
+        Tile::Candle => super::candle::pack(grid, panels),
     }
 }
 
@@ -111,6 +119,7 @@ impl Product<'_> {
         match tile {
             Tile::Narrow => self.run_as::<4, 8, false>(),
             Tile::Wide => wide::run(self),
+            Tile::Widest => wide::run_widest(self),
             #[cfg(not(target_arch = "wasm32"))]
             Tile::Candle => super::candle::run(self),
         }
@@ -169,10 +178,10 @@ fn block<'a, const W: usize>(
         }
         Side::Grid(grid) => {
             let size = lanes.len().next_multiple_of(W) * terms.len();
-            if room.len() < size {
-                room.resize(size, 0.0);
+            if room.len() < size + SLACK {
+                room.resize(size + SLACK, 0.0);
             }
-            pack::<W>(&grid.part(lanes, terms), &mut room[..size]);
+            pack::<W>(&grid.part(lanes, terms), room);
             &room[..size]
         }
     }
@@ -184,63 +193,78 @@ impl<'a> Grid<'a> {
     }
 }
 
-fn pack_all<const W: usize>(grid: Grid<'_>) -> Vec<f32> {
-    let mut panels = vec![0.0; grid.lanes.len().next_multiple_of(W) * grid.terms.len()];
-    let mut rest = panels.as_mut_slice();
+fn pack_all<const W: usize>(grid: Grid<'_>, panels: &mut Vec<f32>) {
+    let width = grid.lanes.len().next_multiple_of(W);
+    panels.resize(width * grid.terms.len() + SLACK, 0.0);
     for k in (0..grid.terms.len()).step_by(DEPTH) {
         let part = grid.part(0..grid.lanes.len(), k..grid.terms.len().min(k + DEPTH));
-        let (now, later) = rest.split_at_mut(grid.lanes.len().next_multiple_of(W) * part.terms.len());
-        pack::<W>(&part, now);
-        rest = later;
+        pack::<W>(&part, &mut panels[k * width..]);
     }
-    panels
 }
 
-/// Panels of W lanes: the W elements of each term side by side, zeros where lanes are missing.
+/// Panels of W lanes: the W elements of each term side by side, anything where lanes are missing. What lies up to [`SLACK`]
+/// elements behind the panels is lost.
 #[inline(always)]
 fn pack<const W: usize>(grid: &Grid<'_>, out: &mut [f32]) {
+    let Some(&far) = grid.terms.iter().max() else { return };
     let even_terms = consecutive(grid.terms);
-    for (lanes, panel) in grid.lanes.chunks(W).zip(out.chunks_mut(W * grid.terms.len())) {
-        let (panel, _) = panel.as_chunks_mut::<W>();
+    for (i, lanes) in grid.lanes.chunks(W).enumerate() {
+        let panel = &mut out[i * W * grid.terms.len()..];
         if lanes.len() == W && consecutive(lanes) {
             let data = &grid.data[lanes[0] as usize..];
-            for (slot, &k) in panel.iter_mut().zip(grid.terms) {
+            for (slot, &k) in panel.as_chunks_mut::<W>().0.iter_mut().zip(grid.terms) {
                 slot.copy_from_slice(&data[k as usize..k as usize + W]);
             }
-        } else if even_terms {
-            if lanes.len() < W {
-                panel.as_flattened_mut().fill(0.0);
-            }
-            for (lane, &at) in lanes.iter().enumerate() {
-                let row = &grid.data[(at + grid.terms[0]) as usize..][..grid.terms.len()];
-                panel.iter_mut().zip(row).for_each(|(slot, v)| slot[lane] = *v);
-            }
-        } else {
-            gather(grid, lanes, panel);
+            continue;
         }
-    }
-}
-
-/// One panel of lanes that lie anyhow; four neighbours are copied as one.
-#[inline(always)]
-fn gather<const W: usize>(grid: &Grid<'_>, lanes: &[u32], panel: &mut [[f32; W]]) {
-    if lanes.len() < W {
-        panel.as_flattened_mut().fill(0.0);
-    }
-    for (quad, four) in lanes.chunks(4).enumerate() {
-        if four.len() == 4 && consecutive(four) {
-            let data = &grid.data[four[0] as usize..];
-            for (slot, &k) in panel.iter_mut().zip(grid.terms) {
-                slot[4 * quad..4 * quad + 4].copy_from_slice(&data[k as usize..k as usize + 4]);
-            }
-        } else {
-            for (lane, &at) in four.iter().enumerate() {
-                let data = &grid.data[at as usize..];
-                for (slot, &k) in panel.iter_mut().zip(grid.terms) {
-                    slot[4 * quad + lane] = data[k as usize];
+        let longest = lanes.chunk_by(|a, b| *b == a + 1).map(<[u32]>::len).max().unwrap_or(0);
+        // Copies read behind their lanes, too.
+        let end = lanes.iter().max().map_or(0, |at| (at + far) as usize);
+        match longest {
+            2..=4 if end + 4 <= grid.data.len() => pack_runs::<W, 4>(grid, lanes, panel),
+            5..=8 if end + 8 <= grid.data.len() => pack_runs::<W, 8>(grid, lanes, panel),
+            9.. if end + 16 <= grid.data.len() => pack_runs::<W, 16>(grid, lanes, panel),
+            _ if even_terms => pack_rows::<W>(grid, lanes, panel),
+            _ => {
+                for (lane, &at) in lanes.iter().enumerate() {
+                    let data = &grid.data[at as usize..];
+                    let slots = panel.as_chunks_mut::<W>().0.iter_mut();
+                    slots.zip(grid.terms).for_each(|(slot, &k)| slot[lane] = data[k as usize]);
                 }
             }
         }
+    }
+}
+
+/// One panel of lanes that lie in runs of neighbours, as the pixels of a line: P are copied at once, and those too many are
+/// written over by the next run, or the next term.
+#[inline(always)]
+fn pack_runs<const W: usize, const P: usize>(grid: &Grid<'_>, lanes: &[u32], panel: &mut [f32]) {
+    let mut pieces = [(0, 0); W];
+    let mut n = 0;
+    let mut slot = 0;
+    for run in lanes.chunk_by(|a, b| *b == a + 1) {
+        for piece in run.chunks(P) {
+            pieces[n] = (slot, piece[0] as usize);
+            n += 1;
+            slot += piece.len();
+        }
+    }
+    for (i, &k) in grid.terms.iter().enumerate() {
+        for &(slot, at) in &pieces[..n] {
+            let values = &grid.data[at + k as usize..][..P];
+            panel[i * W + slot..][..P].copy_from_slice(values);
+        }
+    }
+}
+
+/// One panel of lanes each of which has its terms side by side, as the rows of a matrix.
+#[inline(always)]
+fn pack_rows<const W: usize>(grid: &Grid<'_>, lanes: &[u32], panel: &mut [f32]) {
+    let n = grid.terms.len();
+    for (lane, &at) in lanes.iter().enumerate() {
+        let row = &grid.data[(at + grid.terms[0]) as usize..][..n];
+        panel.as_chunks_mut::<W>().0.iter_mut().zip(row).for_each(|(slot, v)| slot[lane] = *v);
     }
 }
 
@@ -380,43 +404,60 @@ fn multiply_add<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FMA { a.mul_add(b, c) } else { c + a * b }
 }
 
-/// Code compiled for AVX2, where the machine has it.
+/// Code compiled for AVX2 and for AVX-512, where the machine has them.
 #[cfg(target_arch = "x86_64")]
 mod wide {
-    use super::Product;
-    use pulp::x86::V3;
+    use super::{Product, Tile};
+    use pulp::x86::{V3, V4};
 
-    pub(super) fn is_there() -> bool {
-        V3::try_new().is_some()
+    pub(super) fn has(tile: Tile) -> bool {
+        match tile {
+            Tile::Wide => V3::try_new().is_some(),
+            Tile::Widest => V4::try_new().is_some(),
+            _ => false,
+        }
     }
 
     pub(super) fn run(product: Product<'_>) {
         match V3::try_new() {
-            Some(features) => features.vectorize(Whole(product)),
+            Some(features) => features.vectorize(Whole::<6, 16>(product)),
             None => product.run_as::<6, 16, true>(),
         }
     }
 
-    struct Whole<'a>(Product<'a>);
+    pub(super) fn run_widest(product: Product<'_>) {
+        match V4::try_new() {
+            Some(features) => features.vectorize(Whole::<12, 32>(product)),
+            None => product.run_as::<12, 32, true>(),
+        }
+    }
 
-    impl pulp::NullaryFnOnce for Whole<'_> {
+    struct Whole<'a, const MR: usize, const NR: usize>(Product<'a>);
+
+    impl<const MR: usize, const NR: usize> pulp::NullaryFnOnce for Whole<'_, MR, NR> {
         type Output = ();
 
         #[inline(always)]
         fn call(self) {
-            self.0.run_as::<6, 16, true>();
+            self.0.run_as::<MR, NR, true>();
         }
     }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
 mod wide {
-    pub(super) fn is_there() -> bool {
+    use super::{Product, Tile};
+
+    pub(super) fn has(_: Tile) -> bool {
         false
     }
 
     /// Slow, and right: only tests ask for it here.
-    pub(super) fn run(product: super::Product<'_>) {
+    pub(super) fn run(product: Product<'_>) {
         product.run_as::<6, 16, true>();
+    }
+
+    pub(super) fn run_widest(product: Product<'_>) {
+        product.run_as::<12, 32, true>();
     }
 }

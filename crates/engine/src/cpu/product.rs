@@ -1,6 +1,6 @@
 //! Operands of products as the plan sees them, and the batched matrix product.
 
-use super::gemm::{Grid, Product, Side, Target, Tile, pack_left, pack_right};
+use super::gemm::{COLUMNS, Grid, Product, Side, Target, Tile, pack_left, pack_right};
 use super::layout::{Layout, table};
 use super::memory::Memory;
 use graph::NodeId;
@@ -15,38 +15,49 @@ pub(super) struct Operand {
     pub(super) terms: Vec<u32>,
     /// Whether its panels are kept until the value is written again.
     pub(super) kept: bool,
-    panels: Option<Vec<f32>>,
+    panels: Vec<f32>,
+    packed: bool,
 }
 
 impl Operand {
     /// Lanes and terms are (size, stride) of axes, outer ones first.
     pub(super) fn new(root: NodeId, offset: isize, lanes: &[(usize, isize)], terms: &[(usize, isize)]) -> Operand {
         let ((lanes, first), (terms, second)) = (table(lanes), table(terms));
-        Operand { root, base: (offset + first + second) as usize, lanes, terms, kept: false, panels: None }
+        Operand {
+            root,
+            base: (offset + first + second) as usize,
+            lanes,
+            terms,
+            kept: false,
+            panels: Vec::new(),
+            packed: false,
+        }
     }
 
     pub(super) fn grid<'a>(&'a self, memory: &'a Memory) -> Grid<'a> {
         Grid { data: memory.get(self.root).get(self.base..).unwrap_or(&[]), lanes: &self.lanes, terms: &self.terms }
     }
 
-    /// Packs what is kept.
-    pub(super) fn prepare(&mut self, memory: &Memory, pack: impl Fn(Grid<'_>) -> Vec<f32>) {
-        if self.kept && self.panels.is_none() {
-            self.panels = Some(pack(self.grid(memory)));
+    /// Packs what is kept, and what is used `often` in this step.
+    pub(super) fn prepare(&mut self, memory: &Memory, often: bool, pack: impl Fn(Grid<'_>, &mut Vec<f32>)) {
+        if !self.kept && often || self.kept && !self.packed {
+            let mut panels = std::mem::take(&mut self.panels);
+            pack(self.grid(memory), &mut panels);
+            (self.panels, self.packed) = (panels, true);
         }
     }
 
     /// The value was written.
     pub(super) fn forget(&mut self, root: NodeId) {
         if self.root == root {
-            self.panels = None;
+            self.packed = false;
         }
     }
 
     pub(super) fn side<'a>(&'a self, memory: &'a Memory) -> Side<'a> {
-        match &self.panels {
-            Some(panels) => Side::Packed { panels, lanes: self.lanes.len() },
-            None => Side::Grid(self.grid(memory)),
+        match self.packed {
+            true => Side::Packed { panels: &self.panels, lanes: self.lanes.len() },
+            false => Side::Grid(self.grid(memory)),
         }
     }
 }
@@ -108,7 +119,7 @@ impl Dot {
     }
 
     pub(super) fn run(&mut self, tile: Tile, memory: &Memory, out: &mut [f32]) {
-        self.right.prepare(memory, |grid| pack_right(tile, grid));
+        self.right.prepare(memory, false, |grid, panels| pack_right(tile, grid, panels));
         let (m, n, depth) = (self.left.lanes.len(), self.right.lanes.len(), self.left.terms.len());
         let work = out.len() * depth;
         let each = if self.is_single() { rows_each(tile, m, work) } else { m };
@@ -135,7 +146,7 @@ fn shifted(side: Side<'_>, by: usize) -> Side<'_> {
     }
 }
 
-/// Packs the left operand as [`Operand::prepare`] wants it.
-pub(super) fn keep_left(operand: &mut Operand, tile: Tile, memory: &Memory) {
-    operand.prepare(memory, |grid| pack_left(tile, grid));
+/// [`Operand::prepare`] of a left operand that meets `columns` columns in one step.
+pub(super) fn prepare_left(operand: &mut Operand, tile: Tile, memory: &Memory, columns: usize) {
+    operand.prepare(memory, columns > COLUMNS, |grid, panels| pack_left(tile, grid, panels));
 }
