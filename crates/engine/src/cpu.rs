@@ -16,6 +16,7 @@ mod pointwise;
 mod product;
 mod reduce;
 mod replace;
+mod simd;
 
 use crate::Error;
 pub use gemm::Tile;

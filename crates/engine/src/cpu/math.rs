@@ -4,7 +4,8 @@
 use graph::Unary;
 
 /// `f` of each element.
-pub(super) fn unary(f: Unary, x: impl Iterator<Item = f32>, out: &mut [f32]) {
+#[inline(always)]
+pub(super) fn unary(f: Unary, x: &[f32], out: &mut [f32]) {
     // The choice is made outside of the loops: a call by pointer can't be vectorised.
     match f {
         Unary::Neg => map(x, out, |x| -x),
@@ -21,8 +22,8 @@ pub(super) fn unary(f: Unary, x: impl Iterator<Item = f32>, out: &mut [f32]) {
 }
 
 #[inline(always)]
-fn map(x: impl Iterator<Item = f32>, out: &mut [f32], f: impl Fn(f32) -> f32) {
-    out.iter_mut().zip(x).for_each(|(out, x)| *out = f(x));
+fn map(x: &[f32], out: &mut [f32], f: impl Fn(f32) -> f32) {
+    out.iter_mut().zip(x).for_each(|(out, x)| *out = f(*x));
 }
 
 /// The larger value; NaN if one of them is.

@@ -4,6 +4,7 @@
 use super::layout::{Layout, Walk};
 use super::math::{larger, smaller, unary};
 use super::memory::Memory;
+use super::simd::{Loops, vectorize};
 use graph::{Binary, Compare, NodeId, Op};
 use rayon::prelude::*;
 
@@ -147,38 +148,34 @@ impl Chain {
     /// All elements.
     pub(super) fn run(&self, memory: &Memory, out: &mut [f32]) {
         if out.len() < 2 * SHARE || rayon::current_num_threads() == 1 {
-            return self.run_from(0, memory, out, &mut Scratch::default());
+            return vectorize(Blocks { chain: self, start: 0, memory, scratch: &mut Scratch::default(), out });
         }
         out.par_chunks_mut(SHARE).enumerate().for_each_init(Scratch::default, |scratch, (i, out)| {
-            self.run_from(i * SHARE, memory, out, scratch);
+            vectorize(Blocks { chain: self, start: i * SHARE, memory, scratch, out });
         });
     }
 
-    fn run_from(&self, start: usize, memory: &Memory, out: &mut [f32], scratch: &mut Scratch) {
-        for (i, out) in out.chunks_mut(BLOCK).enumerate() {
-            self.block(start + i * BLOCK, memory, scratch, out);
-        }
-    }
-
     /// Elements `at ..`, at most [`BLOCK`] of them.
+    #[inline(always)]
     pub(super) fn block(&self, at: usize, memory: &Memory, scratch: &mut Scratch, out: &mut [f32]) {
         if scratch.registers.len() < self.registers {
             scratch.registers.resize_with(self.registers, || vec![0.0; BLOCK]);
         }
         let Scratch { registers, index } = scratch;
         let n = out.len();
-        let Some((last, before)) = self.steps.split_last() else {
+        if self.steps.is_empty() {
             return fill(self.source(self.result.unwrap_or(Arg::Number(0.0)), at, n, memory, registers), out);
-        };
-        for step in before {
+        }
+        for (i, step) in self.steps.iter().enumerate() {
             let (Step::Load { to, .. } | Step::Apply { to, .. }) = step;
             let mut room = std::mem::take(&mut registers[*to]);
-            self.step(step, at, memory, registers, index, &mut room[..n]);
+            let to_room = if i + 1 < self.steps.len() { &mut room[..n] } else { &mut *out };
+            self.step(step, at, memory, registers, index, to_room);
             registers[*to] = room;
         }
-        self.step(last, at, memory, registers, index, out);
     }
 
+    #[inline(always)]
     fn step(
         &self,
         step: &Step,
@@ -202,6 +199,7 @@ impl Chain {
         }
     }
 
+    #[inline(always)]
     fn source<'a>(&self, arg: Arg, at: usize, n: usize, memory: &'a Memory, registers: &'a [Vec<f32>]) -> Source<'a> {
         match arg {
             Arg::Number(value) => Source::Value(value),
@@ -212,6 +210,24 @@ impl Chain {
                 // Loaded into a register before.
                 Leaf { read: Read::Walk(_), .. } => Source::Value(f32::NAN),
             },
+        }
+    }
+}
+
+/// Elements `start ..` of a chain.
+struct Blocks<'a> {
+    chain: &'a Chain,
+    start: usize,
+    memory: &'a Memory,
+    scratch: &'a mut Scratch,
+    out: &'a mut [f32],
+}
+
+impl Loops for Blocks<'_> {
+    #[inline(always)]
+    fn run(self) {
+        for (i, out) in self.out.chunks_mut(BLOCK).enumerate() {
+            self.chain.block(self.start + i * BLOCK, self.memory, self.scratch, out);
         }
     }
 }
@@ -229,6 +245,7 @@ impl Step {
     }
 }
 
+#[inline(always)]
 fn fill(source: Source<'_>, out: &mut [f32]) {
     match source {
         Source::Slice(values) => out.copy_from_slice(values),
@@ -236,13 +253,14 @@ fn fill(source: Source<'_>, out: &mut [f32]) {
     }
 }
 
+#[inline(always)]
 fn apply(op: &Op, [a, b, c]: [Source<'_>; 3], out: &mut [f32]) {
     let truth = |holds: bool| f32::from(u8::from(holds));
     match op {
         Op::Unary(f) => match a {
-            Source::Slice(x) => unary(*f, x.iter().copied(), out),
+            Source::Slice(x) => unary(*f, x, out),
             Source::Value(x) => {
-                unary(*f, std::iter::once(x), &mut out[..1]);
+                unary(*f, &[x], &mut out[..1]);
                 out.fill(out[0]);
             }
         },
@@ -272,6 +290,7 @@ fn zip(a: Source<'_>, b: Source<'_>, out: &mut [f32], f: impl Fn(f32, f32) -> f3
 }
 
 /// `yes` where `a` is not 0, else `no`.
+#[inline(always)]
 fn select(a: Source<'_>, yes: Source<'_>, no: Source<'_>, out: &mut [f32]) {
     fill(no, out);
     match (a, yes) {

@@ -6,6 +6,7 @@ use super::layout::{Layout, table};
 use super::math::larger;
 use super::memory::Memory;
 use super::pointwise::{BLOCK, Chain, Scratch};
+use super::simd::{Loops, vectorize};
 use graph::{NodeId, Reduce};
 
 /// A reduction of the elements of a chain. They come in rows: the innermost axes that are all reduced, or all kept.
@@ -40,6 +41,11 @@ impl Reduction {
     }
 
     pub(super) fn run(&self, memory: &Memory, out: &mut [f32]) {
+        vectorize(Rows { reduction: self, memory, out });
+    }
+
+    #[inline(always)]
+    fn rows(&self, memory: &Memory, out: &mut [f32]) {
         out.fill(self.start());
         if self.row == 0 {
             return;
@@ -88,6 +94,7 @@ impl Reduction {
         }
     }
 
+    #[inline(always)]
     fn combine(&self, a: f32, b: f32) -> f32 {
         match self.f {
             Reduce::Sum => a + b,
@@ -95,6 +102,7 @@ impl Reduction {
         }
     }
 
+    #[inline(always)]
     fn all(&self, values: &[f32]) -> f32 {
         match self.f {
             Reduce::Sum => fold(values, 0.0, |a, b| a + b),
@@ -102,11 +110,26 @@ impl Reduction {
         }
     }
 
+    #[inline(always)]
     fn add(&self, values: &[f32], out: &mut [f32]) {
         match self.f {
             Reduce::Sum => out.iter_mut().zip(values).for_each(|(out, v)| *out += v),
             Reduce::Max => out.iter_mut().zip(values).for_each(|(out, v)| *out = larger(*out, *v)),
         }
+    }
+}
+
+/// All rows of a reduction.
+struct Rows<'a> {
+    reduction: &'a Reduction,
+    memory: &'a Memory,
+    out: &'a mut [f32],
+}
+
+impl Loops for Rows<'_> {
+    #[inline(always)]
+    fn run(self) {
+        self.reduction.rows(self.memory, self.out);
     }
 }
 
