@@ -10,24 +10,49 @@ export interface Card {
   parameters: number;
   licence: string;
   references: string[];
-  network: { latents: number; hidden: number; channels: number };
+  /** Sizes of the network, which differ between families. */
+  network: Record<string, unknown>;
+  /** `placement`: whether a picture is taken for ink to be centred, as in MNIST, or as a whole. */
+  image: { channels: number; size: number; placement: "ink" | "whole" };
+  labels: { name: string; values: string[]; offered: number[] }[];
+  controls: Control[];
   weights: FileCard;
   golden: FileCard;
-  metrics: {
-    images: number;
-    elbo_nats: number;
-    iwae_nats: number;
-    iwae_k: number;
-    iwae_std_error: number;
-    command: string;
-  };
+  /** Picture of 100 samples, as they came. */
+  sheet: string | null;
+  /** Quality on the test set: numbers by name, and the command that printed them. */
+  metrics: Record<string, unknown>;
   /** Scores by the same estimator, ascending, in nats. */
-  reference: { estimator: string; k: number; held_out: number[]; own: number[] };
+  reference: { estimator: string; k: number; held_out: number[]; own: number[] } | null;
 }
+
+/** A control signal: what a model can be told while it draws. */
+export type Control = { name: string; help: string } & (
+  | { kind: "number"; min: number; max: number; default: number }
+  | { kind: "count"; min: number; max: number; default: number | null }
+  | { kind: "choice"; options: string[]; default: string }
+  | { kind: "switch"; default: boolean }
+  | { kind: "label"; values: string[] }
+  | { kind: "latent"; size: number }
+  | { kind: "picture" }
+  | { kind: "mask" }
+);
 
 /** A file beside the card. */
 export interface FileCard {
   file: string;
   bytes: number;
   sha256: string;
+}
+
+/** A line of `models/models.json`: what the page knows of a model before it opens it. */
+export interface Listed {
+  id: string;
+  title: string;
+  family: string;
+  /** Name of the data set. */
+  data: string;
+  /** Bytes of its weights. */
+  bytes: number;
+  sheet: string | null;
 }

@@ -1,11 +1,12 @@
 // The public API of p-of-x. The page itself uses nothing else.
 //
 //   import { open } from "./p-of-x.js";
-//   const model = await open("binary-mnist-vae", { backend: "auto" });
-//   for await (const step of model.sample({ n: 16, seed: 7 })) draw(step.images);
+//   const model = await open("mnist-diffusion", { backend: "auto" });
+//   for await (const step of model.sample({ n: 16, seed: 7, class: "3", steps: 20 })) draw(step.images);
 //   const e = await model.logProb(image);            // { nats, std_error, kind, parts, terms, ... }
 //   model.close();
 
+import { split } from "./engine/controls.js";
 import { drawTogether, usualCrew } from "./engine/crew.js";
 import { PofxError, parseSeed } from "./engine/errors.js";
 import { Host } from "./engine/host.js";
@@ -22,6 +23,7 @@ export { PofxError, parseSeed };
 /** @typedef {import("./protocol.d.ts").TrainStep} TrainStep */
 /** @typedef {import("./estimate.d.ts").Estimate} EstimateFields */
 /** @typedef {import("./card.d.ts").Card} Card */
+/** @typedef {import("./card.d.ts").Control} Control */
 /** @typedef {import("./engine/image.js").ImageInput} ImageInput */
 /** @typedef {import("./engine/errors.js").Code} Code */
 
@@ -38,16 +40,18 @@ export { PofxError, parseSeed };
  */
 
 /**
- * A step of sampling: `done` of `total` pictures are there. `images` holds the samples x (0 or 255),
- * `means` the probabilities p(x_i = 1 | z) they were drawn with; both are `n` x `height` x `width`.
- * @typedef {Progress & { images: Uint8Array, means: Float32Array, n: number, width: number, height: number,
- *   seed: number }} SampleStep
+ * A step of sampling: `done` of `total` pictures are there, the one in hand is at `step` of `steps`. `images` holds what
+ * there is of them all, the unfinished ones as they are, `predicted` what a diffusion model takes them for in the end: bytes,
+ * `n` x `height` x `width` x `channels`. With the last step come `values`, what the bytes were rounded from, in [0, 1]: `n` x
+ * `channels` x `height` x `width`.
+ * @typedef {import("./protocol.d.ts").SampleStep & { images: Uint8Array, predicted?: Uint8Array, values?: Float32Array,
+ *   n: number, seed: number }} SampleStep
  */
 
 /**
- * The picture that was really scored: grey as prepared, pixels (0 or 255) as drawn from it with `seed`.
- * @typedef {{ width: number, height: number, grey: Uint8Array, pixels: Uint8Array, notices: string[],
- *   seed: number }} Scored
+ * The picture that was really scored, `height` x `width` x `channels` bytes: `levels` as prepared, `pixels` as scored (for a
+ * model of black and white pictures 0 or 255, drawn from the levels with `seed`).
+ * @typedef {import("./protocol.d.ts").Scored & { levels: Uint8Array, pixels: Uint8Array }} Scored
  */
 
 /** How likely a picture is; never a bare number. @typedef {EstimateFields & { scored: Scored }} Estimate */
@@ -108,13 +112,20 @@ export class Model extends EventTarget {
     });
   }
 
+  /** What can be told the model while it draws; the names are options of `sample` and `encode`. @returns {Control[]} */
+  get controls() {
+    return this.card.controls;
+  }
+
   /**
-   * Draws from p(x). Ends early, without an error, when the loop is left; rejects when the signal says so.
-   * @param {JobOptions & { n?: number, seed?: number | string }} [options]
+   * Draws from p(x). Ends early, without an error, when the loop is left; rejects when the signal says so. Options with
+   * other names are controls of the model; a picture is what `logProb` takes, a mask a list of 1 (keep) and 0 (fill).
+   * @param {JobOptions & { n?: number, seed?: number | string } & Record<string, any>} [options]
    * @returns {AsyncGenerator<SampleStep, void, void>}
    */
-  async *sample({ n = 16, seed = 0, signal, onProgress } = {}) {
+  async *sample({ n = 16, seed = 0, signal, onProgress, ...given } = {}) {
     const parsed = parseSeed(seed);
+    const { settings, beside: payload } = split(this.controls, given);
     yield* stream(signal, async (/** @type {(step: SampleStep) => void} */ each, signal) => {
       const onMessage = this.#listener(onProgress, ({ event, arrays }) => {
         if (event.type === "sampled" && arrays) each(/** @type {any} */ ({ ...event.step, ...arrays, n, seed: parsed }));
@@ -122,25 +133,46 @@ export class Model extends EventTarget {
       await this.#ready({ signal, onMessage });
       // A GPU draws faster alone.
       if (this.backend.name === "webgpu" || this.#workers === 1) {
-        return this.#seat.run({ type: "sample", n, first: 0, count: n, seed: parsed }, { signal, onMessage });
+        const question = /** @type {const} */ ({ type: "sample", n, first: 0, count: n, seed: parsed, settings });
+        return this.#seat.run(question, { payload, signal, onMessage });
       }
-      const options = { n, seed: parsed, eager: this.#eager, signal, onMessage };
+      const options = { n, seed: parsed, settings, payload, eager: this.#eager, signal, onMessage };
       return drawTogether(this.#seat, () => this.#crew(), options);
     });
   }
 
   /**
-   * Asks for log p(x).
-   * @param {ImageInput} image a file, a canvas, ImageData, or 28 x 28 grey values (0 black, 255 white ink)
-   * @param {JobOptions & { budget?: Budget, seed?: number | string }} [options]
-   * @returns {Promise<Estimate>}
+   * Finds the point of the latent space that the model draws as this picture: what the control `latent` takes.
+   * @param {ImageInput} image
+   * @param {JobOptions & { seed?: number | string } & Record<string, any>} [options] controls of the model, as in `sample`
+   * @returns {Promise<{ latent: Float32Array, notices: string[] }>} notices: what was done to the picture first
    */
-  async logProb(image, { budget = "fast", seed = 0, signal, onProgress } = {}) {
+  async encode(image, { seed = 0, signal, onProgress, ...given } = {}) {
     const parsed = parseSeed(seed);
-    const { payload, transfer } = await toPayload(image);
+    const { settings, beside } = split(this.controls, given);
+    const payload = { ...beside, image: toPayload(image) };
     const onMessage = this.#listener(onProgress);
     await this.#ready({ signal, onMessage });
-    const { event, arrays } = await this.#seat.run({ type: "log-prob", budget, seed: parsed }, { payload, transfer, signal, onMessage });
+    const { event, arrays } = await this.#seat.run({ type: "encode", seed: parsed, settings }, { payload, signal, onMessage });
+    if (event.type !== "done" || event.reply.type !== "encoded" || !arrays) throw unexpected(event);
+    return { latent: /** @type {Float32Array} */ (arrays.latent), notices: event.reply.notices };
+  }
+
+  /**
+   * Asks for log p(x).
+   * @param {ImageInput} image a file, a canvas, ImageData, or grey values (0 paper, 255 ink)
+   * @param {JobOptions & { budget?: Budget, seed?: number | string } & Record<string, any>} [options] labels of the model
+   *   may be given: then it is log p(x | label)
+   * @returns {Promise<Estimate>}
+   */
+  async logProb(image, { budget = "fast", seed = 0, signal, onProgress, ...given } = {}) {
+    const parsed = parseSeed(seed);
+    const { settings } = split(this.controls, given);
+    const payload = { image: toPayload(image) };
+    const onMessage = this.#listener(onProgress);
+    await this.#ready({ signal, onMessage });
+    const question = /** @type {const} */ ({ type: "log-prob", budget, seed: parsed, settings });
+    const { event, arrays } = await this.#seat.run(question, { payload, signal, onMessage });
     if (event.type !== "done" || event.reply.type !== "estimate" || !arrays) throw unexpected(event);
     const { estimate, scored } = event.reply;
     const { terms, ...pictures } = arrays;

@@ -64,12 +64,21 @@ async function prepare(command, payload, job) {
         noWebgpu: command.backend === "cpu" ? undefined : (payload.noWebgpu ?? (await whyNoWebgpu())),
       };
     case "log-prob":
-      return payload instanceof Blob ? readImage(payload) : payload;
+    case "sample":
+    case "encode": {
+      const read = Object.entries(payload ?? {}).map(async ([name, value]) => [name, await pixels(value)]);
+      return Object.fromEntries(await Promise.all(read));
+    }
     case "train":
       return payload;
     default:
       return undefined;
   }
+}
+
+/** A picture that came as a file, read; anything else as it is. @param {unknown} value */
+function pixels(value) {
+  return value instanceof Blob ? readImage(value) : value;
 }
 
 /** Why this browser has no WebGPU, as a sentence; undefined: it has. */

@@ -7,6 +7,7 @@ import { PofxError } from "./errors.js";
 /** @typedef {import("./seat.js").Seat} Seat */
 /** @typedef {import("./host.js").Message} Message */
 /** @typedef {import("../protocol.d.ts").SampleStep} SampleStep */
+/** @typedef {import("./controls.js").Setting} Setting */
 
 /** Pictures in one piece of work: what an engine on the CPU draws at once. */
 const PIECE = 4;
@@ -20,10 +21,10 @@ const TELL_MS = 40;
  * open, if by then there is something left to draw; one that fails leaves its piece to the rest.
  * @param {Seat} own
  * @param {() => Seat[]} others asked for when the rest of the job is worth them
- * @param {{ n: number, seed: number, eager: boolean, signal?: AbortSignal, onMessage: (message: Message) => void }} options
- *   `eager`: they are always worth it
+ * @param {{ n: number, seed: number, settings: Record<string, Setting>, payload: unknown, eager: boolean,
+ *   signal?: AbortSignal, onMessage: (message: Message) => void }} options `eager`: they are always worth it
  */
-export async function drawTogether(own, others, { n, seed, eager, signal, onMessage }) {
+export async function drawTogether(own, others, { n, seed, settings, payload, eager, signal, onMessage }) {
   const pictures = new Pictures(n, onMessage);
   const left = new AbortController();
   const both = signal ? AbortSignal.any([signal, left.signal]) : left.signal;
@@ -44,15 +45,17 @@ export async function drawTogether(own, others, { n, seed, eager, signal, onMess
 
   /** @param {Seat} seat @param {number} first */
   const draw = async (seat, first) => {
-    /** @type {Message | undefined} */ let drawn;
+    const count = Math.min(PIECE, n - first);
+    let drawn = 0;
     const keep = (/** @type {Message} */ message) => {
-      if (message.event.type === "sampled") drawn = message;
-      else if (seat === own) onMessage(message);
+      if (message.event.type === "sampled") {
+        pictures.put(first, message);
+        drawn = message.event.step.done;
+        if (isLeft() && !called && pictures.msLeft > START_MS) callOthers();
+      } else if (seat === own) onMessage(message);
     };
-    const question = /** @type {const} */ ({ type: "sample", n, first, count: Math.min(PIECE, n - first), seed });
-    await seat.run(question, { signal: both, onMessage: keep });
-    if (!drawn) throw new PofxError("engine-crashed", "The engine drew nothing.");
-    pictures.add(first, drawn);
+    await seat.run({ type: "sample", n, first, count, seed, settings }, { payload, signal: both, onMessage: keep });
+    if (drawn !== count) throw new PofxError("engine-crashed", `The engine drew ${drawn} pictures of ${count}.`);
   };
 
   /** @param {Seat} seat */
@@ -85,7 +88,7 @@ export async function drawTogether(own, others, { n, seed, eager, signal, onMess
     // The engine has the first word: it refuses a number of pictures that it would not draw.
     await draw(own, take());
     while (isLeft() || drawing.size > 0) {
-      if (!called && (eager || pictures.msLeft > START_MS)) callOthers();
+      if (!called && eager) callOthers();
       await (isLeft() ? draw(own, take()) : Promise.race(drawing));
     }
   } finally {
@@ -93,15 +96,13 @@ export async function drawTogether(own, others, { n, seed, eager, signal, onMess
   }
 }
 
-/** Pictures that arrive in pieces; a step has those up to the first that is missing. */
+/** Pictures that arrive in pieces, each several times while it is being drawn. */
 class Pictures {
   #started = performance.now();
-  #pieces = 0;
-  /** @type {Map<number, Message>} */ #waiting = new Map();
-  #done = 0;
+  /** The last step of each piece, by its first picture. @type {Map<number, SampleStep>} */ #pieces = new Map();
   /** @type {Record<string, Uint8Array<ArrayBuffer> | Float32Array<ArrayBuffer>>} */ #arrays = {};
-  /** @type {SampleStep | undefined} */ #step;
   #told = -Infinity;
+  #toldDone = 0;
   /** @type {number} */ #n;
   /** @type {(message: Message) => void} */ #tell;
 
@@ -111,41 +112,51 @@ class Pictures {
     this.#tell = tell;
   }
 
-  /** Milliseconds that the rest takes at the pace so far. */
+  /** Milliseconds that the rest takes at the pace so far; a picture that is half drawn is half a picture. */
   get msLeft() {
-    return ((performance.now() - this.#started) / this.#pieces) * (Math.ceil(this.#n / PIECE) - this.#pieces);
+    let worked = 0;
+    for (const step of this.#pieces.values()) worked += worth(step);
+    return worked > 0 ? ((performance.now() - this.#started) / worked) * (this.#n - worked) : 0;
+  }
+
+  /** Pictures up to the first that is not done. */
+  get #done() {
+    let done = 0;
+    for (let piece = this.#pieces.get(0); piece; piece = this.#pieces.get(done)) {
+      done += piece.done;
+      if (piece.done < piece.total) break;
+    }
+    return done;
   }
 
   /** @param {number} first @param {Message} message */
-  add(first, message) {
-    this.#pieces += 1;
-    this.#waiting.set(first, message);
-    for (let next = this.#waiting.get(this.#done); next; next = this.#waiting.get(this.#done)) {
-      this.#waiting.delete(this.#done);
-      this.#append(next);
-    }
-    const now = performance.now();
-    if (!this.#step || (this.#done < this.#n && now - this.#told < TELL_MS)) return;
-    this.#told = now;
-    const seconds = (now - this.#started) / 1000;
-    const step = { ...this.#step, done: this.#done, total: this.#n, seconds_left: (seconds / this.#done) * (this.#n - this.#done) };
-    // A copy: the receiver may keep a step while the next one is filled in.
-    const copies = Object.fromEntries(Object.entries(this.#arrays).map(([name, array]) => [name, array.slice()]));
-    this.#tell({ event: { type: "sampled", step }, arrays: copies });
-  }
-
-  /** @param {Message} message */
-  #append({ event, arrays = {} }) {
+  put(first, { event, arrays = {} }) {
     if (event.type !== "sampled") return;
-    const { width, height, total } = event.step;
+    const { step } = event;
+    this.#pieces.set(first, step);
+    const size = step.width * step.height * step.channels;
     for (const [name, part] of Object.entries(arrays)) {
       const Array = /** @type {Uint8ArrayConstructor | Float32ArrayConstructor} */ (part.constructor);
-      this.#arrays[name] ??= new Array(this.#n * width * height);
-      this.#arrays[name].set(part, this.#done * width * height);
+      this.#arrays[name] ??= new Array(this.#n * size);
+      this.#arrays[name].set(part, first * size);
     }
-    this.#done += total;
-    this.#step = event.step;
+    const now = performance.now();
+    const done = this.#done;
+    // The last picture is always told.
+    if (now - this.#told < TELL_MS && (done < this.#n || done === this.#toldDone)) return;
+    this.#told = now;
+    this.#toldDone = done;
+    const whole = { ...step, done, total: this.#n, seconds_left: this.msLeft / 1000 };
+    // A copy: the receiver may keep a step while the next one is filled in.
+    const told = Object.entries(this.#arrays).filter(([name]) => name !== "values" || done === this.#n);
+    const copies = Object.fromEntries(told.map(([name, array]) => [name, array.slice()]));
+    this.#tell({ event: { type: "sampled", step: whole }, arrays: copies });
   }
+}
+
+/** Pictures that a step is worth: those in hand count by how far they are. @param {SampleStep} step */
+export function worth({ done, total, step, steps }) {
+  return done + (step < steps ? ((total - done) * step) / steps : 0);
 }
 
 /** How many workers a machine is given: one core is left to the page, and more than four gain little. */

@@ -3,13 +3,13 @@
 import { PofxError } from "./errors.js";
 
 /**
- * Grey values, 0 to 255, row by row; 255 is ink, as in MNIST.
- * @typedef {{ data: Uint8Array | number[], width: number, height: number }} Grey
+ * Levels, 0 to 255, row by row: grey, where 255 is ink as in MNIST, or RGB with channels last.
+ * @typedef {{ data: Uint8Array | number[], width: number, height: number }} Levels
  */
 
 /**
  * What `logProb` accepts.
- * @typedef {Blob | ImageData | ImageBitmap | HTMLCanvasElement | HTMLImageElement | OffscreenCanvas | Grey} ImageInput
+ * @typedef {Blob | ImageData | ImageBitmap | HTMLCanvasElement | HTMLImageElement | OffscreenCanvas | Levels} ImageInput
  */
 
 /** What goes to the worker. @typedef {Blob | { rgba: Uint8Array, width: number, height: number }} Payload */
@@ -19,15 +19,14 @@ export const LARGEST_SIDE = 4096;
 
 /**
  * @param {ImageInput} image
- * @returns {Promise<{ payload: Payload, transfer: Transferable[] }>}
+ * @returns {Payload}
  */
-export async function toPayload(image) {
-  if (image instanceof Blob) return { payload: image, transfer: [] };
-  const payload = isPixels(image) ? fromPixels(image) : fromDrawable(image);
-  return { payload, transfer: [payload.rgba.buffer] };
+export function toPayload(image) {
+  if (image instanceof Blob) return image;
+  return isPixels(image) ? fromPixels(image) : fromDrawable(image);
 }
 
-/** @param {ImageInput} image @returns {image is ImageData | Grey} */
+/** @param {ImageInput} image @returns {image is ImageData | Levels} */
 function isPixels(image) {
   return typeof image === "object" && image !== null && "data" in image;
 }
@@ -49,20 +48,24 @@ export function checkSize(width, height) {
   }
 }
 
-/** @param {ImageData | Grey} image */
+/** @param {ImageData | Levels} image */
 function fromPixels({ data, width, height }) {
   checkSize(width, height);
   const pixels = width * height;
   if (data.length === pixels * 4) return { rgba: Uint8Array.from(data), width, height };
-  if (data.length !== pixels) {
+  const channels = data.length / pixels;
+  if (channels !== 1 && channels !== 3) {
     throw new PofxError("bad-image", `A picture of ${width} × ${height} pixels does not have ${data.length} values.`);
   }
   const rgba = new Uint8Array(pixels * 4);
-  for (let i = 0; i < pixels; i += 1) rgba.set([data[i], data[i], data[i], 255], i * 4);
+  for (let i = 0; i < pixels; i += 1) {
+    const level = (/** @type {number} */ c) => data[i * channels + Math.min(c, channels - 1)];
+    rgba.set([level(0), level(1), level(2), 255], i * 4);
+  }
   return { rgba, width, height };
 }
 
-/** @param {Exclude<ImageInput, Blob | ImageData | Grey>} image */
+/** @param {Exclude<ImageInput, Blob | ImageData | Levels>} image */
 function fromDrawable(image) {
   const width = "naturalWidth" in image ? image.naturalWidth : image.width;
   const height = "naturalHeight" in image ? image.naturalHeight : image.height;

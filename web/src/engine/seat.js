@@ -6,12 +6,14 @@ import { PofxError } from "./errors.js";
 /** @typedef {import("../protocol.d.ts").Budget} Budget */
 /** @typedef {import("../protocol.d.ts").Course} Course */
 /** @typedef {import("../protocol.d.ts").Reply} Reply */
+/** @typedef {import("./controls.js").Setting} Setting */
 /** @typedef {import("./host.js").Host} Host */
 /** @typedef {import("./host.js").Message} Message */
 
 /** A command but for the model's handle, which the seat knows.
- * @typedef {{ type: "sample", n: number, first: number, count: number, seed: number }
- *   | { type: "log-prob", budget: Budget, seed: number }
+ * @typedef {{ type: "sample", n: number, first: number, count: number, seed: number, settings: Record<string, Setting> }
+ *   | { type: "encode", seed: number, settings: Record<string, Setting> }
+ *   | { type: "log-prob", budget: Budget, seed: number, settings: Record<string, Setting> }
  *   | { type: "train", course: Course }} Question */
 
 /** What may come with a command. @typedef {NonNullable<Parameters<Host["run"]>[1]>} Options */
