@@ -35,10 +35,22 @@ await build({
 });
 
 const models = join(web, "models");
-if (existsSync(models)) cpSync(models, join(out, "models"), { recursive: true });
+if (existsSync(models)) {
+  cpSync(models, join(out, "models"), { recursive: true });
+  writeFileSync(join(out, "models", "models.json"), JSON.stringify(listed()));
+}
 
 if (release) {
   for (const name of readdirSync(out).filter((name) => name.endsWith(".wasm"))) shrink(join(out, name));
+}
+
+/** What the page knows of the models before it opens one, in the order of their ids (`Listed` of card.d.ts). */
+function listed() {
+  const ids = readdirSync(models).filter((id) => existsSync(join(models, id, "card.json"))).sort();
+  return ids.map((id) => {
+    const { title, family, data, weights, sheet } = JSON.parse(readFileSync(join(models, id, "card.json"), "utf8"));
+    return { id, title, family, data: data.name.split(",")[0], bytes: weights.bytes, sheet };
+  });
 }
 
 /** Runs wasm-opt, once per content: it takes far longer than everything else here. */

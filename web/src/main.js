@@ -1,11 +1,14 @@
-// The page around the element: its address, its theme.
+// The page around the element: its address, the choice of models, its theme.
 
 import "./element.js";
+import "./ui/chooser.js";
 import { formatHash, parseHash } from "./ui/state.js";
 
 /** @typedef {import("./element.js").PofxElement} PofxElement */
+/** @typedef {import("./ui/chooser.js").Chooser} Chooser */
 
 const element = /** @type {PofxElement} */ (document.querySelector("p-of-x"));
+const chooser = /** @type {Chooser} */ (document.querySelector("pofx-chooser"));
 
 // ?backend=cpu or webgpu overrides the choice.
 const backend = new URLSearchParams(location.search).get("backend");
@@ -16,9 +19,7 @@ let written = "";
 
 function applyHash() {
   if (location.hash === written) return;
-  const { seed, pixels } = parseHash(location.hash);
-  if (seed !== undefined) element.seed = seed;
-  element.ask(pixels);
+  element.show(parseHash(location.hash));
 }
 applyHash();
 addEventListener("hashchange", applyHash);
@@ -27,6 +28,25 @@ element.addEventListener("statechange", () => {
   written = formatHash(element.state);
   history.replaceState(null, "", written);
 });
+
+const folder = new URL("models/", import.meta.url);
+chooser.folder = folder;
+const showModel = () => (chooser.model = element.model);
+showModel();
+element.addEventListener("load", showModel);
+element.addEventListener("error", showModel);
+chooser.addEventListener("choose", (event) => element.show({ model: /** @type {CustomEvent<string>} */ (event).detail }));
+listModels().then((models) => (chooser.models = models));
+
+/** The models that are shipped; without the list the page works with the one it has. */
+async function listModels() {
+  try {
+    const response = await fetch(new URL("models.json", folder));
+    return response.ok ? await response.json() : [];
+  } catch {
+    return [];
+  }
+}
 
 /** @type {HTMLButtonElement | null} */
 const theme = document.querySelector("[data-theme-button]");

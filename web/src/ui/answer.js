@@ -27,9 +27,11 @@ export class Answer extends LitElement {
       }
       .value {
         display: block;
-        font: 500 clamp(1.75rem, 4.2vw, 2.6rem) / 1.2 var(--serif);
+        font: 500 clamp(1.6rem, 3.2vw, 2.3rem) / 1.2 var(--serif);
         font-variant-numeric: lining-nums tabular-nums;
         letter-spacing: -0.01em;
+      }
+      .value span {
         white-space: nowrap;
       }
       .kind {
@@ -57,39 +59,42 @@ export class Answer extends LitElement {
   render() {
     const e = this.estimate;
     const reference = this.card?.reference;
+    if (e && typeof e.kind !== "string") {
+      return html`<p class="headline"><span class="value">log <i>p</i>(<i>x</i>) is not defined</span></p>
+        <p class="rank">${e.kind.undefined}</p>`;
+    }
     return html`
       <p class="headline">
-        <span class="value">log <i>p</i>(<i>x</i>) ${e ? relation(e.kind) : "≥"} ${e ? nats(e.nats) : "–"} nats</span>
+        <span class="value"><span>log <i>p</i>(<i>x</i>) ${e ? relation(e.kind) : "≥"}</span> <span>${e ? nats(e.nats) : "–"} nats</span></span>
         <span class="kind">${e ? explain(e) : "(draw or choose a picture to ask about it)"}</span>
       </p>
       <p class="rank">${e && reference ? rank(e, reference) : nothing}</p>
-      <pofx-histogram
-        .heldOut=${reference?.held_out ?? []}
-        .own=${reference?.own ?? []}
-        .value=${e?.nats}
-      ></pofx-histogram>
+      ${this.card && !reference
+        ? nothing
+        : html`<pofx-histogram .heldOut=${reference?.held_out ?? []} .own=${reference?.own ?? []} .value=${e?.nats}></pofx-histogram>`}
     `;
   }
 }
 
 /** The bracket behind the number. @param {Estimate} e */
-export function explain(e) {
-  const kind = typeof e.kind === "string" ? e.kind.replaceAll("_", " ") : e.kind.undefined;
+function explain(e) {
+  const kind = String(e.kind).replaceAll("_", " ");
   const error = e.std_error === null ? [] : [`± ${e.std_error.toFixed(1)}`];
   return `(${[kind, e.estimator, ...error].join(", ")})`;
 }
 
 /** The answer in one sentence. @param {Estimate} e */
 export function sentence(e) {
+  if (typeof e.kind !== "string") return `log p(x) is not defined: ${e.kind.undefined}`;
   return `log p(x) ${relation(e.kind)} ${nats(e.nats)} nats ${explain(e)}`;
 }
 
-/** @param {Estimate} e @param {Card["reference"]} reference */
+/** @param {Estimate} e @param {NonNullable<Card["reference"]>} reference */
 function rank(e, reference) {
   // Made with another k, the score is higher than the same picture's among the reference scores would be.
   const held = e.percentile_held_out ?? percentile(reference.held_out, e.nats);
   const own = e.percentile_own ?? percentile(reference.own, e.nats);
-  return html`${e.percentile_own === null ? `Compared with scores made by ${reference.estimator}: m` : "M"}ore likely than <strong>${percent(held)}</strong> of held-out test digits, and than
+  return html`${e.percentile_own === null ? `Compared with scores made by ${reference.estimator}: m` : "M"}ore likely than <strong>${percent(held)}</strong> of held-out test pictures, and than
     <strong>${percent(own)}</strong> of the model’s own samples.`;
 }
 

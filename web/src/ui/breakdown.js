@@ -1,6 +1,7 @@
 // What an answer is made of: the picture that was scored, the surprise of its pixels, and the parts of the bound.
 
 import { LitElement, css, html, nothing, svg } from "lit";
+import { isBinary } from "./card.js";
 import { nats } from "./format.js";
 import { shared } from "./styles.js";
 import "./picture.js";
@@ -10,9 +11,9 @@ import "./surprise.js";
 
 const BAR_WIDTH = 200;
 
-/** `<pofx-breakdown>`: property `estimate`. */
+/** `<pofx-breakdown>`: properties `estimate`, `card`. */
 export class Breakdown extends LitElement {
-  static properties = { estimate: { attribute: false } };
+  static properties = { estimate: { attribute: false }, card: { attribute: false } };
 
   static styles = [
     shared,
@@ -110,6 +111,7 @@ export class Breakdown extends LitElement {
   constructor() {
     super();
     /** @type {Estimate | undefined} */ this.estimate = undefined;
+    /** @type {import("../card.d.ts").Card | undefined} */ this.card = undefined;
   }
 
   render() {
@@ -117,21 +119,21 @@ export class Breakdown extends LitElement {
     return html`
       <section>
         <h3>What was scored</h3>
-        <pofx-picture .values=${e?.scored.pixels} .max=${255} .label=${e ? describe(e) : "No picture yet"}></pofx-picture>
+        <pofx-picture .pixels=${e && scoredPixels(e)} .label=${e ? describe(e) : "No picture yet"}></pofx-picture>
         <div class="notes">${e ? this.#notes(e) : nothing}</div>
       </section>
       <section>
         <h3>Surprise of each pixel</h3>
-        <pofx-surprise .terms=${e?.terms}></pofx-surprise>
+        <pofx-surprise .terms=${e?.terms} .width=${e?.scored.width ?? 28} .height=${e?.scored.height ?? 28}></pofx-surprise>
       </section>
       <section class="parts">
         <h3>Where the number comes from</h3>
-        ${this.#parts()}
+        ${e && !e.parts ? html`<p class="whole">${nats(e.nats)} nats: one number, without parts (${e.estimator}).</p>` : this.#parts()}
         <details>
           <summary>What it rests on</summary>
           <ul>
             ${(e?.assumptions ?? ["No answer yet."]).map((assumption) => html`<li>${assumption}</li>`)}
-            ${e ? html`<li>${e.bits_per_dim.toFixed(3)} bits per pixel.</li>` : nothing}
+            ${e ? html`<li>${e.bits_per_dim.toFixed(3)} bits per value of the picture.</li>` : nothing}
           </ul>
         </details>
       </section>
@@ -140,7 +142,8 @@ export class Breakdown extends LitElement {
 
   /** @param {Estimate} e */
   #notes(e) {
-    const drawn = `28 × 28 pixels, black or white; greys were decided by chance with seed ${e.scored.seed}.`;
+    const size = `${e.scored.width} × ${e.scored.height} pixels`;
+    const drawn = isBinary(this.card) ? `${size}, black or white; greys were decided by chance with seed ${e.scored.seed}.` : `${size}.`;
     return html`<ul>${[...e.scored.notices, drawn].map((note) => html`<li>${note}</li>`)}</ul>`;
   }
 
@@ -179,9 +182,15 @@ export class Breakdown extends LitElement {
 }
 
 /** @param {Estimate} e */
-function describe(e) {
-  const ink = e.scored.pixels.reduce((sum, value) => sum + (value > 0 ? 1 : 0), 0);
-  return `The scored picture: 28 by 28 pixels, ${ink} of them ink`;
+function scoredPixels({ scored: { pixels, width, height, channels } }) {
+  return { data: pixels, width, height, channels };
+}
+
+/** @param {Estimate} e */
+function describe({ scored: { pixels, width, height, channels } }) {
+  const ink = pixels.reduce((sum, value) => sum + (value > 0 ? 1 : 0), 0);
+  const size = `The scored picture: ${width} by ${height} pixels`;
+  return channels === 1 ? `${size}, ${ink} of them ink` : size;
 }
 
 customElements.define("pofx-breakdown", Breakdown);

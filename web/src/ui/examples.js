@@ -1,8 +1,8 @@
 // Pictures to ask about without drawing: held-out test digits, and some that are no digits.
 
-import { SIDE } from "./picture.js";
+import { SIDE } from "./pad.js";
 
-/** @typedef {{ values: Uint8Array, label: string }} Example */
+/** @typedef {{ pixels: import("./picture.js").Pixels, label: string }} Example */
 
 /**
  * The first test digit of each class. Nothing if the file cannot be read: the page works without.
@@ -19,18 +19,23 @@ export async function testDigits(url) {
     return Array.from({ length: 10 }, (_, digit) => {
       const { data } = context.getImageData(digit * SIDE, 0, SIDE, SIDE);
       const values = Uint8Array.from({ length: SIDE * SIDE }, (_, i) => data[4 * i]);
-      return { values, label: `Test digit ${digit}` };
+      return { pixels: grey(values), label: `Test digit ${digit}` };
     });
   } catch {
     return [];
   }
 }
 
+/** @param {Uint8Array} data */
+function grey(data) {
+  return { data, width: SIDE, height: SIDE, channels: 1 };
+}
+
 /** From a test of (x, y) in [-1, 1]. @param {string} label @param {(x: number, y: number) => boolean} inside */
 function shape(label, inside) {
   const at = (/** @type {number} */ i) => (i + 0.5 - SIDE / 2) / (SIDE / 2);
   const values = Uint8Array.from({ length: SIDE * SIDE }, (_, i) => (inside(at(i % SIDE), at(Math.floor(i / SIDE))) ? 255 : 0));
-  return { values, label };
+  return { pixels: grey(values), label };
 }
 
 /** @returns {Example[]} */

@@ -22,6 +22,12 @@ export function megabytes(bytes) {
   return bytes < 1e6 ? `${Math.round(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
+/** Time left, to follow something else; nothing where it is not worth saying. @param {number} seconds */
+export function duration(seconds) {
+  if (!(seconds >= 1) || !Number.isFinite(seconds)) return "";
+  return seconds < 90 ? `, ${Math.ceil(seconds)} s left` : `, ${Math.ceil(seconds / 60)} min left`;
+}
+
 /** How log p relates to the number given. @param {Estimate["kind"]} kind */
 export function relation(kind) {
   if (typeof kind !== "string") return "?";
@@ -36,4 +42,37 @@ export function relation(kind) {
 export function percentile(scores, value) {
   if (scores.length === 0) return NaN;
   return (100 * scores.filter((score) => score < value).length) / scores.length;
+}
+
+/** Figures of cards in words, and how they are written. @type {Record<string, [string, (value: number) => string]>} */
+const FIGURES = {
+  class_accuracy: ["Samples that show the class they were drawn for", (v) => `${(100 * v).toFixed(1)}\u00a0%`],
+  frechet_distance: ["Fréchet distance to the test set", (v) => v.toFixed(2)],
+  kernel_distance: ["Kernel distance to the test set", (v) => v.toPrecision(3)],
+  precision: ["Precision (samples that look like data)", (v) => v.toFixed(3)],
+  recall: ["Recall (data that samples look like)", (v) => v.toFixed(3)],
+  nearest_neighbour_ratio: ["Distance to the nearest training picture, over that of test pictures", (v) => v.toFixed(2)],
+  bits_per_dim: ["Bits per value", (v) => v.toFixed(3)],
+  images: ["Test pictures", (v) => v.toLocaleString("en")],
+  samples: ["Samples judged", (v) => v.toLocaleString("en")],
+};
+
+/**
+ * A figure of a card as rows of name and text; one of several labels has a row each.
+ * @param {string} name
+ * @param {unknown} value
+ * @returns {[string, string][]}
+ */
+export function figure(name, value) {
+  if (value === null || value === undefined) return [];
+  const [title, write] = FIGURES[name] ?? [name.replaceAll("_", " "), plain];
+  if (typeof value === "number") return Number.isFinite(value) ? [[title, write(value)]] : [];
+  if (typeof value !== "object") return [[title, String(value)]];
+  return Object.entries(value).flatMap(([part, inner]) => (typeof inner === "number" ? [/** @type {[string, string]} */ ([`${title}: ${part}`, write(inner)])] : []));
+}
+
+/** @param {number} value */
+function plain(value) {
+  const text = Number.isInteger(value) ? value.toLocaleString("en") : value.toFixed(2);
+  return text.replace("-", MINUS);
 }

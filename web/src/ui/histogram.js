@@ -113,7 +113,7 @@ export class Histogram extends LitElement {
       </svg>
       <div class="axis" aria-hidden="true"><span>${nats(from)}</span><span>less likely ← log p(x) → more likely</span><span>${nats(to)}</span></div>
       <ul class="legend" aria-hidden="true">
-        <li><svg viewBox="0 0 22 16"><rect class="held" width="22" height="16" rx="2" /></svg>held-out digits</li>
+        <li><svg viewBox="0 0 22 16"><rect class="held" width="22" height="16" rx="2" /></svg>held-out pictures</li>
         <li><svg viewBox="0 0 22 16"><path class="own" d="M0 13 H6 V4 H14 V10 H22" /></svg>own samples</li>
         <li><svg viewBox="0 0 22 16"><path class="mark" d="M11 0 V16" /></svg>this picture</li>
       </ul>
@@ -132,7 +132,7 @@ export class Histogram extends LitElement {
 
   #summary() {
     const median = (/** @type {number[]} */ scores) => nats(scores[Math.floor(scores.length / 2)] ?? NaN);
-    const sets = `Histogram of log p(x): held-out test digits around ${median(this.heldOut)} nats, the model’s own samples around ${median(this.own)} nats`;
+    const sets = `Histogram of log p(x): held-out test pictures around ${median(this.heldOut)} nats, the model’s own samples around ${median(this.own)} nats`;
     return this.value === undefined ? `${sets}.` : `${sets}, this picture at ${nats(this.value)} nats.`;
   }
 

@@ -1,10 +1,13 @@
 // What the model is, as its card says, and a person's own weights in its place. Everything from the card is text.
 
 import { LitElement, css, html, nothing } from "lit";
-import { megabytes, nats } from "./format.js";
+import { figure, megabytes } from "./format.js";
 import { shared } from "./styles.js";
 
 /** @typedef {import("../p-of-x.js").Card} Card */
+
+/** The folder that holds models/. */
+const BASE = new URL("./", import.meta.url);
 
 /** `<pofx-model-card>`: properties `card`, `own` (name of a person's file); events `weights` (detail: File), `shipped`. */
 export class ModelCard extends LitElement {
@@ -38,6 +41,35 @@ export class ModelCard extends LitElement {
       }
       code {
         font: 0.875em/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace;
+      }
+      table {
+        border-collapse: collapse;
+        font-variant-numeric: tabular-nums;
+        margin-bottom: 0.3rem;
+      }
+      th,
+      td {
+        padding: 0.1rem 1.2rem 0.1rem 0;
+        font-weight: 400;
+        text-align: left;
+        vertical-align: top;
+      }
+      td {
+        text-align: right;
+      }
+      figure {
+        margin: 0 0 1.2rem;
+      }
+      figure img {
+        display: block;
+        max-width: 100%;
+        border: 1px solid var(--line);
+        border-radius: 0.5rem;
+        image-rendering: pixelated;
+      }
+      figcaption {
+        color: var(--muted);
+        font-size: 0.9375rem;
       }
       .own {
         display: flex;
@@ -88,24 +120,43 @@ export class ModelCard extends LitElement {
 
   /** @param {Card} c */
   #facts(c) {
-    const m = c.metrics;
+    const { size, channels } = c.image;
     /** @type {[string, unknown][]} */
     const facts = [
       ["Model", `${c.title} (${c.id})`],
       ["Form of p(x)", c.parametric_form],
       ["Data", `${c.data.name}; ${c.data.preparation}`],
+      ["Pictures", `${size} × ${size} pixels, ${channels === 3 ? "colour" : "grey"}${c.labels.map(({ name, values }) => `; ${name}: ${values.length} values`).join("")}`],
       ["Licences", `weights ${c.licence}; data ${c.data.licence}`],
       ["Trained by", `${c.loss}; ${c.optimiser}`],
       ["Size", `${c.parameters.toLocaleString("en")} parameters, ${megabytes(c.weights.bytes)}`],
-      [
-        "Test set",
-        html`IWAE-${m.iwae_k} ${nats(m.iwae_nats)} ± ${m.iwae_std_error.toFixed(2)} nats, ELBO ${nats(m.elbo_nats)} nats over
-          ${m.images.toLocaleString("en")} images (<code>${m.command}</code>)`,
-      ],
+      ["Test set", this.#metrics(c)],
       ["Papers", c.references.join("; ")],
       ["Checksum", html`<code>${c.weights.sha256}</code>`],
     ];
-    return html`<dl>${facts.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>`;
+    return html`<dl>${facts.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>
+      ${c.sheet ? this.#sheet(c.id, c.sheet) : nothing}`;
+  }
+
+  /** @param {Card} c */
+  #metrics({ metrics: { command, ...figures } }) {
+    const rows = Object.entries(figures).flatMap(([name, value]) => figure(name, value));
+    return html`<table>
+        <caption class="hidden">Quality on the test set</caption>
+        <tbody>
+          ${rows.map(([name, value]) => html`<tr><th scope="row">${name}</th><td>${value}</td></tr>`)}
+        </tbody>
+      </table>
+      ${typeof command === "string" ? html`<code>${command}</code>` : nothing}`;
+  }
+
+  /** @param {string} id @param {string} file */
+  #sheet(id, file) {
+    const src = new URL(`models/${id}/${file}`, BASE).href;
+    return html`<figure>
+      <a href=${src} target="_blank" rel="noopener"><img src=${src} alt="100 samples of the model" loading="lazy" /></a>
+      <figcaption>100 samples, as they came (opens the picture itself).</figcaption>
+    </figure>`;
   }
 
   #choose() {

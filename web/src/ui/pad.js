@@ -2,15 +2,16 @@
 // asked about, and lets a person draw on top of it.
 
 import { LitElement, css, html } from "lit";
-import { SIDE } from "./picture.js";
 import { shared } from "./styles.js";
 
+/** Side of the picture that is asked about, in pixels. */
+export const SIDE = 28;
 /** Resolution of the drawing: ten times the picture the model sees. */
 const SIZE = 280;
 const CELL = SIZE / SIDE;
 const STROKE = 21;
 
-/** @typedef {import("../engine/image.js").Grey} Grey */
+/** @typedef {import("../engine/image.js").Levels} Levels */
 
 /**
  * `<pofx-pad>`: events `stroke` (while drawing and at its end; `detail.last`), `clear`; method `show(values)` and the
@@ -110,7 +111,7 @@ export class Pad extends LitElement {
         tabindex="0"
         role="application"
         aria-roledescription="drawing pad"
-        aria-label="Drawing pad for a digit. Arrow keys move the pen, Space lowers or lifts it, Delete clears."
+        aria-label="Drawing pad. Arrow keys move the pen, Space lowers or lifts it, Delete clears."
         @pointerdown=${this.#onDown}
         @pointermove=${this.#onMove}
         @pointerup=${this.#onUp}
@@ -118,7 +119,7 @@ export class Pad extends LitElement {
         @keydown=${this.#onKey}
         @blur=${this.#hideCursor}
       ></canvas>
-      ${this.empty ? html`<p class="hint" aria-hidden="true">Draw a digit here</p>` : ""}
+      ${this.empty ? html`<p class="hint" aria-hidden="true">Draw here</p>` : ""}
       ${this.cursor
         ? html`<svg class="cursor" viewBox="0 0 ${SIZE} ${SIZE}" aria-hidden="true">
             <circle class=${this.down ? "down" : ""} cx=${x} cy=${y} r=${STROKE / 2}></circle>
@@ -132,7 +133,7 @@ export class Pad extends LitElement {
     this.#ink = canvas?.getContext("2d", { willReadFrequently: true }) ?? null;
   }
 
-  /** What is on the pad. A drawing has its full resolution; a shown picture stays 28 x 28, whatever was added. @returns {Grey} */
+  /** What is on the pad. A drawing has its full resolution; a shown picture stays 28 x 28, whatever was added. @returns {Levels} */
   get picture() {
     const rgba = this.#ink?.getImageData(0, 0, SIZE, SIZE).data ?? new Uint8ClampedArray(SIZE * SIZE * 4);
     const alpha = Uint8Array.from({ length: SIZE * SIZE }, (_, i) => rgba[4 * i + 3]);
@@ -247,7 +248,7 @@ export class Pad extends LitElement {
   }
 }
 
-/** Means over cells. @param {Uint8Array} alpha SIZE x SIZE @returns {Grey} */
+/** Means over cells. @param {Uint8Array} alpha SIZE x SIZE @returns {Levels} */
 function shrink(alpha) {
   const data = new Uint8Array(SIDE * SIDE);
   for (let i = 0; i < data.length; i += 1) {

@@ -2,12 +2,10 @@
 // move inside, Enter or Space asks.
 
 import { LitElement, css, html } from "lit";
-import { SIDE, paint } from "./picture.js";
+import { paint } from "./picture.js";
 import { shared } from "./styles.js";
 
-/**
- * @typedef {{ values?: ArrayLike<number>, max?: number, label: string }} Item
- */
+/** `disabled`: it can be seen, but not chosen yet. @typedef {{ pixels?: import("./picture.js").Pixels, disabled?: boolean, label: string }} Item */
 
 /** `<pofx-picture-list>`: properties `items`, `columns`, `selected`, `label`; event `pick` with `detail.index`. */
 export class PictureList extends LitElement {
@@ -28,12 +26,7 @@ export class PictureList extends LitElement {
       [role="listbox"] {
         display: grid;
         gap: var(--gap, 0.5rem);
-      }
-      [data-columns="4"] {
-        grid-template-columns: repeat(4, 1fr);
-      }
-      [data-columns="7"] {
-        grid-template-columns: repeat(7, 1fr);
+        grid-template-columns: repeat(var(--columns, 4), 1fr);
       }
       [role="option"] {
         position: relative;
@@ -54,13 +47,14 @@ export class PictureList extends LitElement {
       }
       [aria-disabled="true"] {
         cursor: default;
-        background: var(--sunken);
       }
       canvas {
         display: block;
         width: 100%;
         height: 100%;
         image-rendering: pixelated;
+      }
+      canvas.ink {
         filter: var(--pofx-ink-filter, none);
       }
     `,
@@ -80,29 +74,30 @@ export class PictureList extends LitElement {
       role="listbox"
       aria-label=${this.label}
       aria-orientation="horizontal"
-      data-columns=${this.columns}
       @keydown=${this.#onKey}
       @click=${this.#onClick}
     >
       ${this.items.map(
-        ({ values, label }, i) =>
+        ({ pixels, disabled, label }, i) =>
           html`<div
             role="option"
             data-index=${i}
             aria-label=${label}
             aria-selected=${i === this.selected}
-            aria-disabled=${!values}
-            tabindex=${i === this.active ? 0 : -1}
+            aria-disabled=${!pixels || Boolean(disabled)}
+            tabindex=${i === Math.min(this.active, this.items.length - 1) ? 0 : -1}
           >
-            <canvas width=${SIDE} height=${SIDE}></canvas>
+            <canvas></canvas>
           </div>`,
       )}
     </div>`;
   }
 
   updated() {
+    // Set here and not in the template: a strict policy refuses style attributes, but not this.
+    this.style.setProperty("--columns", String(this.columns));
     const canvases = this.renderRoot.querySelectorAll("canvas");
-    this.items.forEach(({ values, max }, i) => paint(canvases[i], values, { max }));
+    this.items.forEach(({ pixels }, i) => paint(canvases[i], pixels));
   }
 
   /** @param {MouseEvent} event */
@@ -141,7 +136,8 @@ export class PictureList extends LitElement {
   /** @param {number} index */
   #pick(index) {
     this.active = index;
-    if (!this.items[index]?.values) return;
+    const { pixels, disabled } = this.items[index] ?? {};
+    if (!pixels || disabled) return;
     this.dispatchEvent(new CustomEvent("pick", { detail: { index } }));
   }
 }

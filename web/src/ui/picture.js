@@ -1,9 +1,11 @@
-// One 28 x 28 picture on a canvas: ink on paper, or a heat map.
+// One picture on a canvas: ink on paper, colours, or a heat map. Its pixels stay squares, however large it is shown.
 
 import { LitElement, css, html } from "lit";
 
-/** Side of a picture, in pixels. */
-export const SIDE = 28;
+/**
+ * A picture: values from 0 to `max` (255 where it is not said), row by row, channels last; grey is ink on paper.
+ * @typedef {{ data: Uint8Array | number[] | Float32Array, width: number, height: number, channels: number, max?: number }} Pixels
+ */
 
 /** From paper to deep red; dark enough at the end to be read without colour. @type {[number, number, number][]} */
 const RAMP = [
@@ -26,27 +28,45 @@ export function heat(t) {
 export const HEAT_STOPS = RAMP.map((rgb) => `rgb(${rgb.join(" ")})`).join(", ");
 
 /**
- * @param {HTMLCanvasElement} canvas
- * @param {ArrayLike<number> | undefined} values 784 numbers; nothing: an empty picture
- * @param {{ max?: number, heat?: boolean }} [options]
+ * Picture `index` of a step of sampling.
+ * @param {import("../p-of-x.js").SampleStep} step
+ * @param {number} index
+ * @param {"images" | "predicted"} [which]
+ * @returns {Pixels}
  */
-export function paint(canvas, values, { max = 1, heat: asHeat = false } = {}) {
+export function pictureOf(step, index, which = "images") {
+  const { width, height, channels } = step;
+  const size = width * height * channels;
+  const all = step[which] ?? step.images;
+  return { data: all.subarray(index * size, (index + 1) * size), width, height, channels };
+}
+
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {Pixels | undefined} pixels nothing: an empty picture
+ * @param {{ heat?: boolean }} [options]
+ */
+export function paint(canvas, pixels, { heat: asHeat = false } = {}) {
+  const { data = [], width = 1, height = 1, channels = 1, max = 255 } = pixels ?? {};
+  if (canvas.width !== width) canvas.width = width;
+  if (canvas.height !== height) canvas.height = height;
+  // Ink is black with an opacity; dark mode inverts it in CSS, without another painting.
+  canvas.classList.toggle("ink", channels === 1 && !asHeat);
   const context = canvas.getContext("2d");
   if (!context) return;
-  const image = context.createImageData(SIDE, SIDE);
-  for (let i = 0; values && i < SIDE * SIDE; i += 1) {
-    const t = values[i] / max;
-    // Ink is black with an opacity; dark mode inverts it in CSS, without another painting.
-    image.data.set(asHeat ? [...heat(t), 255] : [0, 0, 0, Math.round(t * 255)], i * 4);
+  const image = context.createImageData(width, height);
+  for (let i = 0; i * channels < data.length; i += 1) {
+    const level = (/** @type {number} */ c) => (data[i * channels + c] / max) * 255;
+    if (asHeat) image.data.set([...heat(level(0) / 255), 255], i * 4);
+    else image.data.set(channels === 1 ? [0, 0, 0, level(0)] : [level(0), level(1), level(2), 255], i * 4);
   }
   context.putImageData(image, 0, 0);
 }
 
-/** `<pofx-picture>`: properties `values`, `max`, `heat`, and `label` for those who do not see it. */
+/** `<pofx-picture>`: properties `pixels`, `heat`, and `label` for those who do not see it. */
 export class Picture extends LitElement {
   static properties = {
-    values: { attribute: false },
-    max: { type: Number },
+    pixels: { attribute: false },
     heat: { type: Boolean, reflect: true },
     label: {},
   };
@@ -66,7 +86,7 @@ export class Picture extends LitElement {
       height: 100%;
       image-rendering: pixelated;
     }
-    :host(:not([heat])) canvas {
+    canvas.ink {
       filter: var(--pofx-ink-filter, none);
     }
     :host([heat]) canvas {
@@ -76,19 +96,18 @@ export class Picture extends LitElement {
 
   constructor() {
     super();
-    /** @type {ArrayLike<number> | undefined} */ this.values = undefined;
-    this.max = 1;
+    /** @type {Pixels | undefined} */ this.pixels = undefined;
     this.heat = false;
     this.label = "";
   }
 
   render() {
-    return html`<canvas width=${SIDE} height=${SIDE} role="img" aria-label=${this.label}></canvas>`;
+    return html`<canvas role="img" aria-label=${this.label}></canvas>`;
   }
 
   updated() {
     const canvas = this.renderRoot.querySelector("canvas");
-    if (canvas) paint(canvas, this.values, { max: this.max || 1, heat: this.heat });
+    if (canvas) paint(canvas, this.pixels, { heat: this.heat });
   }
 }
 

@@ -2,18 +2,15 @@
 
 import { LitElement, css, html } from "lit";
 import { nats } from "./format.js";
-import { SIDE } from "./picture.js";
+import { answerable, isBinary } from "./card.js";
 import { shared } from "./styles.js";
 
 /** @typedef {import("../p-of-x.js").Estimate} Estimate */
+/** @typedef {import("../p-of-x.js").Card} Card */
 
-const PIXELS = SIDE * SIDE;
-/** log p(x) of every picture, if each pixel were a fair coin. */
-const COINS = -PIXELS * Math.LN2;
-
-/** `<pofx-reading>`: property `estimate`. */
+/** `<pofx-reading>`: properties `card`, `estimate`. */
 export class Reading extends LitElement {
-  static properties = { estimate: { attribute: false } };
+  static properties = { card: { attribute: false }, estimate: { attribute: false } };
 
   static styles = [
     shared,
@@ -43,29 +40,50 @@ export class Reading extends LitElement {
 
   constructor() {
     super();
+    /** @type {Card | undefined} */ this.card = undefined;
     /** @type {Estimate | undefined} */ this.estimate = undefined;
   }
 
+  /** Values of a picture, how many levels each has, and what such pictures are called. */
+  get #space() {
+    const { channels, size } = this.card?.image ?? { channels: 1, size: 28 };
+    const kind = channels === 3 ? "colour" : "grey";
+    return { values: channels * size * size, ...(isBinary(this.card) ? { levels: 2, kind: "black and white" } : { levels: 256, kind }) };
+  }
+
   render() {
+    if (!answerable(this.card).density) {
+      return html`<h2>How to read it</h2>
+        <p>A generator maps noise to pictures without ever computing a density: nearly every picture lies off the thin surface it can reach.</p>
+        <p>What such a model is good at is judged by its samples; figures stand below, under “About this model”.</p>`;
+    }
+    const { values, levels, kind } = this.#space;
     return html`
       <h2>How to read it</h2>
       <p>
-        There are 2<sup>${PIXELS}</sup> black and white pictures of this size. If a coin decided every pixel, each would have
-        log <i>p</i>(<i>x</i>) = −${PIXELS} log 2 = ${nats(COINS)} nats.
+        There are ${levels}<sup>${values}</sup> ${kind} pictures of this size. If ${levels === 2 ? "a coin" : "dice"} decided every
+        ${values === 784 ? "pixel" : "value"}, each would have log <i>p</i>(<i>x</i>) = −${values} log ${levels} = ${nats(this.#chance)} nats.
       </p>
       <p>${this.#comparison()}</p>
     `;
   }
 
+  /** log p(x) of every picture, if nothing were known. */
+  get #chance() {
+    const { values, levels } = this.#space;
+    return -values * Math.log(levels);
+  }
+
   #comparison() {
     const value = this.estimate?.nats;
     if (value === undefined) return "Ask about a picture to compare it with that.";
-    const digits = Math.round(Math.abs(value - COINS) / Math.LN10);
-    const power = html`10<sup>${digits}</sup>`;
-    return value > COINS
-      ? html`This picture is at least ${power} times as likely under the model as under coins. Even so its probability is tiny: compare
+    const by = this.#space.levels === 2 ? "coins" : "dice";
+    const power = html`10<sup>${Math.round(Math.abs(value - this.#chance) / Math.LN10)}</sup>`;
+    const least = this.estimate?.kind === "lower_bound" ? "at least " : "";
+    return value > this.#chance
+      ? html`This picture is ${least}${power} times as likely under the model as under ${by}. Even so its probability is tiny: compare
           numbers, do not read one alone.`
-      : html`For this picture even coins would be a better model: the bound lies a factor of ${power} below them.`;
+      : html`For this picture even ${by} would be a better model: the number lies a factor of ${power} below them.`;
   }
 }
 

@@ -1,30 +1,58 @@
-// The state of the page in its address: #v=1&seed=7&x=... The hash never reaches a server.
+// The state of the page in its address: #v=1&model=...&seed=7&c.steps=20&x=... The hash never reaches a server.
 
 const VERSION = "1";
 const PIXELS = 784;
 
 /**
- * @typedef {{ seed?: string, pixels?: Uint8Array }} LinkState
- * `pixels`: the scored picture, 784 values of 0 or 255.
+ * @typedef {{ model?: string, seed?: string, values?: Record<string, any>, pixels?: Uint8Array }} LinkState
+ * `values`: of controls, by name; a link has no pictures and masks. `pixels`: the scored picture of a model of black and white
+ * pictures, 784 values of 0 or 255.
  */
 
 /**
- * What a hash says; anything that does not make sense is left out.
+ * What a hash says; anything that does not make sense is left out. Values of controls are checked where they are used.
  * @param {string} hash
  * @returns {LinkState}
  */
 export function parseHash(hash) {
-  const values = new URLSearchParams(hash.replace(/^#/, "").slice(0, 2048));
-  if (values.has("v") && values.get("v") !== VERSION) return {};
-  return { seed: values.get("seed") ?? undefined, pixels: fromBase64(values.get("x") ?? "") };
+  const said = new URLSearchParams(hash.replace(/^#/, "").slice(0, 4096));
+  if (said.has("v") && said.get("v") !== VERSION) return {};
+  const given = [...said].filter(([name]) => name.startsWith("c."));
+  return {
+    model: said.get("model") ?? undefined,
+    seed: said.get("seed") ?? undefined,
+    values: Object.fromEntries(given.map(([name, text]) => [name.slice(2), fromText(text)])),
+    pixels: fromBase64(said.get("x") ?? ""),
+  };
 }
 
 /** @param {LinkState} state */
-export function formatHash({ seed, pixels }) {
-  const values = new URLSearchParams({ v: VERSION });
-  if (seed !== undefined) values.set("seed", seed);
-  if (pixels) values.set("x", toBase64(pixels));
-  return `#${values}`;
+export function formatHash({ model, seed, values = {}, pixels }) {
+  const said = new URLSearchParams({ v: VERSION });
+  if (model !== undefined) said.set("model", model);
+  if (seed !== undefined) said.set("seed", seed);
+  for (const [name, value] of Object.entries(values)) {
+    const text = toText(value);
+    if (text !== undefined) said.set(`c.${name}`, text);
+  }
+  if (pixels) said.set("x", toBase64(pixels));
+  return `#${said}`;
+}
+
+/** Numbers, words, switches, "any" for a label that is left open, and latents with two decimals. @param {unknown} value */
+function toText(value) {
+  if (value === null) return "any";
+  if (value instanceof Float32Array) return value.length <= 64 ? `[${Array.from(value, (v) => v.toFixed(2)).join(" ")}]` : undefined;
+  return typeof value === "object" || value === undefined ? undefined : String(value);
+}
+
+/** @param {string} text */
+function fromText(text) {
+  if (text === "any") return null;
+  if (text === "true" || text === "false") return text === "true";
+  if (/^\[.*\]$/.test(text)) return Float32Array.from(text.slice(1, -1).split(" "), Number);
+  // A class is named by a word, also where the word is a digit; a control that takes a number says so on its card.
+  return text;
 }
 
 /** One bit a pixel, in the alphabet that addresses allow. @param {Uint8Array} pixels */

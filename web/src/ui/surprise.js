@@ -1,12 +1,17 @@
 // Which pixels the model did not expect: a heat map with a legend, a sentence, and a table.
 
 import { LitElement, css, html } from "lit";
-import { HEAT_STOPS, SIDE } from "./picture.js";
+import { HEAT_STOPS } from "./picture.js";
 import { shared } from "./styles.js";
 
-/** `<pofx-surprise>`: property `terms`, 784 numbers: -log p of each pixel, in nats. */
+/** `<pofx-surprise>`: properties `terms`, -log p of each value of a picture in nats, and `width` of the picture in pixels, `height`. */
 export class Surprise extends LitElement {
-  static properties = { terms: { attribute: false }, open: { state: true } };
+  static properties = {
+    terms: { attribute: false },
+    width: { type: Number },
+    height: { type: Number },
+    open: { state: true },
+  };
 
   static styles = [
     shared,
@@ -67,19 +72,36 @@ export class Surprise extends LitElement {
 
   constructor() {
     super();
-    /** @type {number[] | undefined} */ this.terms = undefined;
+    /** @type {ArrayLike<number> | undefined} */ this.terms = undefined;
+    this.width = 28;
+    this.height = 28;
     this.open = false;
   }
 
+  /** Surprise of each pixel: the sum over its channels. */
+  get #pixels() {
+    const { terms, width, height } = this;
+    if (!terms) return undefined;
+    const channels = terms.length / (width * height);
+    return Array.from({ length: width * height }, (_, i) => {
+      let sum = 0;
+      for (let c = 0; c < channels; c += 1) sum += terms[i * channels + c];
+      return sum;
+    });
+  }
+
   render() {
-    const max = this.terms ? Math.max(...this.terms, 0.1) : 1;
+    const { width, height } = this;
+    const data = this.#pixels;
+    const max = data ? Math.max(...data, 0.1) : 1;
+    const sentence = data ? this.#sentence(data) : "";
     return html`
-      <pofx-picture heat .values=${this.terms} .max=${max} .label=${this.#sentence()}></pofx-picture>
-      <div class="legend" aria-hidden="true"><span>0</span><span class="ramp"></span><span>${this.terms ? max.toFixed(1) : "–"} nats</span></div>
-      <p>${this.#sentence()}</p>
+      <pofx-picture heat .pixels=${data && { data, width, height, channels: 1, max }} .label=${sentence}></pofx-picture>
+      <div class="legend" aria-hidden="true"><span>0</span><span class="ramp"></span><span>${data ? max.toFixed(1) : "–"} nats</span></div>
+      <p>${sentence}</p>
       <details @toggle=${this.#onToggle}>
-        <summary>All ${SIDE * SIDE} pixels as a table</summary>
-        ${this.open && this.terms ? this.#table(this.terms) : ""}
+        <summary>All ${width * height} pixels as a table</summary>
+        ${this.open && data ? this.#table(data) : ""}
       </details>
     `;
   }
@@ -90,21 +112,23 @@ export class Surprise extends LitElement {
     if (ramp instanceof HTMLElement) ramp.style.background = `linear-gradient(to right, ${HEAT_STOPS})`;
   }
 
-  #sentence() {
-    if (!this.terms) return "";
-    const order = [...this.terms.keys()].sort((a, b) => (this.terms?.[b] ?? 0) - (this.terms?.[a] ?? 0));
-    const total = this.terms.reduce((sum, term) => sum + term, 0);
+  /** @param {number[]} data */
+  #sentence(data) {
+    const { width } = this;
+    const order = [...data.keys()].sort((a, b) => data[b] - data[a]);
+    const total = data.reduce((sum, term) => sum + term, 0);
     let sum = 0;
-    const half = order.findIndex((i) => (sum += this.terms?.[i] ?? 0) >= total / 2) + 1;
-    const [row, column] = [Math.floor(order[0] / SIDE) + 1, (order[0] % SIDE) + 1];
-    const most = this.terms[order[0]].toFixed(1);
-    const few = half === 1 ? "One pixel holds" : `${half} of ${SIDE * SIDE} pixels hold`;
-    return `${few} half of the surprise; the largest is ${most} nats, in row ${row}, column ${column}.`;
+    const half = order.findIndex((i) => (sum += data[i]) >= total / 2) + 1;
+    const [row, column] = [Math.floor(order[0] / width) + 1, (order[0] % width) + 1];
+    const few = half === 1 ? "One pixel holds" : `${half} of ${data.length} pixels hold`;
+    return `${few} half of the surprise; the largest is ${data[order[0]].toFixed(1)} nats, in row ${row}, column ${column}.`;
   }
 
-  /** @param {number[]} terms */
-  #table(terms) {
-    const columns = Array.from({ length: SIDE }, (_, i) => i);
+  /** @param {number[]} data */
+  #table(data) {
+    const { width, height } = this;
+    const columns = Array.from({ length: width }, (_, i) => i);
+    const rows = Array.from({ length: height }, (_, i) => i);
     return html`<div class="scroll" tabindex="0" role="region" aria-label="Surprise of each pixel">
       <table>
         <caption class="hidden">Surprise of each pixel, in nats</caption>
@@ -112,8 +136,8 @@ export class Surprise extends LitElement {
           <tr><th scope="col"><span class="hidden">Row</span></th>${columns.map((x) => html`<th scope="col">${x + 1}</th>`)}</tr>
         </thead>
         <tbody>
-          ${columns.map(
-            (y) => html`<tr><th scope="row">${y + 1}</th>${columns.map((x) => html`<td>${terms[y * SIDE + x].toFixed(2)}</td>`)}</tr>`,
+          ${rows.map(
+            (y) => html`<tr><th scope="row">${y + 1}</th>${columns.map((x) => html`<td>${data[y * width + x].toFixed(2)}</td>`)}</tr>`,
           )}
         </tbody>
       </table>

@@ -1,0 +1,321 @@
+// log p(x) of a picture: one that is drawn, one of a file, a sample, an example.
+
+import { LitElement, html, nothing } from "lit";
+import { PofxError } from "../p-of-x.js";
+import { answerable } from "./card.js";
+import { askerStyles } from "./asker-styles.js";
+import { notDigits, testDigits } from "./examples.js";
+import { sentence } from "./answer.js";
+import { SIDE } from "./pad.js";
+import { shared } from "./styles.js";
+import "./answer.js";
+import "./breakdown.js";
+import "./controls.js";
+import "./picture-field.js";
+import "./picture-list.js";
+
+/** @typedef {import("../p-of-x.js").Model} Model */
+/** @typedef {import("../p-of-x.js").Estimate} Estimate */
+/** @typedef {import("../p-of-x.js").Progress} Progress */
+/** @typedef {import("./pad.js").Pad} Pad */
+/** @typedef {import("./picture.js").Pixels} Pixels */
+/** @typedef {import("./examples.js").Example} Example */
+
+const DIGITS = new URL("examples/mnist-test.png", import.meta.url);
+
+/**
+ * `<pofx-asker>`: property `seed`. Events: `asked` (detail: the Pixels and the index of the sample, both may be missing),
+ * `answer` (detail: Estimate), `begin`, `progress` (detail: Progress or nothing), `failed` (detail: PofxError), `say`
+ * (detail: a sentence).
+ */
+export class Asker extends LitElement {
+  static properties = {
+    seed: {},
+    model: { state: true },
+    asking: { state: true },
+    precise: { state: true },
+    estimate: { state: true },
+    question: { state: true },
+    example: { state: true },
+    examples: { state: true },
+    given: { state: true },
+    labels: { state: true },
+  };
+
+  static styles = [shared, askerStyles];
+
+  constructor() {
+    super();
+    this.seed = "0";
+    /** @type {Model | undefined} */ this.model = undefined;
+    this.asking = false;
+    /** Whether the answer that is being made is the slow one. */
+    this.precise = false;
+    /** @type {Estimate | undefined} */ this.estimate = undefined;
+    /** What is asked about, in words. */
+    this.question = "";
+    /** Which example that is, or -1. */
+    this.example = -1;
+    /** @type {Example[]} */ this.examples = [];
+    /** The picture where there is no pad. @type {File | Pixels | undefined} */ this.given = undefined;
+    /** Under which labels the picture is judged. @type {Record<string, any>} */ this.labels = {};
+  }
+
+  /** Ends the question of a page that goes away or asks something else. */
+  #job = new AbortController();
+  /** A live drawing is asked about again as soon as the last answer is there, not more often. */
+  #drawnMeanwhile = false;
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this.#job.abort();
+  }
+
+  /** @returns {Pad | null} */
+  get #pad() {
+    return this.renderRoot.querySelector("pofx-pad");
+  }
+
+  /** A pad is for pictures of ink. */
+  get #drawn() {
+    const { size, placement } = this.model?.card.image ?? { size: SIDE, placement: "ink" };
+    return placement === "ink" && size === SIDE;
+  }
+
+  /** Takes another model, or the same one with other weights. @param {Model} model */
+  async start(model) {
+    const same = this.model?.id === model.id;
+    this.#job.abort();
+    this.asking = false;
+    this.model = model;
+    if (same) return;
+    this.estimate = undefined;
+    this.given = undefined;
+    this.labels = {};
+    this.question = "";
+    this.example = -1;
+    const digits = model.card.data.name.startsWith("MNIST") ? await testDigits(DIGITS) : [];
+    this.examples = this.#drawn ? [...digits, ...notDigits()] : [];
+    await this.updateComplete;
+    this.#pad?.clear();
+  }
+
+  /**
+   * The same question again, of other weights; else about an example, or about a sample where that is soon answered.
+   * @param {{ pixels: Pixels, label: string, index: number } | undefined} sample
+   */
+  async askFirst(sample) {
+    if (this.question) return this.#askHeld(this.question);
+    const example = this.examples[2];
+    if (example?.label.startsWith("Test digit")) {
+      const asked = this.ask(example.pixels, `${example.label}, until you draw`);
+      this.example = 2;
+      return asked;
+    }
+    if (sample && !answerable(this.model?.card).slow) return this.ask(sample.pixels, sample.label, sample.index);
+  }
+
+  /**
+   * @param {Pixels} pixels
+   * @param {string} question
+   * @param {number} [sample] which of the samples it is
+   */
+  async ask(pixels, question, sample) {
+    this.example = -1;
+    this.#tell("asked", { pixels, sample });
+    if (this.#drawn) await this.#pad?.show(pixels.data);
+    else this.given = pixels;
+    await this.#askHeld(question);
+  }
+
+  /** @param {File} file */
+  async askFile(file) {
+    const name = file.name ? `“${file.name}”` : "The pasted picture";
+    this.example = -1;
+    this.#tell("asked", {});
+    if (!this.#drawn) this.given = file;
+    const estimate = await this.#askAbout(file, name);
+    if (!estimate) return;
+    const { levels, width, height, channels } = estimate.scored;
+    this.#tell("asked", { pixels: { data: levels, width, height, channels } });
+    if (this.#drawn) await this.#pad?.show(levels);
+  }
+
+  /** Asks about what is on the pad or in the field. @param {string} question @param {"fast" | "precise"} [budget] */
+  async #askHeld(question, budget = "fast") {
+    const pad = this.#pad;
+    if (pad && !pad.empty) await this.#askAbout(pad.picture, question, budget);
+    else if (this.given instanceof Blob) await this.#askAbout(this.given, question, budget);
+    else if (this.given) await this.#askAbout({ ...this.given, data: Uint8Array.from(this.given.data) }, question, budget);
+  }
+
+  /**
+   * @param {import("../p-of-x.js").ImageInput} image
+   * @param {string} question
+   * @param {"fast" | "precise"} [budget]
+   * @returns {Promise<Estimate | undefined>} nothing: it failed, or another question came
+   */
+  async #askAbout(image, question, budget = "fast") {
+    this.#job.abort();
+    const { model } = this;
+    if (!model) return undefined;
+    const { signal } = (this.#job = new AbortController());
+    this.question = question;
+    this.asking = true;
+    this.precise = budget === "precise";
+    this.#tell("begin");
+    try {
+      // What is answered at once needs no bar.
+      const from = performance.now();
+      const onProgress = (/** @type {Progress} */ p) => void ((this.precise || performance.now() - from > 500) && this.#tell("progress", p));
+      this.estimate = await model.logProb(image, { ...this.labels, budget, seed: this.seed, signal, onProgress });
+      this.#tell("say", `${question}: ${sentence(this.estimate)}.`);
+      this.#tell("answer", this.estimate);
+      return this.estimate;
+    } catch (thrown) {
+      const error = PofxError.from(thrown);
+      if (error.code !== "aborted") this.#tell("failed", error);
+      return undefined;
+    } finally {
+      if (!signal.aborted) this.#end();
+    }
+  }
+
+  #end() {
+    this.asking = false;
+    this.precise = false;
+    this.#tell("progress", undefined);
+  }
+
+  #stop() {
+    this.#job.abort();
+    this.#end();
+    this.#tell("say", "Stopped.");
+  }
+
+  /** @param {CustomEvent<{ last: boolean }>} event */
+  async #onStroke({ detail }) {
+    this.example = -1;
+    this.#tell("asked", {});
+    if (this.asking && !detail.last) {
+      this.#drawnMeanwhile = true;
+      return;
+    }
+    await this.#askHeld("Your drawing");
+    if (!this.#drawnMeanwhile) return;
+    this.#drawnMeanwhile = false;
+    await this.#askHeld("Your drawing");
+  }
+
+  #onClear() {
+    this.#job.abort();
+    this.asking = false;
+    this.example = -1;
+    this.estimate = undefined;
+    this.question = "";
+    this.#tell("asked", {});
+    this.#tell("say", "The pad is empty.");
+    this.#tell("answer", undefined);
+  }
+
+  /** @param {CustomEvent<{ name: string, value: unknown }>} event */
+  #onLabel({ detail: { name, value } }) {
+    this.labels = { ...this.labels, [name]: value };
+    void this.#askHeld(this.question);
+  }
+
+  /** @param {CustomEvent<{ index: number }>} event */
+  async #onExample({ detail: { index } }) {
+    const { pixels, label } = this.examples[index];
+    const asked = this.ask(pixels, label);
+    this.example = index;
+    await asked;
+  }
+
+  /** @param {CustomEvent<{ value: File | Pixels | undefined }>} event */
+  #onPicture({ detail: { value } }) {
+    if (value instanceof Blob) return void this.askFile(/** @type {File} */ (value));
+    this.given = undefined;
+    this.#onClear();
+  }
+
+  /** @param {Event} event */
+  #onFile(event) {
+    const input = /** @type {HTMLInputElement} */ (event.target);
+    const file = input.files?.[0];
+    input.value = "";
+    if (file) void this.askFile(file);
+  }
+
+  /** @param {string} name @param {unknown} [detail] */
+  #tell(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+
+  // ---- the picture -------------------------------------------------------------------------------------------------
+
+  render() {
+    const { estimate } = this;
+    const answers = answerable(this.model?.card);
+    return html`
+      <h2 id="ask-title">log <i>p</i>(<i>x</i>) of your picture</h2>
+      <p class="sub">${this.#drawn ? "Draw, or drop, paste or open a picture." : "Choose a sample, or drop, paste or open a picture."}</p>
+      <div class="ask-grid">
+        <div class="question">${this.#drawn ? this.#renderPad() : this.#renderField()} ${this.#renderExamples()}</div>
+        <div class="reply">
+          <pofx-answer .estimate=${estimate} .card=${this.model?.card} ?stale=${this.asking} aria-busy=${this.asking}></pofx-answer>
+          ${answers.density ? this.#renderLabels() : nothing}
+          <div class="tools">
+            ${answers.precise
+              ? html`<button type="button" ?disabled=${!estimate} @click=${() => void this.#askHeld(this.question, "precise")}>
+                  ${answers.precise}
+                </button>`
+              : nothing}
+            ${this.precise ? html`<button type="button" @click=${this.#stop}>Stop</button>` : nothing}
+          </div>
+        </div>
+      </div>
+      ${answers.density ? html`<pofx-breakdown .estimate=${estimate} .card=${this.model?.card}></pofx-breakdown>` : nothing}
+    `;
+  }
+
+  #renderLabels() {
+    const labels = (this.model?.controls ?? []).filter(({ kind }) => kind === "label");
+    if (labels.length === 0) return nothing;
+    const given = labels.map((control) => ({ ...control, help: `Judges the picture as one with this ${control.name.replaceAll("_", " ")}` }));
+    return html`<pofx-controls .card=${this.model?.card} .controls=${given} .values=${this.labels} @change=${this.#onLabel}></pofx-controls>`;
+  }
+
+  #renderPad() {
+    return html`<pofx-pad @stroke=${this.#onStroke} @clear=${this.#onClear}></pofx-pad>
+      <p class="caption">${this.question}</p>
+      <div class="tools">
+        <button type="button" @click=${() => this.#pad?.clear()}>Clear</button>
+        <button type="button" @click=${() => this.renderRoot.querySelector("input")?.click()}>Open picture…</button>
+        <input class="hidden" id="file" type="file" accept="image/*" tabindex="-1" aria-hidden="true" @change=${this.#onFile} />
+      </div>`;
+  }
+
+  #renderField() {
+    return html`<pofx-picture-field label="Picture to ask about" .value=${this.given} .choice=${null} @change=${this.#onPicture}></pofx-picture-field>
+      <p class="caption">${this.question}</p>`;
+  }
+
+  #renderExamples() {
+    if (!this.#drawn) return nothing;
+    return html`<h3>Or try one of these</h3>
+      <pofx-picture-list
+        class="examples"
+        label="Held-out test digits, and pictures that are no digits"
+        .columns=${7}
+        .items=${this.examples.length > 0 ? this.examples : EMPTY_EXAMPLES}
+        .selected=${this.example}
+        @pick=${this.#onExample}
+      ></pofx-picture-list>`;
+  }
+}
+
+/** Room for the examples before they are there, so that nothing jumps. */
+const EMPTY_EXAMPLES = Array.from({ length: 14 }, () => ({ label: "Example, not there yet" }));
+
+customElements.define("pofx-asker", Asker);

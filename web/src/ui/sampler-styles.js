@@ -1,0 +1,139 @@
+// The look of the half that samples.
+
+import { css } from "lit";
+
+export const samplerStyles = css`
+  :host {
+    display: block;
+  }
+  h2 {
+    margin: 0;
+    font: 500 1.6rem/1.25 var(--serif);
+    letter-spacing: -0.005em;
+  }
+  h3 {
+    margin: 0;
+    font: 500 1.1rem/1.4 var(--sans);
+  }
+  .sub {
+    margin: 0.3rem 0 1.1rem;
+    color: var(--muted);
+    text-wrap: pretty;
+  }
+  .progress {
+    display: flex;
+    flex-wrap: wrap;
+    align-items: center;
+    gap: 0.3rem 0.8rem;
+    min-height: 2.75rem;
+    margin-top: 0.5rem;
+    color: var(--muted);
+    font-size: 0.9375rem;
+    font-variant-numeric: tabular-nums;
+  }
+  .progress button {
+    margin-left: auto;
+    min-height: 2.4rem;
+  }
+  progress {
+    flex: 1 1 4rem;
+    max-width: 8rem;
+    height: 0.5rem;
+    accent-color: var(--accent);
+  }
+  .which {
+    display: flex;
+    flex-wrap: wrap;
+    gap: 0.4rem;
+    margin: 0 0 0.8rem;
+    padding: 0;
+    border: 0;
+  }
+  .which label {
+    display: inline-flex;
+    align-items: center;
+    gap: 0.5rem;
+    min-height: 2.4rem;
+    padding: 0 0.9rem 0 0.7rem;
+    border: 1px solid var(--control);
+    border-radius: 0.6rem;
+    cursor: pointer;
+  }
+  .which label:has(:checked) {
+    border-color: var(--accent);
+    background: var(--tint);
+  }
+  .which input {
+    width: 1.1rem;
+    height: 1.1rem;
+    margin: 0;
+    accent-color: var(--accent);
+  }
+  sub {
+    line-height: 0;
+  }
+  pofx-film {
+    margin-bottom: 0.8rem;
+  }
+  .seed {
+    display: grid;
+    grid-template-columns: auto minmax(0, 1fr) auto auto;
+    align-items: center;
+    gap: 0.6rem;
+    margin-top: 0.3rem;
+  }
+  .seed input,
+  .seed select {
+    min-height: 2.75rem;
+    width: 100%;
+    padding: 0 0.8rem;
+    font: inherit;
+    color: inherit;
+    background: var(--surface);
+    border: 1px solid var(--control);
+    border-radius: 0.6rem;
+    font-variant-numeric: tabular-nums;
+  }
+  .seed input[aria-invalid="true"] {
+    border-color: var(--bad);
+  }
+  .dice {
+    padding: 0;
+    width: 2.75rem;
+  }
+  .dice svg {
+    width: 1.5rem;
+    height: 1.5rem;
+    fill: none;
+    stroke: currentColor;
+    stroke-width: 1.6;
+  }
+  .dice circle {
+    fill: currentColor;
+    stroke: none;
+  }
+  .halves {
+    display: grid;
+    grid-template-columns: minmax(0, 5fr) minmax(0, 7fr);
+    gap: 1.5rem 2.2rem;
+    align-items: start;
+  }
+  .head {
+    display: flex;
+    flex-wrap: wrap;
+    align-items: center;
+    justify-content: space-between;
+    margin-bottom: 0.5rem;
+  }
+  @container pofx (max-width: 56rem) {
+    .halves {
+      grid-template-columns: minmax(0, 1fr);
+    }
+    pofx-picture-list,
+    pofx-film,
+    .progress,
+    .seed {
+      max-width: 30rem;
+    }
+  }
+`;

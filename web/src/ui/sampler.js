@@ -1,0 +1,383 @@
+// x ~ p(x): the grid of samples, the controls that steer them, and how one of them came about.
+
+import { LitElement, html, nothing } from "lit";
+import { PofxError, parseSeed } from "../p-of-x.js";
+import { worth } from "../engine/crew.js";
+import { Film, hasInk } from "./film.js";
+import { fromLink, startValues } from "./controls.js";
+import { duration } from "./format.js";
+import { ATLAS_POINTS } from "./latent.js";
+import { pictureOf } from "./picture.js";
+import { samplerStyles } from "./sampler-styles.js";
+import { shared } from "./styles.js";
+import "./controls.js";
+import "./picture-list.js";
+
+/** @typedef {import("../p-of-x.js").Model} Model */
+/** @typedef {import("../p-of-x.js").SampleStep} SampleStep */
+/** @typedef {import("./picture.js").Pixels} Pixels */
+
+/** A model that draws all its pictures faster than this draws anew whenever a control moves. */
+const LIVE_MS = 800;
+const COUNTS = [1, 4, 9, 16, 25, 36, 64];
+
+/**
+ * `<pofx-sampler>`: properties `seed`, `n`, `asked` (the picture that is asked about elsewhere), `selected` (index of the
+ * sample that is asked about, or -1). Events: `pick` (detail: pixels, label, index), `drawn`, `failed` (detail: PofxError),
+ * `say` (detail: a sentence for those who listen).
+ */
+export class Sampler extends LitElement {
+  static properties = {
+    seed: {},
+    n: { type: Number },
+    asked: { attribute: false },
+    selected: { type: Number },
+    model: { state: true },
+    step: { state: true },
+    sampling: { state: true },
+    values: { state: true },
+    errors: { state: true },
+    stale: { state: true },
+    seedText: { state: true },
+    badSeed: { state: true },
+    which: { state: true },
+    shown: { state: true },
+    atlas: { state: true },
+  };
+
+  static styles = [shared, samplerStyles];
+
+  constructor() {
+    super();
+    this.seed = "0";
+    this.n = 16;
+    /** @type {Pixels | undefined} */ this.asked = undefined;
+    this.selected = -1;
+    /** @type {Model | undefined} */ this.model = undefined;
+    /** @type {SampleStep | undefined} */ this.step = undefined;
+    this.sampling = false;
+    /** What was set, by name of the control. @type {Record<string, any>} */ this.values = {};
+    /** @type {Record<string, string>} */ this.errors = {};
+    /** Whether the samples were drawn with other values. */
+    this.stale = false;
+    /** @type {string | undefined} */ this.seedText = undefined;
+    this.badSeed = false;
+    /** @type {"images" | "predicted"} */ this.which = "images";
+    /** The picture whose film is shown. */
+    this.shown = 0;
+    /** Pictures below the map of two latents. @type {Pixels[]} */ this.atlas = [];
+  }
+
+  #film = new Film();
+  #job = new AbortController();
+  /** How long the last run took. */ #took = Infinity;
+  /** A control has moved while the last values were drawn. */ #again = false;
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this.#job.abort();
+  }
+
+  /**
+   * Takes another model. What was set stays if the model is the same one with other weights.
+   * @param {Model} model
+   * @param {Record<string, any>} [linked] what a link says of the controls
+   */
+  start(model, linked) {
+    const same = this.model?.id === model.id;
+    this.#job.abort();
+    this.model = model;
+    this.#took = Infinity;
+    if (!same) {
+      this.step = undefined;
+      this.atlas = [];
+      this.which = "images";
+      this.shown = 0;
+      this.values = startValues(model.controls);
+    }
+    if (linked) this.values = { ...startValues(model.controls), ...fromLink(model.controls, linked) };
+    this.errors = {};
+  }
+
+  /** @param {Map<string, unknown>} changed */
+  willUpdate(changed) {
+    if (changed.has("seed")) this.seedText = undefined;
+  }
+
+  /** The first sample, to ask about. */
+  get first() {
+    const { step } = this;
+    return step && step.done > 0 ? { pixels: pictureOf(step, 0), label: `Sample 1 of seed ${step.seed}`, index: 0 } : undefined;
+  }
+
+  /** Values that are not those of the start, for a link. */
+  get changed() {
+    const start = startValues(this.model?.controls ?? []);
+    return Object.fromEntries(Object.entries(this.values).filter(([name, value]) => start[name] !== value));
+  }
+
+  /** How many pictures are drawn: one point of the latent space is one picture. */
+  get #count() {
+    const { latent, image, to_latent, to_image, to_seed, vary = 0 } = this.values;
+    const encodes = ["vae", "gan"].includes(this.model?.card.family ?? "");
+    const isPoint = latent || (encodes && image);
+    return isPoint && !to_latent && !to_image && to_seed === undefined && !(vary > 0) ? 1 : this.n;
+  }
+
+  /** The picture that controls may take: the chosen sample, else the one that is asked about. */
+  get #choice() {
+    const { step, selected } = this;
+    return step && selected >= 0 && selected < step.done ? pictureOf(step, selected) : this.asked;
+  }
+
+  /** Draws new samples with the seed in the field. */
+  async generate() {
+    await this.#run(async (/** @type {Model} */ model, signal) => {
+      const from = performance.now();
+      const n = this.#count;
+      const { seed } = this;
+      this.#film = new Film();
+      this.stale = false;
+      this.dispatchEvent(new CustomEvent("redraw"));
+      for await (const step of model.sample({ ...this.values, n, seed, signal })) {
+        this.step = step;
+        this.#film.add(step);
+      }
+      this.#took = performance.now() - from;
+      this.#say(`${n} new samples with seed ${seed}.`);
+      this.dispatchEvent(new CustomEvent("drawn"));
+    });
+  }
+
+  /** Encodes the chosen picture, and draws from where it lies. @param {CustomEvent<{ name: string }>} event */
+  async #encode({ detail: { name } }) {
+    const picture = this.#choice;
+    if (!picture) return;
+    await this.#run(async (/** @type {Model} */ model, signal) => {
+      const plain = Object.entries(this.values).filter(([, value]) => typeof value !== "object");
+      const { data, width, height } = picture;
+      const { latent } = await model.encode({ data: Uint8Array.from(data), width, height }, { ...Object.fromEntries(plain), seed: this.seed, signal });
+      this.values = { ...this.values, [name]: latent };
+    });
+    if (this.values[name]) await this.generate();
+  }
+
+  /** Draws what lies below the map of two latents, a row at a time. */
+  async #survey() {
+    const { model } = this;
+    if (!model || this.atlas.length > 0) return;
+    /** @type {Pixels[]} */ const atlas = [];
+    try {
+      for (const latent of ATLAS_POINTS) {
+        for await (const step of model.sample({ n: 1, latent })) atlas.push(pictureOf(step, 0));
+        if (this.model !== model) return;
+        if (atlas.length % 11 === 0) this.atlas = [...atlas];
+      }
+    } catch (thrown) {
+      this.#fail(PofxError.from(thrown));
+    }
+  }
+
+  /** @param {(model: Model, signal: AbortSignal) => Promise<void>} work */
+  async #run(work) {
+    this.#job.abort();
+    const { model } = this;
+    if (!model) return;
+    const { signal } = (this.#job = new AbortController());
+    try {
+      this.seed = String(parseSeed(this.seedText ?? this.seed));
+      this.seedText = undefined;
+      this.badSeed = false;
+      this.errors = {};
+      this.sampling = true;
+      this.dispatchEvent(new CustomEvent("begin"));
+      await work(model, signal);
+    } catch (thrown) {
+      this.#fail(PofxError.from(thrown));
+    } finally {
+      if (!signal.aborted) this.sampling = false;
+    }
+  }
+
+  /** What is wrong with a control stands beside it; the rest is the page's. @param {PofxError} error */
+  #fail(error) {
+    if (error.code === "aborted") return;
+    const name = /^'([^']+)'/.exec(error.message)?.[1] ?? "";
+    const known = this.model?.controls.some((control) => control.name === name);
+    this.badSeed = error.code === "bad-seed";
+    if (known) this.errors = { [name]: error.message };
+    else this.dispatchEvent(new CustomEvent("failed", { detail: error }));
+  }
+
+  #stop() {
+    this.#job.abort();
+    this.sampling = false;
+    this.#say("Stopped.");
+  }
+
+  /** @param {CustomEvent<{ name: string, value: unknown }>} event */
+  async #onControl({ detail: { name, value } }) {
+    this.values = { ...this.values, [name]: value };
+    const { [name]: _, ...errors } = this.errors;
+    this.errors = errors;
+    this.stale = true;
+    this.#again = true;
+    if (this.sampling || this.#took > LIVE_MS) return;
+    while (this.#again) {
+      this.#again = false;
+      await this.generate();
+    }
+  }
+
+  #reset() {
+    this.values = startValues(this.model?.controls ?? []);
+    this.errors = {};
+    void this.generate();
+  }
+
+  /** @param {CustomEvent<{ index: number }>} event */
+  #onPick({ detail: { index } }) {
+    const { step } = this;
+    if (!step) return;
+    this.shown = index;
+    const label = `Sample ${index + 1} of seed ${step.seed}`;
+    this.dispatchEvent(new CustomEvent("pick", { detail: { pixels: pictureOf(step, index), label, index } }));
+  }
+
+  #dice() {
+    this.seedText = String(crypto.getRandomValues(new Uint32Array(1))[0] % 1_000_000);
+    void this.generate();
+  }
+
+  /** @param {Event} event */
+  #onSubmit(event) {
+    event.preventDefault();
+    void this.generate();
+  }
+
+  /** @param {string} sentence */
+  #say(sentence) {
+    this.dispatchEvent(new CustomEvent("say", { detail: sentence }));
+  }
+
+  // ---- the picture -------------------------------------------------------------------------------------------------
+
+  render() {
+    const n = this.#count;
+    const frames = this.#film.of(Math.min(this.shown, n - 1));
+    return html`
+      <h2 id="sample-title"><i>x</i> ∼ <i>p</i>(<i>x</i>)</h2>
+      <p class="sub">Pictures the model has just made up. Choose one to ask how likely it is.</p>
+      <div class="halves">
+        <div>${this.#renderDrawn(n, frames)}</div>
+        ${(this.model?.controls.length ?? 0) > 0 ? this.#renderControls() : nothing}
+      </div>
+    `;
+  }
+
+  /** @param {number} n @param {import("./film.js").Frame[]} frames */
+  #renderDrawn(n, frames) {
+    return html`
+      <pofx-picture-list
+        label="Samples; choose one to ask how likely it is"
+        .columns=${Math.ceil(Math.sqrt(n))}
+        .items=${this.#items(n)}
+        .selected=${this.selected}
+        @pick=${this.#onPick}
+        aria-busy=${this.sampling}
+      ></pofx-picture-list>
+      <div class="progress">${this.#renderProgress()}</div>
+      ${this.model?.card.family === "diffusion" ? this.#renderWhich() : nothing}
+      ${frames.length > 0 ? html`<pofx-film label="How sample ${this.shown + 1} came about" .frames=${frames}></pofx-film>` : nothing}
+      <form class="seed" @submit=${this.#onSubmit} novalidate>${this.#renderSeed()}</form>
+    `;
+  }
+
+  /** @param {number} n */
+  #items(n) {
+    const { step } = this;
+    return Array.from({ length: n }, (_, i) => {
+      const label = `Sample ${i + 1} of ${n}`;
+      if (!step || step.n !== n) return { label: `${label}, not there yet` };
+      if (i < step.done) return { pixels: pictureOf(step, i, this.which), label };
+      const pixels = pictureOf(step, i, this.which);
+      return { pixels: hasInk(pixels) ? pixels : undefined, disabled: true, label: `${label}, not there yet` };
+    });
+  }
+
+  #renderProgress() {
+    const { step } = this;
+    if (!this.sampling) return this.stale ? html`<span>The controls have moved since these were drawn.</span>` : nothing;
+    if (!step || step.done >= step.total) return html`<span>Drawing</span><button type="button" @click=${this.#stop}>Stop</button>`;
+    const steps = step.steps > 1 ? `Step ${step.step} of ${step.steps}, ` : "";
+    return html`<progress max=${step.total} value=${worth(step)} aria-label="Progress of drawing"></progress>
+      <span>${steps}${step.done} of ${step.total} pictures${duration(step.seconds_left)}</span>
+      <button type="button" @click=${this.#stop}>Stop</button>`;
+  }
+
+  #renderWhich() {
+    const choice = (/** @type {"images" | "predicted"} */ which, /** @type {unknown} */ text) => html`<label>
+      <input type="radio" name="which" value=${which} .checked=${this.which === which} @change=${() => (this.which = which)} />
+      <span>${text}</span>
+    </label>`;
+    return html`<fieldset class="which">
+      <legend class="hidden">What is shown of pictures on their way</legend>
+      ${choice("images", html`as it is, <i>x<sub>t</sub></i>`)} ${choice("predicted", html`taken for, <i>x̂</i><sub>0</sub>`)}
+    </fieldset>`;
+  }
+
+  #renderSeed() {
+    const counts = [...new Set([...COUNTS, this.n])].sort((a, b) => a - b);
+    return html`
+      <label for="seed">Seed</label>
+      <input
+        id="seed"
+        inputmode="numeric"
+        autocomplete="off"
+        maxlength="40"
+        .value=${this.seedText ?? this.seed}
+        aria-invalid=${this.badSeed}
+        @input=${(/** @type {InputEvent} */ e) => (this.seedText = /** @type {HTMLInputElement} */ (e.target).value)}
+      />
+      <button type="button" class="dice" aria-label="Random seed" title="Random seed" @click=${this.#dice}>
+        <svg viewBox="0 0 24 24" aria-hidden="true">
+          <rect x="3" y="3" width="18" height="18" rx="4" /><circle cx="8" cy="8" r="1.6" /><circle cx="16" cy="8" r="1.6" /><circle cx="12" cy="12" r="1.6" /><circle cx="8" cy="16" r="1.6" /><circle cx="16" cy="16" r="1.6" />
+        </svg>
+      </button>
+      <button type="submit" class="primary">Generate</button>
+      <label for="n">Pictures</label>
+      <select id="n" @change=${this.#onCount}>
+        ${counts.map((n) => html`<option value=${n} ?selected=${n === this.n}>${n}</option>`)}
+      </select>
+    `;
+  }
+
+  /** @param {Event} event */
+  #onCount(event) {
+    this.n = Number(/** @type {HTMLSelectElement} */ (event.target).value);
+    void this.generate();
+  }
+
+  #renderControls() {
+    return html`<section class="steer" aria-labelledby="controls-title">
+      <div class="head">
+        <h3 id="controls-title">Controls</h3>
+        <button type="button" class="quiet" @click=${this.#reset}>Reset to defaults</button>
+      </div>
+      <pofx-controls
+        random
+        .card=${this.model?.card}
+        .controls=${this.model?.controls ?? []}
+        .values=${this.values}
+        .errors=${this.errors}
+        .choice=${this.#choice}
+        @change=${this.#onControl}
+        .atlas=${this.atlas}
+        @encode=${this.#encode}
+        @survey=${() => void this.#survey()}
+      ></pofx-controls>
+    </section>`;
+  }
+}
+
+customElements.define("pofx-sampler", Sampler);
