@@ -110,9 +110,9 @@ async function loseDevice(site, noMoreAdapters) {
       if (!lost) faults.postMessage({ noMoreAdapters });
       lost = true;
     };
-    const { means } = await samples(model, { n: 96, seed: 11, onProgress });
+    const { values } = await samples(model, { n: 96, seed: 11, onProgress });
     faults.close();
-    return { means, changes, backend: model.backend, works: await stillWorks(model) };
+    return { values, changes, backend: model.backend, works: await stillWorks(model) };
   }, noMoreAdapters);
 }
 
@@ -135,7 +135,7 @@ test("a device that is lost in a job: another is taken, then the CPU; the pictur
   assert.match(second.backend.reason, /GPU was lost/);
   assert.ok(first.works && second.works);
   await site.close();
-  assertNear(first.means, second.means);
+  assertNear(first.values, second.values);
 });
 
 test("a device that is lost for good in a job: the job goes on on the CPU, with the same pictures", async () => {
@@ -147,7 +147,7 @@ test("a device that is lost for good in a job: the job goes on on the CPU, with 
   assert.equal(lost.changes.length, 1);
   assert.match(lost.backend.reason, /The job went on here\.$/);
   assert.ok(lost.works);
-  assert.deepEqual(lost.means, cpu.means);
+  assert.deepEqual(lost.values, cpu.values);
 });
 
 test("a device that is lost in training: the run goes on on the CPU from its last checkpoint and ends", async () => {

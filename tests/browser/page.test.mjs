@@ -24,7 +24,7 @@ async function headline(page) {
 async function nextAnswer(page, before) {
   await page.waitForFunction(
     (before) => {
-      const answer = document.querySelector("p-of-x").shadowRoot.querySelector("pofx-answer");
+      const answer = document.querySelector("p-of-x").shadowRoot.querySelector("pofx-asker").shadowRoot.querySelector("pofx-answer");
       const text = answer.shadowRoot.querySelector(".value").textContent;
       return !answer.stale && /\d/.test(text) && !before.startsWith(text.trim());
     },
@@ -40,7 +40,7 @@ for (const [backend, chip] of [["cpu", "CPU (WASM SIMD)"], ["webgpu", "WebGPU (v
     await ready(page);
     assert.match(await page.locator("pofx-engine-chip .chip").innerText(), new RegExp(chip.replace(/[()]/g, "\\$&")));
     assert.match(await headline(page), /^log p\(x\) ≥ −\d+\.\d nats \(lower bound, IWAE k=64, ± \d+\.\d\)$/);
-    assert.match(await page.locator("pofx-answer .rank").innerText(), /More likely than .+% of held-out test digits/);
+    assert.match(await page.locator("pofx-answer .rank").innerText(), /More likely than .+% of held-out test pictures/);
     assert.match(await page.locator("pofx-surprise p").innerText(), /hold half of the surprise/);
     const parts = await page.locator("pofx-breakdown td.number").allInnerTexts();
     const [recon, kl, elbo] = parts.map((text) => Number(text.replace("−", "-")));
@@ -79,7 +79,7 @@ test("everything works from the keyboard alone", async () => {
       return `${element.tagName} ${element.getAttribute("aria-label") ?? element.textContent.trim()}`;
     });
   const tabTo = async (pattern) => {
-    for (let i = 0; i < 40; i += 1) {
+    for (let i = 0; i < 80; i += 1) {
       await page.keyboard.press("Tab");
       if (pattern.test(await focused())) return;
     }
@@ -118,7 +118,7 @@ test("the address holds seed and picture, and brings both back", async () => {
   await page.locator("p-of-x").getByRole("option", { name: "Test digit 7" }).click();
   const answer = await nextAnswer(page, before);
   const { hash } = new URL(page.url());
-  assert.match(hash, /^#v=1&seed=7&x=[\w-]{131}$/);
+  assert.match(hash, /^#v=1&model=binary-mnist-vae&seed=7&x=[\w-]{131}$/);
   const other = await page.context().newPage();
   await other.goto(`${url}?backend=cpu${hash.replace("seed=7", "seed=9")}`);
   await ready(other);
@@ -212,7 +212,7 @@ for (const colorScheme of ["light", "dark"]) {
       });
       await ready(page);
       const shift = await page.evaluate(() => globalThis.layoutShift);
-      await page.locator("p-of-x summary").evaluateAll((all) => all.forEach((summary) => (summary.parentElement.open = true)));
+      await page.locator("summary").evaluateAll((all) => all.forEach((summary) => (summary.parentElement.open = true)));
       await page.locator("pofx-surprise table").waitFor();
       const violations = await page.evaluate(`${AXE}; axe.run().then(({ violations }) => violations)`);
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);

@@ -39,7 +39,7 @@ test("one, two or four workers draw the same pictures, to the bit", async () => 
   for (const other of drawn.slice(1)) {
     assert.equal(other.done, 43);
     assert.deepEqual(other.images, drawn[0].images);
-    assert.deepEqual(other.means, drawn[0].means);
+    assert.deepEqual(other.values, drawn[0].values);
   }
 });
 

@@ -5,9 +5,23 @@ import { join } from "node:path";
 import { openSite } from "./browser.mjs";
 import { DIST } from "./site.mjs";
 
+/** The model that most tests use: small, and it answers. */
 export const MODEL = "binary-mnist-vae";
-const CARD = JSON.parse(readFileSync(join(DIST, "models", MODEL, "card.json"), "utf8"));
+const CARD = card(MODEL);
+/** What the page lists. @type {{ id: string, title: string, family: string, bytes: number, sheet: string | null }[]} */
+export const LISTED = JSON.parse(readFileSync(join(DIST, "models", "models.json"), "utf8"));
 export const WEIGHTS = join("models", MODEL, CARD.weights.file);
+
+/** The card of a shipped model. @param {string} id */
+export function card(id) {
+  return JSON.parse(readFileSync(join(DIST, "models", id, "card.json"), "utf8"));
+}
+
+/** The shipped model of each family with the smallest file. @returns {[string, string][]} family and id */
+export function oneOfEachFamily() {
+  const bySize = LISTED.toSorted((a, b) => a.bytes - b.bytes);
+  return [...new Set(bySize.map(({ family }) => family))].map((family) => [family, bySize.find((m) => m.family === family).id]);
+}
 
 /** The files a test may start from. @param {string} path in dist */
 export function dist(path) {
@@ -71,7 +85,7 @@ export async function openApi(browser, { intercept = () => false, ...options } =
       let last;
       let steps = 0;
       for await (const step of model.sample(options)) [last, steps] = [step, steps + 1];
-      return { steps, done: last.done, images: [...last.images], means: [...last.means] };
+      return { steps, done: last.done, images: [...last.images], values: [...last.values] };
     };
     /** What a promise came to: its value, or the error's fields. */
     globalThis.outcome = async (promise) => {

@@ -1,0 +1,218 @@
+// Every family through the public API on both backends: the same pictures for the same seed, controls as the card declares
+// them, trajectories, latents, masks, answers, stops. The smallest shipped model of each family stands for it.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { launch } from "./support/browser.mjs";
+import { card, oneOfEachFamily, openApi } from "./support/lab.mjs";
+
+/** So that a test takes seconds where the GPU is software. @type {Record<string, object>} */
+const QUICK = { diffusion: { steps: 4 } };
+/** How much one value of a picture may differ between engines: rounding, which several steps carry on. */
+const APART = { vae: 1e-3, gan: 5e-3, diffusion: 2e-2 };
+
+/** @type {import("playwright-core").Browser} */
+let browser;
+before(async () => void (browser = await launch()));
+after(() => browser.close());
+
+/** Opens a model on a page with the API alone, and helpers around it. @param {string} id @param {string} backend */
+async function openModel(id, backend, quick) {
+  const site = await openApi(browser);
+  await site.page.evaluate(
+    async ([id, backend, quick]) => {
+      globalThis.model = await api.open(id, { backend });
+      /** The last step of drawing, with all of them. */
+      globalThis.draw = async (options) => {
+        const steps = [];
+        for await (const step of model.sample({ n: 4, seed: 7, ...quick, ...options })) steps.push(step);
+        return { last: steps.at(-1), steps };
+      };
+      globalThis.picture = ({ images, width, height, channels }, i) => {
+        const size = width * height * channels;
+        return { data: images.slice(i * size, (i + 1) * size), width, height, channels };
+      };
+      globalThis.far = (a, b) => a.reduce((sum, v, i) => sum + Math.abs(v - b[i]), 0) / a.length;
+    },
+    [id, backend, quick],
+  );
+  return site;
+}
+
+for (const [family, id] of oneOfEachFamily()) {
+  const { image, controls } = card(id);
+  const has = (name) => controls.some((control) => control.name === name);
+  const size = image.channels * image.size * image.size;
+  const quick = QUICK[family] ?? {};
+
+  for (const backend of ["cpu", "webgpu"]) {
+    test(`${id} on ${backend}: pictures of the card's size, the same for the same seed, whatever is drawn with them`, async () => {
+      const { page, trouble, close } = await openModel(id, backend, quick);
+      const { name, four, again, one, other, shape } = await page.evaluate(async () => {
+        const [four, again, one, other] = [await draw(), await draw(), await draw({ n: 1 }), await draw({ seed: 8 })];
+        const { width, height, channels, done } = four.last;
+        const bytes = ({ last }) => [...last.images];
+        return { name: model.backend.name, four: bytes(four), again: bytes(again), one: bytes(one), other: bytes(other), shape: { width, height, channels, done } };
+      });
+      await close();
+      assert.equal(name, backend);
+      assert.deepEqual(shape, { width: image.size, height: image.size, channels: image.channels, done: 4 });
+      assert.equal(four.length, 4 * size);
+      assert.deepEqual(four, again);
+      assert.notDeepEqual(four, other);
+      const first = four.slice(0, size);
+      const largest = Math.max(...one.map((v, i) => Math.abs(v - first[i])));
+      // On a GPU another batch is another kernel, so a level may be rounded the other way.
+      assert.ok(largest <= (backend === "cpu" ? 0 : 2), `${largest} levels`);
+      assert.deepEqual(trouble, []);
+    });
+
+    test(`${id} on ${backend}: a stop is heard, and the next job runs`, async () => {
+      const { page, close } = await openModel(id, backend, quick);
+      const { error, waited, done } = await page.evaluate(async () => {
+        const controller = new AbortController();
+        let stopped;
+        const onProgress = () => {
+          stopped ??= performance.now();
+          controller.abort();
+        };
+        const error = await outcome(draw({ n: 64, signal: controller.signal, onProgress }));
+        const waited = performance.now() - stopped;
+        return { error, waited, done: (await draw({ n: 1 })).last.done };
+      });
+      await close();
+      assert.equal(error.code, "aborted");
+      assert.ok(waited < 100, `${waited} ms`);
+      assert.equal(done, 1);
+    });
+
+    test(`${id} on ${backend}: an answer of the family's kind, or the reason why there is none`, async () => {
+      const { page, close } = await openModel(id, backend, quick);
+      const e = await page.evaluate(async () => {
+        const { last } = await draw({ n: 1 });
+        const { nats, std_error, kind, bits_per_dim, terms, scored } = await model.logProb(picture(last, 0), { seed: 1 });
+        return { nats, std_error, kind, bits_per_dim, terms: [...terms], pixels: scored.pixels.length };
+      });
+      await close();
+      const kinds = { vae: "lower_bound", diffusion: "lower_bound", transformer: "exact" };
+      if (family === "gan") {
+        assert.match(e.kind.undefined, /^[A-Z].*\.$/);
+        return;
+      }
+      assert.equal(e.kind, kinds[family]);
+      assert.ok(Number.isFinite(e.nats) && e.nats < 0, `${e.nats}`);
+      assert.ok(Math.abs(e.bits_per_dim + e.nats / size / Math.LN2) < 1e-3);
+      assert.equal(e.std_error === null, family === "transformer");
+      assert.equal(e.terms.length % (image.size * image.size), 0);
+      assert.ok(e.terms.every(Number.isFinite));
+      assert.equal(e.pixels, size);
+    });
+  }
+
+  test(`${id}: both engines draw the same pictures`, { skip: !(family in APART) && "what is drawn level by level parts for good at the first rounding" }, async () => {
+    const drawn = [];
+    for (const backend of ["cpu", "webgpu"]) {
+      const { page, close } = await openModel(id, backend, quick);
+      drawn.push(await page.evaluate(async () => [...(await draw()).last.values]));
+      await close();
+    }
+    const largest = Math.max(...drawn[0].map((v, i) => Math.abs(v - drawn[1][i])));
+    assert.ok(largest < APART[family], `${largest}`);
+  });
+
+  test(`${id}: the card's defaults are the defaults, and what is out of range gets a sentence that names it`, async () => {
+    const { page, close } = await openModel(id, "cpu", quick);
+    const { same, refused } = await page.evaluate(async () => {
+      const defaults = Object.fromEntries(model.controls.flatMap((c) => ("default" in c && c.default !== null ? [[c.name, c.default]] : [])));
+      const given = { ...defaults, steps: undefined };
+      const same = far((await draw()).last.images, (await draw(given)).last.images);
+      const wrong = {
+        number: (c) => [c.max + 1, NaN, "much", true],
+        count: (c) => [c.max + 1, -1, 0.5, "many"],
+        choice: () => ["no such word", 3],
+        switch: () => [1, "yes"],
+        label: (c) => [c.values.length, -1, "no such label"],
+        latent: (c) => [new Float32Array(c.size + 1), new Float32Array(c.size).fill(NaN), 3],
+        picture: () => [3, "a word"],
+        mask: () => [new Uint8Array(3), true],
+      };
+      const refused = [];
+      for (const control of model.controls) {
+        for (const value of wrong[control.kind](control)) {
+          const { code, message } = await outcome(draw({ [control.name]: value }));
+          refused.push({ name: control.name, value: String(value), code, message });
+        }
+      }
+      const { code, message } = await outcome(draw({ colour_of_the_sky: "blue" }));
+      refused.push({ name: "colour_of_the_sky", value: "blue", code, message });
+      return { same, refused };
+    });
+    await close();
+    assert.equal(same, 0);
+    for (const { name, value, code, message } of refused) {
+      assert.equal(code, "bad-request", `${name} = ${value}: ${message}`);
+      assert.ok(message.includes(`'${name}'`), `${name} = ${value}: ${message}`);
+      assert.match(message, /\.$/);
+    }
+  });
+
+  if (["diffusion", "transformer"].includes(family)) {
+    test(`${id}: pictures are seen on their way`, async () => {
+      const { page, close } = await openModel(id, "cpu", { ...quick, steps: family === "diffusion" ? 12 : undefined });
+      const { steps, first } = await page.evaluate(async () => {
+        const from = performance.now();
+        let first;
+        const { steps } = await draw({ onProgress: () => (first ??= performance.now() - from) });
+        const ink = (images) => images.filter((v) => v > 0).length;
+        return { first, steps: steps.map(({ step, steps, done, images, predicted }) => ({ step, steps, done, ink: ink(images), predicted: predicted?.length })) };
+      });
+      await close();
+      const underway = steps.filter(({ done }) => done < 4);
+      assert.ok(underway.length >= 2, JSON.stringify(steps));
+      for (const [a, b] of underway.slice(1).map((b, i) => [underway[i], b])) assert.ok(b.done > a.done || b.step > a.step);
+      if (family === "diffusion") assert.ok(underway.every(({ predicted }) => predicted === 4 * size));
+      // What is not there yet is black.
+      else assert.ok(underway[0].ink < steps.at(-1).ink);
+      assert.ok(first < 2000, `${first} ms`);
+    });
+  }
+
+  if (has("latent") && has("image")) {
+    test(`${id}: a picture that was encoded is drawn again from its latent`, async () => {
+      const { page, close } = await openModel(id, "cpu", family === "diffusion" ? { steps: 20 } : {});
+      const { near, apart } = await page.evaluate(async () => {
+        const label = model.controls.find((c) => c.kind === "label");
+        const given = label ? { [label.name]: label.values[0] } : {};
+        const { last } = await draw({ n: 2, ...given });
+        const [own, other] = [picture(last, 0), picture(last, 1)];
+        const { latent } = await model.encode(own, { seed: 7, ...given });
+        const again = picture((await draw({ n: 1, latent, ...given })).last, 0);
+        return { near: far(own.data, again.data), apart: far(own.data, other.data) };
+      });
+      await close();
+      assert.ok(near < apart / 2, `${near} from itself, ${apart} from another one`);
+    });
+  }
+
+  if (has("mask")) {
+    test(`${id}: what a mask keeps is kept, and the rest is filled`, async () => {
+      const { page, close } = await openModel(id, "cpu", quick);
+      const { kept, filled } = await page.evaluate(async () => {
+        const own = picture((await draw({ n: 1 })).last, 0);
+        const half = (own.width * own.height) / 2;
+        const mask = Array.from({ length: 2 * half }, (_, i) => (i < half ? 1 : 0));
+        const { last } = await draw({ n: 2, seed: 9, image: own, mask });
+        const [a, b] = [picture(last, 0).data, picture(last, 1).data];
+        const top = half * own.channels;
+        return { kept: Math.max(...[a, b].map((x) => far(x.slice(0, top), own.data.slice(0, top)))), filled: far(a.slice(top), b.slice(top)) };
+      });
+      await close();
+      assert.ok(kept <= 0.5, `${kept} levels`);
+      assert.ok(filled > 0, "two fillings are alike");
+    });
+  }
+}
+
+test("a trainer's judge is no model of the page", () => {
+  assert.deepEqual(oneOfEachFamily().filter(([family]) => !["vae", "gan", "diffusion", "transformer"].includes(family)), []);
+});
