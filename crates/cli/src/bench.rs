@@ -59,6 +59,7 @@ pub(crate) fn bench(model: &Model) -> Result<Report> {
         pollster::block_on(sampler.read("mean"))?;
         Ok(())
     };
+    let levels: Vec<u8> = x[..vae::D].iter().map(|&v| if v > 0.5 { 255 } else { 0 }).collect();
     let mut query = Query::load(model, &engine, QUERY_K, true)?;
     Ok(Report {
         model: model.recipe.id.clone(),
@@ -66,7 +67,7 @@ pub(crate) fn bench(model: &Model) -> Result<Report> {
         train_steps_per_second: 1.0 / step,
         train_batch: stage.batch,
         sample_16_ms: 1e3 * median(draw)?,
-        iwae_64_ms: 1e3 * median(|| query.log_prob(&x[..vae::D], QUERY_K, 0, 0).map(drop))?,
+        iwae_64_ms: 1e3 * median(|| query.log_prob(&levels, &[], QUERY_K, 0, 0).map(drop))?,
         gpu_dispatches: Dispatches {
             train: dispatches(&vae::trainer(c, stage, model.recipe.optimiser))?,
             sample_16: dispatches(&vae::sampler(c, 16))?,

@@ -1,17 +1,29 @@
-//! `pofx eval`: the bounds on the test set, and the scores with which the page compares an image.
+//! `pofx eval`: how well a model fits the test set, how good its samples are, and the scores with which the page compares an
+//! image.
+
+mod coverage;
+mod crew;
+mod features;
+mod frechet;
+mod judge;
+mod kernel;
+mod neighbour;
+mod quality;
+
+pub(crate) use judge::write as write_judge;
 
 use crate::datasets::{self, Split};
 use crate::logprob::Query;
 use crate::model::Model;
-use crate::sample;
-use anyhow::{Result, anyhow};
-use data::rng::{Rng, stream};
+use crate::train;
+use anyhow::Result;
+use crew::on_all_cores;
+use data::images::Images;
 use engine::Engine;
-use indicatif::{ProgressBar, ProgressStyle};
 use likelihood::{Estimate, mean_and_error};
-use models::registry::{Metrics, Reference};
+use models::control::Value;
+use models::registry::{Fit, Metrics, Reference};
 use serde::Serialize;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Images in each set of reference scores, and importance samples of each score: the page's own budget.
 pub(crate) const REFERENCE_IMAGES: usize = 1000;
@@ -22,105 +34,77 @@ pub(crate) const REFERENCE_K: usize = 64;
 pub(crate) struct Report {
     model: String,
     data: String,
-    images: usize,
-    elbo_nats: f64,
-    elbo_std_error: f64,
-    iwae_nats: f64,
-    iwae_std_error: f64,
-    iwae_k: usize,
+    #[serde(flatten)]
+    metrics: Metrics,
     seconds: f64,
 }
 
 impl Report {
     /// As the card keeps it.
     pub(crate) fn metrics(&self) -> Metrics {
-        Metrics {
-            images: self.images,
-            elbo_nats: self.elbo_nats,
-            iwae_nats: self.iwae_nats,
-            iwae_k: self.iwae_k,
-            iwae_std_error: self.iwae_std_error,
-            command: format!("cargo run --release -p pofx -- eval {} --k {} --json", self.model, self.iwae_k),
-        }
+        self.metrics.clone()
     }
 }
 
-/// Mean bounds on the first `n` test images. The standard errors are those over images.
-pub(crate) fn eval(model: &Model, n: usize, k: usize) -> Result<Report> {
+/// The figures of the first `n` test images, each with `k` importance samples where the family takes some, and of `samples`
+/// samples.
+pub(crate) fn eval(model: &Model, n: usize, k: usize, samples: usize) -> Result<Report> {
     let start = std::time::Instant::now();
-    let images = test_images(model, n)?;
-    let estimates = score(model, &images, k)?;
-    let (elbo_nats, elbo_std_error) = mean_of(&estimates, |e| e.parts.map_or(f64::NAN, |p| p.elbo));
-    let (iwae_nats, iwae_std_error) = mean_of(&estimates, |e| e.nats);
+    let id = &model.recipe.id;
+    let fit = fit(model, n, k)?;
+    let quality = if samples > 0 { Some(quality::quality(model, samples)?) } else { None };
+    let command =
+        format!("cargo run --release -p pofx -- eval {id} --images {} --k {k} --samples {samples} --json", fit.images);
     Ok(Report {
-        model: model.recipe.id.clone(),
-        data: "MNIST test set, stochastically binarised once (seed 0)".into(),
-        images: images.len(),
-        elbo_nats,
-        elbo_std_error,
-        iwae_nats,
-        iwae_std_error,
-        iwae_k: estimates.first().map_or(k, |e| e.k),
+        model: id.clone(),
+        data: format!("test set of {}", model.recipe.data),
+        metrics: Metrics { fit, quality, command },
         seconds: start.elapsed().as_secs_f64(),
     })
 }
 
-/// Scores of `n` test images and of `n` samples of the model, each with `k` importance samples.
-pub(crate) fn reference(model: &Model, n: usize, k: usize) -> Result<Reference> {
-    let means = sample::means(model, &Engine::cpu(), n, 0)?;
-    let mut u = vec![0f32; means.len()];
-    Rng::new(0, stream::PIXELS).fill_uniform(&mut u);
-    let pixels: Vec<f32> = means.iter().zip(u).map(|(&p, u)| f32::from(u < p)).collect();
-    let own: Vec<Vec<f32>> = pixels.chunks(models::vae::D).map(<[f32]>::to_vec).collect();
-    let ascending = |images: &[Vec<f32>]| -> Result<Vec<f32>> {
-        let mut nats: Vec<f32> =
-            score(model, images, k)?.iter().map(|e| (e.nats * 100.0).round() as f32 / 100.0).collect();
-        nats.sort_by(f32::total_cmp);
-        Ok(nats)
-    };
-    Ok(Reference {
-        estimator: format!("IWAE k={k}"),
-        k,
-        held_out: ascending(&test_images(model, n)?)?,
-        own: ascending(&own)?,
+/// Mean of log p over the first `n` test images, each given its labels. The standard errors are those over images.
+fn fit(model: &Model, n: usize, k: usize) -> Result<Fit> {
+    let test = datasets::set(&model.recipe.data)?.load(Split::Test)?;
+    let estimates = score(model, &test, n, &train::labels(&model.recipe, &test)?, k)?;
+    let mean_of = |f: &dyn Fn(&Estimate) -> f64| mean_and_error(&estimates.iter().map(f).collect::<Vec<_>>());
+    let (nats, std_error) = mean_of(&|e| e.nats);
+    let elbos: Vec<f64> = estimates.iter().filter_map(|e| Some(e.parts?.elbo)).collect();
+    Ok(Fit {
+        images: estimates.len(),
+        kind: estimates.first().map(|e| e.kind.to_string()).unwrap_or_default(),
+        estimator: estimates.first().map(|e| e.estimator.clone()).unwrap_or_default(),
+        nats: Some(nats),
+        std_error: Some(std_error),
+        bits_per_dim: Some(mean_of(&|e| e.bits_per_dim).0),
+        elbo_nats: (!elbos.is_empty()).then(|| mean_and_error(&elbos).0),
     })
 }
 
-fn test_images(model: &Model, n: usize) -> Result<Vec<Vec<f32>>> {
-    let images = datasets::set(&model.recipe.data)?.load(Split::Test)?;
-    let n = n.min(images.len());
-    Ok((0..n).map(|i| data::binarise(images.image(i), data::TEST_SEED, i as u64)).collect())
-}
-
-fn mean_of(estimates: &[Estimate], f: impl Fn(&Estimate) -> f64) -> (f64, f64) {
-    mean_and_error(&estimates.iter().map(f).collect::<Vec<_>>())
-}
-
-/// Scores images on all cores: each thread takes the next image and has Programs of its own.
-fn score(model: &Model, images: &[Vec<f32>], k: usize) -> Result<Vec<Estimate>> {
-    let style = "scoring [{bar:30}] {pos}/{len} images {per_sec} ETA {eta}";
-    let bar = ProgressBar::new(images.len() as u64).with_style(ProgressStyle::with_template(style)?);
-    let next = AtomicUsize::new(0);
-    let work = || -> Result<Vec<(usize, Estimate)>> {
-        let mut query = Query::load(model, &Engine::cpu(), k, false)?;
-        let mut done = Vec::new();
-        loop {
-            let i = next.fetch_add(1, Ordering::Relaxed);
-            let Some(x) = images.get(i) else { return Ok(done) };
-            done.push((i, query.log_prob(x, k, data::TEST_SEED, i as u64)?));
-            bar.inc(1);
-        }
+/// Scores of `n` test images and of `n` samples of the model, each with `k` importance samples and given no label, as the
+/// page asks where nothing else is said.
+pub(crate) fn reference(model: &Model, n: usize, k: usize) -> Result<Reference> {
+    let test = datasets::set(&model.recipe.data)?.load(Split::Test)?;
+    // A decoder's mean is no image of the data: what is scored is drawn.
+    let drawn = [("pixels", Value::Text("drawn".into()))];
+    let controls = model.recipe.network.controls();
+    let given = if controls.iter().any(|c| c.name == "pixels") { &drawn[..] } else { &[] };
+    let (own, _) = quality::samples(model, n, &test, given)?;
+    let none: Vec<f32> = model.recipe.network.classes().iter().map(|&n| n as f32).collect();
+    let ascending = |images: &Images| -> Result<Vec<f32>> {
+        let estimates = score(model, images, n, &none.repeat(images.len()), k)?;
+        let mut nats: Vec<f32> = estimates.iter().map(|e| (e.nats * 100.0).round() as f32 / 100.0).collect();
+        nats.sort_by(f32::total_cmp);
+        Ok(nats)
     };
-    let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
-    let parts = std::thread::scope(|scope| {
-        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        handles
-            .into_iter()
-            .map(|h| h.join().map_err(|_| anyhow!("a scoring thread failed"))?)
-            .collect::<Result<Vec<_>>>()
-    })?;
-    bar.finish_and_clear();
-    let mut all: Vec<(usize, Estimate)> = parts.into_iter().flatten().collect();
-    all.sort_by_key(|(i, _)| *i);
-    Ok(all.into_iter().map(|(_, e)| e).collect())
+    Ok(Reference { estimator: format!("IWAE k={k}"), k, held_out: ascending(&test)?, own: ascending(&own)? })
+}
+
+/// Scores of the first `n` images with the labels (n, A).
+fn score(model: &Model, images: &Images, n: usize, labels: &[f32], k: usize) -> Result<Vec<Estimate>> {
+    let a = model.recipe.network.classes().len();
+    let load = || Query::load(model, &Engine::cpu(), k, false);
+    on_all_cores("scoring", n.min(images.len()), load, |query, i| {
+        query.log_prob(images.image(i), &labels[i * a..][..a], k, data::TEST_SEED, i as u64)
+    })
 }

@@ -16,6 +16,7 @@ pub(crate) fn batch(k: usize) -> usize {
 
 /// The Programs of a query, loaded.
 pub(crate) struct Query {
+    network: vae::Config,
     encoder: Loaded,
     weigher: Loaded,
 }
@@ -25,16 +26,26 @@ impl Query {
     pub(crate) fn load(model: &Model, engine: &Engine, k: usize, pixels: bool) -> Result<Query> {
         let c = model.vae()?;
         Ok(Query {
+            network: c.clone(),
             encoder: model.load(engine, &vae::encoder(c, 1))?,
             weigher: model.load(engine, &vae::weigher(c, batch(k), pixels))?,
         })
     }
 
-    /// The bound with at least `k` importance samples on a binary image; `index` numbers the images of a set.
-    pub(crate) fn log_prob(&mut self, x: &[f32], k: usize, seed: u64, index: u64) -> Result<Estimate> {
+    /// The bound with at least `k` importance samples on an image of these levels, given the numbers of its labels; `index`
+    /// numbers the images of a set.
+    pub(crate) fn log_prob(
+        &mut self,
+        levels: &[u8],
+        labels: &[f32],
+        k: usize,
+        seed: u64,
+        index: u64,
+    ) -> Result<Estimate> {
+        let x = self.network.observe(levels, seed, index);
         let noise = Rng::new(seed, stream::ESTIMATE).skip(index << 32);
         let go_on = async |_| ControlFlow::Continue(());
-        Ok(pollster::block_on(iwae::log_prob(&mut self.encoder, &mut self.weigher, x, &[], k, noise, go_on))?)
+        Ok(pollster::block_on(iwae::log_prob(&mut self.encoder, &mut self.weigher, &x, labels, k, noise, go_on))?)
     }
 }
 
@@ -46,9 +57,12 @@ pub(crate) fn log_prob(
     k: usize,
     seed: u64,
 ) -> Result<(Estimate, Vec<String>)> {
-    let data::image::Prepared { levels: grey, mut notices } = data::image::prepare(&rgba, width, height)?;
-    notices.push(format!("Grey levels were binarised at random with seed {seed}, as in training."));
-    let mut estimate = Query::load(model, engine, k, true)?.log_prob(&data::binarise(&grey, seed, 0), k, seed, 0)?;
+    let data::image::Prepared { levels, mut notices } = data::image::prepare(&rgba, width, height)?;
+    if model.vae()?.likelihood == vae::Likelihood::Bernoulli {
+        notices.push(format!("Grey levels were binarised at random with seed {seed}, as in training."));
+    }
+    let none: Vec<f32> = model.recipe.network.classes().iter().map(|&n| n as f32).collect();
+    let mut estimate = Query::load(model, engine, k, true)?.log_prob(&levels, &none, k, seed, 0)?;
     if let Some(reference) = model.card.as_ref().and_then(|card| card.reference.as_ref()) {
         estimate = estimate.placed_in(reference);
     }

@@ -82,7 +82,7 @@ enum Verb {
         #[arg(long)]
         checkpoint: Option<PathBuf>,
     },
-    /// Mean bounds on the test set
+    /// How well a model fits the test set, and how good its samples are
     Eval {
         /// Name of the model
         model: String,
@@ -95,6 +95,9 @@ enum Verb {
         /// End with one JSON object on a line of its own
         #[arg(long)]
         json: bool,
+        /// Number of samples that are judged; 0 for none
+        #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+        samples: u32,
         /// Keep the figures in the shipped model's card
         #[arg(long, conflicts_with = "checkpoint")]
         save: bool,
@@ -167,11 +170,11 @@ fn run(args: Args) -> Result<()> {
             let (estimate, notices) = logprob::log_prob(&model, &engine(args.engine)?, picture, k as usize, seed)?;
             print_estimate(&estimate, &notices, json)?;
         }
-        Verb::Eval { model, images, k, json, save, checkpoint } => {
+        Verb::Eval { model, images, k, samples, json, save, checkpoint } => {
             only_on_the_cpu(args.engine)?;
             one_thread_a_product()?;
             let model = open(&model, checkpoint.as_deref())?;
-            let report = eval::eval(&model, images as usize, k as usize)?;
+            let report = eval::eval(&model, images as usize, k as usize, samples as usize)?;
             if let (true, Some(mut card)) = (save, model.card.clone()) {
                 card.metrics = Some(report.metrics());
                 card.reference = Some(eval::reference(&model, eval::REFERENCE_IMAGES, eval::REFERENCE_K)?);
@@ -184,8 +187,13 @@ fn run(args: Args) -> Result<()> {
             export::onnx(&open(&model, checkpoint.as_deref())?, &folder)?.iter().for_each(|path| say(path.display()));
         }
         Verb::Export { model, checkpoint, f32, .. } => {
-            export::export(open(&model, checkpoint.as_deref())?, !f32)?;
-            say(model::folder(&model).display());
+            let opened = open(&model, checkpoint.as_deref())?;
+            if let models::Network::Classifier(_) = opened.recipe.network {
+                say(eval::write_judge(&opened)?.display());
+            } else {
+                export::export(opened, !f32)?;
+                say(model::folder(&model).display());
+            }
         }
         Verb::Explain { model } => {
             say(explain::explain(&models::registry::recipe(&model)?, &engine(args.engine)?)?.trim_end());

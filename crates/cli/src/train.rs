@@ -82,7 +82,7 @@ pub(crate) fn train(recipe: &Recipe, engine: Engine, folder: &Path) -> Result<Pa
 }
 
 /// The numbers of the recipe's labels for every image, (n, A).
-fn labels(recipe: &Recipe, images: &Images) -> Result<Vec<f32>> {
+pub(crate) fn labels(recipe: &Recipe, images: &Images) -> Result<Vec<f32>> {
     let mut of = Vec::new();
     for (a, name) in recipe.labels.iter().enumerate() {
         let attribute = images.attributes.iter().find(|attribute| attribute.name == *name);

@@ -5,6 +5,7 @@ use crate::family::Network;
 use crate::nn::{AdamW, schedule};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 
 /// How a model is trained: data, network, seed and stages. The same recipe gives the same weights.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -103,8 +104,16 @@ const RECIPES: &[&str] = &[
     include_str!("../recipes/mnist-gan.toml"),
     include_str!("../recipes/fashion-gan.toml"),
     include_str!("../recipes/nouns-gan.toml"),
+    include_str!("../recipes/mnist-transformer.toml"),
+    include_str!("../recipes/fashion-transformer.toml"),
+    include_str!("../recipes/nouns-transformer.toml"),
     include_str!("../recipes/mnist-classifier.toml"),
     include_str!("../recipes/fashion-classifier.toml"),
+    include_str!("../recipes/mnist-diffusion.toml"),
+    include_str!("../recipes/fashion-diffusion.toml"),
+    include_str!("../recipes/sketch-diffusion.toml"),
+    include_str!("../recipes/nouns-diffusion.toml"),
+    include_str!("../recipes/tiles-diffusion.toml"),
 ];
 
 /// Ids of all models.
@@ -158,7 +167,7 @@ pub struct Card {
     /// Weights file.
     pub weights: FileCard,
     /// Inputs of the model's Programs and the CPU engine's outputs, with which an engine is checked before it is trusted,
-    /// each under its [`golden_name`].
+    /// each under its [`name`](crate::golden::name).
     pub golden: FileCard,
     /// Picture of 100 samples, as they came.
     pub sheet: Option<String>,
@@ -224,21 +233,72 @@ pub struct FileCard {
     pub sha256: String,
 }
 
-/// Quality, with the command that prints it.
+/// How good a model is, with the command that prints it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Metrics {
-    /// Number of test images.
-    pub images: usize,
-    /// Mean of the ELBO, in nats an image.
-    pub elbo_nats: f64,
-    /// Mean of IWAE-k, in nats an image.
-    pub iwae_nats: f64,
-    /// Its k.
-    pub iwae_k: usize,
-    /// Standard error of `iwae_nats` over the images.
-    pub iwae_std_error: f64,
+    /// How well it fits the test set.
+    #[serde(flatten)]
+    pub fit: Fit,
+    /// How good its samples are.
+    #[serde(flatten)]
+    pub quality: Option<Quality>,
     /// Prints these figures.
     pub command: String,
+}
+
+/// Mean of log p over test images, each given its labels where the model has some.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Fit {
+    /// Number of test images.
+    pub images: usize,
+    /// What `nats` is to log p(x): "lower bound", say, or why there is no number.
+    pub kind: String,
+    /// How it was made, as "IWAE k=64".
+    pub estimator: String,
+    /// In nats an image; none for a family without density.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nats: Option<f64>,
+    /// Standard error of `nats` over the images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub std_error: Option<f64>,
+    /// -nats / (D ln 2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bits_per_dim: Option<f64>,
+    /// Mean of the ELBO, for families with latents.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elbo_nats: Option<f64>,
+}
+
+/// Samples against data. What needs a judge is none where the data set has none.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Quality {
+    /// Number of samples, asked for with the labels of the test images.
+    pub samples: usize,
+    /// Share of samples that show what was asked for, by the judge; mean over labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class_accuracy: Option<f64>,
+    /// The same of each label.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub label_accuracies: BTreeMap<String, f64>,
+    /// Share of test images about which the judge is right.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judge_accuracy: Option<f64>,
+    /// Between the judge's features of samples and of the test set (Heusel et al. 2017).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frechet_distance: Option<f64>,
+    /// The same by a kernel (Binkowski et al. 2018).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kernel_distance: Option<f64>,
+    /// Share of samples that lie among the test images (Kynkäänniemi et al. 2019).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub precision: Option<f64>,
+    /// Share of test images that lie among the samples.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recall: Option<f64>,
+    /// Median distance of a sample to the nearest training image, as a multiple of that of a test image.
+    pub nearest_neighbour_ratio: f64,
+    /// Share of samples that are nearer to a training image than all but the nearest 1 % of test images.
+    pub nearest_neighbour_share: f64,
 }
 
 /// Sorted scores of two sets of images.
@@ -282,11 +342,6 @@ pub fn controls(network: &Network, labels: &[Label]) -> Vec<Control> {
         Control::new(&l.name, &help, Kind::Label { values: l.values.clone() })
     };
     labels.iter().map(label).chain(network.controls()).collect()
-}
-
-/// Name of an input or output of one of the model's Programs in the golden vector.
-pub fn golden_name(program: &str, value: &str) -> String {
-    format!("{program}.{value}")
 }
 
 impl Card {
