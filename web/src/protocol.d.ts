@@ -5,7 +5,7 @@ import type { Estimate } from "./estimate.d.ts";
 /**
  * What the page asks for.
  */
-export type Command = { type: "open"; model: string; backend: BackendChoice } | { type: "sample"; model: number; n: number; first: number; count: number; seed: number } | { type: "log-prob"; model: number; budget: Budget; seed: number } | { type: "train"; model: number; course: Course } | { type: "close"; model: number } | { type: "panic" };
+export type Command = { type: "open"; model: string; backend: BackendChoice } | { type: "sample"; model: number; n: number; first: number; count: number; seed: number; settings: Record<string, number | string | boolean | null> } | { type: "encode"; model: number; seed: number; settings: Record<string, number | string | boolean | null> } | { type: "log-prob"; model: number; budget: Budget; seed: number; settings: Record<string, number | string | boolean | null> } | { type: "train"; model: number; course: Course } | { type: "close"; model: number } | { type: "panic" };
 
 /**
  * A course of training.
@@ -73,7 +73,7 @@ export interface Progress {
 /**
  * What a job is doing.
  */
-export type Phase = "download" | "self-test" | "compile" | "sample" | "log-prob" | "train";
+export type Phase = "download" | "self-test" | "compile" | "sample" | "encode" | "log-prob" | "train";
 
 /**
  * A step of sampling.
@@ -107,6 +107,18 @@ export interface SampleStep {
      * Height of a picture.
      */
     height: number;
+    /**
+     * 1 for grey, 3 for colour.
+     */
+    channels: number;
+    /**
+     * Finished steps of the pictures in work.
+     */
+    step: number;
+    /**
+     * Of how many.
+     */
+    steps: number;
 }
 
 /**
@@ -134,9 +146,9 @@ export interface TrainStep {
      */
     seconds_left: number;
     /**
-     * The bound that is maximised, on the images of this step, in nats an image.
+     * The loss that is minimised, on the images of this step; a VAE's is the negative bound in nats an image.
      */
-    bound: number;
+    loss: number;
 }
 
 /**
@@ -165,7 +177,7 @@ export type BackendName = "webgpu" | "cpu";
 /**
  * The answer to a command.
  */
-export type Reply = { type: "opened"; model: number; card: string; backend: BackendInfo } | { type: "sampled" } | { type: "trained" } | { type: "estimate"; estimate: Estimate; scored: Scored } | { type: "closed" };
+export type Reply = { type: "opened"; model: number; card: string; backend: BackendInfo } | { type: "sampled" } | { type: "trained" } | { type: "encoded"; notices: string[] } | { type: "estimate"; estimate: Estimate; scored: Scored } | { type: "closed" };
 
 /**
  * The picture that was scored.
@@ -179,6 +191,10 @@ export interface Scored {
      * Height.
      */
     height: number;
+    /**
+     * 1 for grey, 3 for colour.
+     */
+    channels: number;
     /**
      * What was done to the picture that came: one plain sentence each.
      */

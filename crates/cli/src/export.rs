@@ -2,14 +2,16 @@
 
 use crate::datasets::{self, Split};
 use crate::model::{self, Model};
+use crate::sample;
 use anyhow::{Context, Result};
-use data::rng::{Rng, stream};
 use engine::Engine;
-use graph::{Program, Run};
-use models::Weights;
 use models::params::Spec;
-use models::registry::{self, Card, FileCard, ImageCard, Label, Recipe};
+use models::registry::{self, Card, FileCard, ImageCard, Label};
+use models::{Weights, golden};
 use std::path::{Path, PathBuf};
+
+/// File of 100 samples.
+const SHEET: &str = "sheet.png";
 
 /// Writes the model's folder. Its metrics are those of other weights from then on: `pofx eval --save` makes new ones.
 pub(crate) fn export(mut model: Model, f16: bool) -> Result<()> {
@@ -21,7 +23,9 @@ pub(crate) fn export(mut model: Model, f16: bool) -> Result<()> {
     let golden = golden(&model)?.to_bytes(false)?;
     write(&folder.join("weights.safetensors"), &bytes)?;
     write(&folder.join("golden.safetensors"), &golden)?;
-    write_card(&card(&model.recipe, &bytes, &golden)?)
+    let card = card(&model, &bytes, &golden)?;
+    sample::sheet(&model, &card.labels, &folder.join(SHEET))?;
+    write_card(&card)
 }
 
 /// Writes `card.json`.
@@ -45,7 +49,7 @@ pub(crate) fn onnx(model: &Model, folder: &Path) -> Result<Vec<PathBuf>> {
         let mut values = Weights::default();
         let inputs = program.inputs.iter().map(|(name, id)| ("in", name, id));
         for (side, value, id) in inputs.chain(program.outputs.iter().map(|(name, id)| ("out", name, id))) {
-            if let Some(known) = golden.get(&registry::golden_name(name, value)) {
+            if let Some(known) = golden.get(&golden::name(name, value)) {
                 values.insert(&format!("{side}.{value}"), &program.node(*id).shape, known.to_vec());
             }
         }
@@ -67,51 +71,12 @@ fn shipped_golden(card: &Card) -> Result<Weights> {
     Ok(Weights::parse_any(&bytes)?)
 }
 
-/// What each Program of the model reads, weights apart, and what the CPU engine makes of it.
 fn golden(model: &Model) -> Result<Weights> {
-    let engine = Engine::cpu();
-    let specs = model.recipe.network.specs();
-    let mut golden = Weights::default();
-    for (name, program) in model.recipe.network.programs() {
-        let mut loaded = model.load(&engine, &program)?;
-        for (number, (input, id)) in program.inputs.iter().enumerate() {
-            if specs.iter().any(|spec: &Spec| spec.name == *input) {
-                continue;
-            }
-            let shape = &program.node(*id).shape;
-            let values = example(&model.recipe, &program, input, number as u64);
-            loaded.write(input, &values)?;
-            golden.insert(&registry::golden_name(name, input), shape, values);
-        }
-        loaded.step()?;
-        for (output, id) in &program.outputs {
-            let values = pollster::block_on(loaded.read(output))?;
-            golden.insert(&registry::golden_name(name, output), &program.node(*id).shape, values);
-        }
-    }
-    Ok(golden)
+    Ok(pollster::block_on(golden::compute(&model.recipe.network, &model.on(&Engine::cpu())))?)
 }
 
-/// Plausible values of an input: labels and tokens are whole numbers, times lie between 0 and 1, binary images are black
-/// and white, everything else is noise.
-fn example(recipe: &Recipe, program: &Program, input: &str, number: u64) -> Vec<f32> {
-    let len = program.shape_of(input).map_or(0, |shape| shape.iter().product());
-    let counts = recipe.network.classes();
-    let mut noise = vec![0f32; len];
-    Rng::new(number + 1, stream::SAMPLE).fill_normal(&mut noise);
-    let at = |f: &dyn Fn(usize) -> f32| (0..len).map(f).collect();
-    match input {
-        "class" => at(&|i| (i / counts.len() % (counts[i % counts.len()] + 1)) as f32),
-        "time" => at(&|i| (i as f32 + 0.5) / len as f32),
-        "position" => at(&|i| i as f32),
-        "tokens" | "levels" => at(&|i| (i * 7 % 100) as f32),
-        "x" if recipe.id.starts_with("binary") => noise.iter().map(|v| f32::from(*v > 1.0)).collect(),
-        "x" | "image" => noise.iter().map(|v| v.tanh()).collect(),
-        _ => noise,
-    }
-}
-
-fn card(recipe: &Recipe, weights: &[u8], golden: &[u8]) -> Result<Card> {
+fn card(model: &Model, weights: &[u8], golden: &[u8]) -> Result<Card> {
+    let recipe = &model.recipe;
     let (network, about) = (&recipe.network, recipe.network.about());
     let stages = recipe.stages.iter().map(|s| {
         let k = if s.k > 1 { format!(" with k={}", s.k) } else { String::new() };
@@ -122,7 +87,7 @@ fn card(recipe: &Recipe, weights: &[u8], golden: &[u8]) -> Result<Card> {
     let clip = o.clip.map_or(String::new(), |c| format!(", gradients clipped at {c}"));
     let average = o.average.map_or(String::new(), |a| format!(", weights averaged with decay {a}"));
     let set = datasets::set(&recipe.data)?;
-    let labels = labels(recipe)?;
+    let labels = labels(model)?;
     let [channels, size, _] = network.image();
     Ok(Card {
         id: recipe.id.clone(),
@@ -136,19 +101,23 @@ fn card(recipe: &Recipe, weights: &[u8], golden: &[u8]) -> Result<Card> {
         licence: set.weights_licence.into(),
         references: about.references.iter().map(ToString::to_string).collect(),
         network: network.clone(),
-        image: ImageCard { channels, size },
+        image: ImageCard { channels, size, placement: set.placement },
         controls: registry::controls(network, &labels),
         labels,
         weights: FileCard::of("weights.safetensors", weights),
         golden: FileCard::of("golden.safetensors", golden),
-        sheet: None,
+        sheet: Some(SHEET.into()),
         metrics: None,
         reference: None,
     })
 }
 
-/// The recipe's labels with the names that the data gives their values.
-fn labels(recipe: &Recipe) -> Result<Vec<Label>> {
+/// The model's labels with the names that the data gives their values: those of its card, where it has one.
+pub(crate) fn labels(model: &Model) -> Result<Vec<Label>> {
+    let recipe = &model.recipe;
+    if let Some(card) = &model.card {
+        return Ok(card.labels.clone());
+    }
     if recipe.labels.is_empty() {
         return Ok(Vec::new());
     }

@@ -1,4 +1,4 @@
-//! From any picture to 28 x 28 grey levels, white ink on black, placed as the digits of MNIST are.
+//! From any picture to the one that a model takes: placed as the digits of MNIST are, or scaled as a whole.
 
 use crate::SIDE;
 
@@ -10,6 +10,9 @@ const BOX: f32 = 20.0;
 
 /// Darker than this counts as paper, not as ink.
 const INK: f32 = 24.0;
+
+/// Share of red, green and blue in the luma of Rec. 601.
+const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
 
 /// Why a picture can't be used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -32,11 +35,11 @@ pub enum Error {
     },
 }
 
-/// A picture ready to be binarised.
+/// A picture ready for a model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prepared {
-    /// 28 x 28 grey levels, ink is 255.
-    pub grey: Vec<u8>,
+    /// Levels, (C, S, S).
+    pub levels: Vec<u8>,
     /// What was done to it, one plain sentence each.
     pub notices: Vec<String>,
 }
@@ -45,15 +48,7 @@ pub struct Prepared {
 ///
 /// A picture of exactly 28 x 28 keeps its place; any other is cropped to its ink, fitted into 20 x 20 and centred by mass.
 pub fn prepare(rgba: &[u8], width: usize, height: usize) -> Result<Prepared, Error> {
-    if width == 0 || height == 0 {
-        return Err(Error::Empty(width, height));
-    }
-    if width > MAX_SIDE || height > MAX_SIDE {
-        return Err(Error::TooLarge(width, height));
-    }
-    if rgba.len() != 4 * width * height {
-        return Err(Error::Length { expected: 4 * width * height, got: rgba.len() });
-    }
+    check(rgba, width, height)?;
     let mut notices = Vec::new();
     let mut plane = Plane { width, height, levels: flatten(rgba, &mut notices) };
     if plane.border_mean() > 127.5 {
@@ -66,7 +61,52 @@ pub fn prepare(rgba: &[u8], width: usize, height: usize) -> Result<Prepared, Err
     if plane.ink_box().is_none() {
         notices.push("It is blank.".into());
     }
-    Ok(Prepared { grey: plane.levels.iter().map(|v| v.round().clamp(0.0, 255.0) as u8).collect(), notices })
+    Ok(Prepared { levels: plane.levels.iter().map(|v| v.round().clamp(0.0, 255.0) as u8).collect(), notices })
+}
+
+/// Turns RGBA bytes (8 bits, straight alpha, row major) into `channels` planes (1: luma, 3: red, green, blue) of `size` x
+/// `size`: the largest square in the middle, scaled by the mean over areas. What is transparent becomes black. Grey pictures
+/// with a light border are turned round, since all grey data here is light on black.
+pub fn fit(rgba: &[u8], width: usize, height: usize, channels: usize, size: usize) -> Result<Prepared, Error> {
+    check(rgba, width, height)?;
+    let mut notices = Vec::new();
+    let side = width.min(height);
+    if (width, height) != (size, size) {
+        let cut = if width == height { "" } else { "cut to the square in its middle and " };
+        notices.push(format!("It was {width} x {height} pixels: {cut}scaled to {size} x {size}."));
+    }
+    let (left, top, scale) = ((width - side) / 2, (height - side) / 2, side as f32 / size as f32);
+    let weights: &[[f32; 3]] =
+        if channels == 1 { &[LUMA] } else { &[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]] };
+    let mut levels = Vec::with_capacity(channels * size * size);
+    for weight in weights {
+        let level = |p: &[u8; 4]| (0..3).map(|c| weight[c] * f32::from(p[c])).sum::<f32>() * f32::from(p[3]) / 255.0;
+        let plane = Plane { width, height, levels: rgba.as_chunks::<4>().0.iter().map(level).collect() };
+        let mut scaled = Plane { width: size, height: size, levels: Vec::with_capacity(size * size) };
+        for (y, x) in (0..size).flat_map(|y| (0..size).map(move |x| (y, x))) {
+            let (x0, y0) = (left as f32 + x as f32 * scale, top as f32 + y as f32 * scale);
+            scaled.levels.push(plane.area_mean(x0, y0, x0 + scale, y0 + scale));
+        }
+        if channels == 1 && scaled.border_mean() > 127.5 {
+            scaled.levels.iter_mut().for_each(|v| *v = 255.0 - *v);
+            notices.push("It had a light background, so black and white were swapped.".into());
+        }
+        levels.extend(scaled.levels.iter().map(|v| v.round().clamp(0.0, 255.0) as u8));
+    }
+    Ok(Prepared { levels, notices })
+}
+
+fn check(rgba: &[u8], width: usize, height: usize) -> Result<(), Error> {
+    if width == 0 || height == 0 {
+        return Err(Error::Empty(width, height));
+    }
+    if width > MAX_SIDE || height > MAX_SIDE {
+        return Err(Error::TooLarge(width, height));
+    }
+    if rgba.len() != 4 * width * height {
+        return Err(Error::Length { expected: 4 * width * height, got: rgba.len() });
+    }
+    Ok(())
 }
 
 /// Luma (Rec. 601) over white, or over black if white leaves nothing to see.
@@ -74,7 +114,7 @@ fn flatten(rgba: &[u8], notices: &mut Vec<String>) -> Vec<f32> {
     let over = |paper: f32| -> Vec<f32> {
         rgba.chunks_exact(4)
             .map(|p| {
-                let luma = 0.299 * f32::from(p[0]) + 0.587 * f32::from(p[1]) + 0.114 * f32::from(p[2]);
+                let luma = (0..3).map(|c| LUMA[c] * f32::from(p[c])).sum::<f32>();
                 paper + (luma - paper) * f32::from(p[3]) / 255.0
             })
             .collect()
@@ -184,8 +224,8 @@ mod tests {
         let pixels = rgba(28, 28, |x, y| grey(if (10..14).contains(&x) { (y * 9) as u8 } else { 0 }));
         let p = prepare(&pixels, 28, 28).unwrap();
         assert!(p.notices.is_empty());
-        assert_eq!(p.grey[27 * 28 + 12], 243);
-        assert_eq!(p.grey[0], 0);
+        assert_eq!(p.levels[27 * 28 + 12], 243);
+        assert_eq!(p.levels[0], 0);
     }
 
     #[test]
@@ -193,10 +233,24 @@ mod tests {
         let pixels = rgba(300, 200, |x, y| grey(if (20..60).contains(&x) && (30..130).contains(&y) { 0 } else { 255 }));
         let p = prepare(&pixels, 300, 200).unwrap();
         assert_eq!(p.notices.len(), 2);
-        let ink: Vec<usize> = (0..784).filter(|&i| p.grey[i] > 127).collect();
+        let ink: Vec<usize> = (0..784).filter(|&i| p.levels[i] > 127).collect();
         assert_eq!(ink.len(), 20 * 8);
         let mean = |f: fn(usize) -> usize| ink.iter().map(|&i| f(i) as f32 + 0.5).sum::<f32>() / ink.len() as f32;
         assert!((mean(|i| i % 28) - 14.0).abs() < 0.51 && (mean(|i| i / 28) - 14.0).abs() < 0.51);
+    }
+
+    #[test]
+    fn a_whole_picture_is_cut_to_a_square_and_scaled_plane_by_plane() {
+        let pixels = rgba(6, 4, |x, y| [10 * x as u8, 20 * y as u8, 7, 255]);
+        let p = fit(&pixels, 6, 4, 3, 2).unwrap();
+        assert_eq!(p.levels, [15, 35, 15, 35, 10, 10, 50, 50, 7, 7, 7, 7]);
+        assert!(p.notices[0].contains("6 x 4") && p.notices[0].contains("2 x 2"), "{:?}", p.notices);
+        let same = fit(&pixels[..64], 4, 4, 3, 4).unwrap();
+        assert!(same.notices.is_empty());
+        assert_eq!(same.levels[..3], [0, 10, 20]);
+        let light = fit(&rgba(4, 4, |x, y| grey(if x == 1 && y == 1 { 0 } else { 255 })), 4, 4, 1, 4).unwrap();
+        assert_eq!((light.levels[0], light.levels[5], light.notices.len()), (0, 255, 1));
+        assert!(matches!(fit(&[], 0, 3, 3, 32), Err(Error::Empty(0, 3))));
     }
 
     #[test]
@@ -205,7 +259,7 @@ mod tests {
             let pixels = rgba(40, 40, |x, y| [ink, ink, ink, if (10..30).contains(&x) && y > 4 { 255 } else { 0 }]);
             let p = prepare(&pixels, 40, 40).unwrap();
             assert!(p.notices[0].contains("transparent"), "{:?}", p.notices);
-            assert!(p.grey.iter().filter(|&&v| v > 127).count() > 150);
+            assert!(p.levels.iter().filter(|&&v| v > 127).count() > 150);
         }
     }
 
@@ -215,7 +269,7 @@ mod tests {
         assert_eq!(prepare(&[], 10_000, 2), Err(Error::TooLarge(10_000, 2)));
         assert_eq!(prepare(&[0; 7], 1, 2), Err(Error::Length { expected: 8, got: 7 }));
         let blank = prepare(&rgba(5, 5, |_, _| grey(255)), 5, 5).unwrap();
-        assert!(blank.notices.iter().any(|n| n.contains("blank")) && blank.grey == vec![0; 784]);
-        assert_eq!(prepare(&rgba(1, 1, |_, _| grey(9)), 1, 1).unwrap().grey.len(), 784);
+        assert!(blank.notices.iter().any(|n| n.contains("blank")) && blank.levels == vec![0; 784]);
+        assert_eq!(prepare(&rgba(1, 1, |_, _| grey(9)), 1, 1).unwrap().levels.len(), 784);
     }
 }

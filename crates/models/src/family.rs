@@ -5,7 +5,7 @@ use crate::nn::AdamW;
 use crate::params::{Spec, Weights};
 use crate::registry::Stage;
 use crate::trainer::Batch;
-use crate::{classifier, gan, vae};
+use crate::{classifier, diffusion, gan, pixel_transformer, vae};
 use graph::{Load, Program, Run};
 use serde::{Deserialize, Serialize};
 use std::ops::Deref;
@@ -60,6 +60,10 @@ pub enum Network {
     Vae(vae::Config),
     /// Generative adversarial network.
     Gan(gan::Config),
+    /// Autoregressive transformer over pixels.
+    Transformer(pixel_transformer::Config),
+    /// Diffusion model.
+    Diffusion(diffusion::Config),
     /// Classifier, which judges the samples of the others.
     Classifier(classifier::Config),
 }
@@ -70,6 +74,8 @@ impl Network {
         match self {
             Network::Vae(_) => "vae",
             Network::Gan(_) => "gan",
+            Network::Transformer(_) => "transformer",
+            Network::Diffusion(_) => "diffusion",
             Network::Classifier(_) => "classifier",
         }
     }
@@ -77,7 +83,11 @@ impl Network {
     /// What is left to do when training has ended: from the trained values of all shipped parameters to the shipped ones.
     pub async fn finish<L: Load>(&self, _host: &L, trained: Weights) -> Result<Weights, <L::Run as Run>::Error> {
         match self {
-            Network::Vae(_) | Network::Gan(_) | Network::Classifier(_) => Ok(trained),
+            Network::Vae(_)
+            | Network::Gan(_)
+            | Network::Diffusion(_)
+            | Network::Transformer(_)
+            | Network::Classifier(_) => Ok(trained),
         }
     }
 }
@@ -89,6 +99,8 @@ impl Deref for Network {
         match self {
             Network::Vae(c) => c,
             Network::Gan(c) => c,
+            Network::Transformer(c) => c,
+            Network::Diffusion(c) => c,
             Network::Classifier(c) => c,
         }
     }

@@ -65,6 +65,22 @@ impl From<iwae::Error<engine::Error>> for Failure {
     }
 }
 
+impl From<models::control::Refused> for Failure {
+    fn from(e: models::control::Refused) -> Failure {
+        Failure::new("bad-request", e.0)
+    }
+}
+
+impl From<models::sample::Error<engine::Error>> for Failure {
+    fn from(e: models::sample::Error<engine::Error>) -> Failure {
+        match e {
+            models::sample::Error::Device(e) => e.into(),
+            models::sample::Error::Stopped => Failure::stopped(),
+            models::sample::Error::Setting(refused) => refused.into(),
+        }
+    }
+}
+
 impl From<models::registry::Error> for Failure {
     fn from(e: models::registry::Error) -> Failure {
         Failure::new("bad-card", sentence(e))

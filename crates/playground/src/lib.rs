@@ -1,5 +1,7 @@
 //! The web worker's half of the page: the protocol, the session behind it, and the bindings to JavaScript.
 
+mod ask;
+mod draw;
 mod failure;
 mod model;
 mod place;
@@ -10,7 +12,7 @@ mod train;
 
 pub use failure::Failure;
 pub use model::Files;
-pub use session::{Image, Input, Session};
+pub use session::{Beside, Image, Input, Item, Session};
 pub use sink::{Array, Arrays, Sink};
 
 use js_sys::{Float32Array, Object, Promise, Reflect, Uint8Array};
@@ -118,15 +120,26 @@ fn read(command: JsValue, input: &JsValue) -> Result<(Command, Input), Failure> 
             own: get(input, "own").is_truthy(),
             no_webgpu: get(input, "noWebgpu").as_string(),
         }),
-        Command::LogProb { .. } => Input::Image(Image {
-            rgba: Uint8Array::new(&get(input, "rgba")).to_vec(),
-            width: get(input, "width").as_f64().unwrap_or_default() as usize,
-            height: get(input, "height").as_f64().unwrap_or_default() as usize,
-        }),
+        Command::Sample { .. } | Command::Encode { .. } | Command::LogProb { .. } => Input::Beside(beside(input)),
         Command::Train { .. } => Input::Images(Uint8Array::new(&get(input, "images")).to_vec()),
         _ => Input::Nothing,
     };
     Ok((command, input))
+}
+
+/// Everything beside a command: pictures as `{ rgba, width, height }`, lists of numbers as typed arrays.
+fn beside(input: &JsValue) -> Beside {
+    let Some(object) = input.dyn_ref::<Object>() else { return Beside::new() };
+    let item = |value: JsValue| match value.dyn_into::<Float32Array>() {
+        Ok(values) => Item::Values(values.to_vec()),
+        Err(value) => Item::Picture(Image {
+            rgba: Uint8Array::new(&get(&value, "rgba")).to_vec(),
+            width: get(&value, "width").as_f64().unwrap_or_default() as usize,
+            height: get(&value, "height").as_f64().unwrap_or_default() as usize,
+        }),
+    };
+    let pairs = Object::entries(object).iter().map(|pair| js_sys::Array::from(&pair)).collect::<Vec<_>>();
+    pairs.into_iter().filter_map(|pair| Some((pair.get(0).as_string()?, item(pair.get(1))))).collect()
 }
 
 fn get(object: &JsValue, key: &str) -> JsValue {

@@ -1,12 +1,13 @@
 //! An open model: its card, its weights, and its Programs on one engine.
 
 use crate::failure::Failure;
-use crate::protocol::{BackendInfo, BackendName, Budget, Event, Phase, Progress};
+use crate::protocol::{BackendInfo, BackendName, Budget, Event, Given, Phase, Progress};
 use crate::sink::{Sink, seconds_left};
 use engine::{Engine, Loaded};
-use graph::{Program, Run};
+use graph::{Load, Program};
 use models::registry::sha256;
-use models::{Card, Network, Weights, trainer, vae};
+use models::sampler::Sampler;
+use models::{Card, Network, Settings, Weights, trainer, vae};
 use std::rc::Rc;
 
 /// The files of a model as they came.
@@ -40,7 +41,7 @@ pub(crate) struct OpenModel {
 /// Programs that have been loaded: each when it is first needed.
 #[derive(Default)]
 pub(crate) struct Programs {
-    sampler: Option<(usize, Loaded)>,
+    pub(crate) sampler: Option<(usize, Sampler<Loaded>)>,
     encoder: Option<Loaded>,
     fast: Option<Loaded>,
     precise: Option<Loaded>,
@@ -97,18 +98,18 @@ impl OpenModel {
         Ok(())
     }
 
-    /// The sampler and its batch size for `n` pictures. On one CPU thread small batches come out sooner and leave the
-    /// worker time to hear that it should stop; a GPU wants everything at once.
-    pub(crate) async fn sampler(&mut self, n: usize, sink: &impl Sink) -> Result<(usize, &mut Loaded), Failure> {
-        let batch = if self.on_gpu() { n.clamp(1, 16) } else { n.clamp(1, 4) };
-        if self.loaded.sampler.as_ref().is_none_or(|(b, _)| *b != batch) {
-            let program = vae::sampler(&self.vae()?, batch);
-            self.loaded.sampler = Some((batch, self.load(&program, sink).await?));
+    /// Takes the sampler for `n` pictures, and its batch size. On one CPU thread small batches come out sooner and leave the
+    /// worker time to hear that it should stop, but a transformer reads all of its weights for every pixel, whatever the
+    /// batch; a GPU wants everything at once.
+    pub(crate) fn sampler(&mut self, n: usize) -> Result<(usize, Sampler<Loaded>), Failure> {
+        let most = if self.on_gpu() || self.card.family == "transformer" { 16 } else { 4 };
+        let batch = n.clamp(1, most);
+        if let Some((_, sampler)) = self.loaded.sampler.take_if(|(b, _)| *b == batch) {
+            return Ok((batch, sampler));
         }
-        match &mut self.loaded.sampler {
-            Some((batch, loaded)) => Ok((*batch, loaded)),
-            None => Err(missing()),
-        }
+        let sampler = Sampler::new(&self.card.network, batch);
+        let none = || Failure::new("bad-request", format!("A {} draws no pictures.", self.card.family));
+        Ok((batch, sampler.ok_or_else(none)?))
     }
 
     /// Encoder and weigher for a budget.
@@ -144,14 +145,14 @@ impl OpenModel {
     }
 
     /// A Program on the model's engine, with the weights written.
-    pub(crate) async fn load(&self, program: &Program, sink: &impl Sink) -> Result<Loaded, Failure> {
+    pub(crate) async fn load(&self, program: &Program, sink: &impl Sink) -> Result<Loaded, engine::Error> {
         let mut loaded = self.compile(program, sink).await?;
         self.weights.write_to(&mut loaded)?;
         Ok(loaded)
     }
 
     /// A Program on the model's engine, with nothing written: tells how many of its shaders are compiled.
-    pub(crate) async fn compile(&self, program: &Program, sink: &impl Sink) -> Result<Loaded, Failure> {
+    pub(crate) async fn compile(&self, program: &Program, sink: &impl Sink) -> Result<Loaded, engine::Error> {
         let started = sink.seconds();
         let mut tell = |done: usize, total: usize| {
             let seconds_left = seconds_left(started, sink.seconds(), done, total);
@@ -159,16 +160,26 @@ impl OpenModel {
             let progress = Progress { phase: Phase::Compile, done, total, bytes: 0.0, seconds_left };
             sink.emit(Event::Progress { progress }, Vec::new());
         };
-        Ok(self.engine.load_with(program, &mut tell).await?)
+        self.engine.load_with(program, &mut tell).await
     }
 
-    /// Writes inputs, runs once, reads one output.
-    pub(crate) async fn step(run: &mut Loaded, inputs: &[(&str, &[f32])], output: &str) -> Result<Vec<f32>, Failure> {
-        for (name, values) in inputs {
-            run.write(name, values)?;
-        }
-        run.step()?;
-        Ok(run.read(output).await?)
+    /// Checked values of the model's controls.
+    pub(crate) fn settings(&self, given: Given) -> Result<Settings, Failure> {
+        Ok(Settings::new(&self.card.controls, self.card.network.image(), given)?)
+    }
+}
+
+/// A model's engine and weights, with somebody who is told what is compiled.
+pub(crate) struct Host<'a, S> {
+    pub(crate) model: &'a OpenModel,
+    pub(crate) sink: &'a S,
+}
+
+impl<S: Sink> Load for Host<'_, S> {
+    type Run = Loaded;
+
+    async fn load(&self, program: &Program) -> Result<Loaded, engine::Error> {
+        self.model.load(program, self.sink).await
     }
 }
 

@@ -4,14 +4,13 @@
 //! that does not reproduce them is not used.
 
 use crate::failure::Failure;
-use crate::model::OpenModel;
+use crate::model::{Host, OpenModel};
 use crate::protocol::{BackendChoice, BackendInfo, BackendName, Event, Phase, Progress};
 use crate::session::Session;
 use crate::sink::Sink;
 use engine::{Engine, Gpu, gpu};
 use graph::{Program, Run};
-use models::Weights;
-use models::registry::golden_name;
+use models::{Weights, golden};
 use std::rc::Rc;
 
 /// |a - b| <= ATOL + RTOL max(|a|, |b|) is the agreement that is asked for. Sums over 1,500 products in another order
@@ -84,17 +83,11 @@ impl Session {
     }
 }
 
-/// The golden inputs with the outputs of the CPU engine here: for weights that came without.
+/// A golden vector by the CPU engine here: for weights that came without.
 async fn golden_by_cpu(model: &mut OpenModel, sink: &impl Sink) -> Result<Weights, Failure> {
     let backend = BackendInfo { name: BackendName::Cpu, verified: true, reason: String::new() };
     model.move_to(Rc::new(Engine::cpu()), backend);
-    let mut golden = model.golden.clone();
-    for (name, program) in model.card.network.programs() {
-        for (output, values) in compute(model, name, &program, sink).await? {
-            golden.insert(&output, &[values.len()], values);
-        }
-    }
-    Ok(golden)
+    Ok(golden::compute(&model.card.network, &Host { model, sink }).await?)
 }
 
 /// What the model's engine makes of the golden inputs of one Program: outputs by their names in the golden vector.
@@ -106,14 +99,14 @@ async fn compute(
 ) -> Result<Vec<(String, Vec<f32>)>, Failure> {
     let mut run = model.load(program, sink).await?;
     for (input, _) in &program.inputs {
-        if let Some(values) = model.golden.get(&golden_name(name, input)) {
+        if let Some(values) = model.golden.get(&golden::name(name, input)) {
             run.write(input, values)?;
         }
     }
     run.step()?;
     let names: Vec<&str> = program.outputs.iter().map(|(name, _)| name.as_str()).collect();
     let values = run.read_all(&names).await?;
-    Ok(names.into_iter().map(|output| golden_name(name, output)).zip(values).collect())
+    Ok(names.into_iter().map(|output| golden::name(name, output)).zip(values).collect())
 }
 
 /// None: the engine agrees with `expected`. Some: where it does not.

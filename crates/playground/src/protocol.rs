@@ -2,8 +2,13 @@
 //!
 //! Large arrays do not travel inside: they go beside a message, as typed arrays whose memory is moved.
 
+use models::control::Value;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use tsify::Tsify;
+
+/// Values of a model's controls by name; pictures, masks and latents travel beside.
+pub type Given = BTreeMap<String, Value>;
 
 /// What the page asks for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Tsify)]
@@ -16,7 +21,7 @@ pub enum Command {
         /// Engine to use.
         backend: BackendChoice,
     },
-    /// Draw from p(x).
+    /// Draw from p(x); arrays and pictures for controls travel beside, by the controls' names.
     Sample {
         /// Handle from [`Reply::Opened`].
         model: u32,
@@ -29,8 +34,22 @@ pub enum Command {
         /// Seed of all noise.
         #[tsify(type = "number")]
         seed: u64,
+        /// Controls that are not at their defaults.
+        #[tsify(type = "Record<string, number | string | boolean | null>")]
+        settings: Given,
     },
-    /// Ask for log p(x); the picture travels beside.
+    /// Find the latent of a picture, which travels beside as `image`.
+    Encode {
+        /// Handle from [`Reply::Opened`].
+        model: u32,
+        /// Seed of all noise.
+        #[tsify(type = "number")]
+        seed: u64,
+        /// Controls that are not at their defaults.
+        #[tsify(type = "Record<string, number | string | boolean | null>")]
+        settings: Given,
+    },
+    /// Ask for log p(x); the picture travels beside as `image`.
     LogProb {
         /// Handle from [`Reply::Opened`].
         model: u32,
@@ -39,6 +58,9 @@ pub enum Command {
         /// Seed of all noise.
         #[tsify(type = "number")]
         seed: u64,
+        /// Labels under which the picture is judged; without them the model's own mixture of all.
+        #[tsify(type = "Record<string, number | string | boolean | null>")]
+        settings: Given,
     },
     /// Train a model further; the images travel beside.
     Train {
@@ -113,7 +135,8 @@ pub enum Event {
         /// How far.
         progress: Progress,
     },
-    /// Some pictures are there; `images` and `means` travel beside, complete for the first `done` pictures.
+    /// Pictures as they are now: `images` travels beside, (count, H, W, C) bytes, and `predicted` of the same shape where the
+    /// model says what they will become. The first `done` are finished; those behind the ones in work are black.
     Sampled {
         /// How far, and in which shape.
         step: SampleStep,
@@ -171,6 +194,8 @@ pub enum Phase {
     Compile,
     /// Pictures are drawn.
     Sample,
+    /// A latent is looked for.
+    Encode,
     /// Importance samples are weighed.
     LogProb,
     /// The model learns.
@@ -194,6 +219,12 @@ pub struct SampleStep {
     pub width: u32,
     /// Height of a picture.
     pub height: u32,
+    /// 1 for grey, 3 for colour.
+    pub channels: u32,
+    /// Finished steps of the pictures in work.
+    pub step: u32,
+    /// Of how many.
+    pub steps: u32,
 }
 
 /// A step of training.
@@ -251,7 +282,13 @@ pub enum Reply {
     Sampled,
     /// To `Train`; the weights came with the last `Trained`.
     Trained,
-    /// To `LogProb`; `grey` and `pixels` (784 bytes each) travel beside.
+    /// To `Encode`; `latent` travels beside.
+    Encoded {
+        /// What was done to the picture that came: one plain sentence each.
+        notices: Vec<String>,
+    },
+    /// To `LogProb`; `terms`, `levels` (what was made of the picture, (H, W, C) bytes) and `pixels` (what was scored of
+    /// it, of the same shape) travel beside.
     Estimate {
         /// How likely the picture is.
         #[tsify(type = "Estimate")]
@@ -270,6 +307,8 @@ pub struct Scored {
     pub width: u32,
     /// Height.
     pub height: u32,
+    /// 1 for grey, 3 for colour.
+    pub channels: u32,
     /// What was done to the picture that came: one plain sentence each.
     pub notices: Vec<String>,
     /// Seed with which grey levels became black and white.

@@ -5,20 +5,23 @@
 
 use crate::failure::Failure;
 use crate::model::{Files, OpenModel};
-use crate::protocol::{BackendChoice, BackendInfo, Budget, Command, Event, Phase, Progress, Reply, SampleStep, Scored};
-use crate::sink::{Array, Arrays, Sink, seconds_left};
-use data::SIDE;
-use data::rng::{Rng, stream};
+use crate::protocol::{BackendChoice, BackendInfo, Budget, Command, Event, Given, Reply, Scored};
+use crate::sink::{Array, Arrays, Sink};
+use crate::{ask, draw};
+use data::image::Prepared;
+use draw::Job;
 use engine::Engine;
-use likelihood::iwae;
-use models::vae::D;
-use std::ops::{ControlFlow, Range};
+use models::Settings;
+use models::control::Value;
+use models::registry::{ImageCard, Placement};
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::rc::Rc;
 
 /// At most so many pictures in one command.
 const MAX_SAMPLES: u32 = 4096;
 
-/// Pixels of a picture that is to be scored, as they came.
+/// Pixels of a picture as they came.
 pub struct Image {
     /// Four bytes a pixel.
     pub rgba: Vec<u8>,
@@ -34,10 +37,21 @@ pub enum Input {
     Nothing,
     /// With `Open`.
     Files(Files),
-    /// With `LogProb`.
-    Image(Image),
+    /// With `Sample`, `Encode` and `LogProb`: pictures and lists of numbers, by the names of controls.
+    Beside(Beside),
     /// With `Train`: images of the model's size, (C, S, S) bytes each.
     Images(Vec<u8>),
+}
+
+/// Pictures and lists of numbers by the names of controls.
+pub type Beside = BTreeMap<String, Item>;
+
+/// A picture as it came, or a list of numbers.
+pub enum Item {
+    /// A picture of any size.
+    Picture(Image),
+    /// A latent or a mask.
+    Values(Vec<f32>),
 }
 
 /// The state of the worker.
@@ -65,11 +79,15 @@ impl Session {
     async fn answer(&mut self, command: Command, input: Input, sink: &impl Sink) -> Result<Answer, Failure> {
         match (command, input) {
             (Command::Open { backend, .. }, Input::Files(files)) => self.open(backend, files, sink).await,
-            (Command::Sample { model, n, first, count, seed }, _) => {
-                self.sample(model, n, first..first.saturating_add(count), seed, sink).await
+            (Command::Sample { model, n, first, count, seed, settings }, input) => {
+                let here = first..first.saturating_add(count);
+                self.sample(model, n, here, seed, (settings, input.beside()), sink).await
             }
-            (Command::LogProb { model, budget, seed }, Input::Image(image)) => {
-                self.log_prob(model, image, budget, seed, sink).await
+            (Command::Encode { model, seed, settings }, Input::Beside(beside)) => {
+                self.encode(model, seed, (settings, beside), sink).await
+            }
+            (Command::LogProb { model, budget, seed, settings }, Input::Beside(beside)) => {
+                self.log_prob(model, budget, seed, (settings, beside), sink).await
             }
             (Command::Train { model, course }, Input::Images(images)) => self.train(model, course, &images, sink).await,
             (Command::Close { model }, _) => {
@@ -79,7 +97,7 @@ impl Session {
                 Ok((Reply::Closed, Vec::new()))
             }
             (Command::Panic, _) => panic(),
-            (Command::Open { .. } | Command::LogProb { .. } | Command::Train { .. }, _) => {
+            (Command::Open { .. } | Command::Encode { .. } | Command::LogProb { .. } | Command::Train { .. }, _) => {
                 Err(Failure::new("bad-request", "The command came without its files or pictures."))
             }
         }
@@ -108,6 +126,7 @@ impl Session {
         n: u32,
         here: Range<u32>,
         seed: u64,
+        (given, beside): (Given, Beside),
         sink: &impl Sink,
     ) -> Result<Answer, Failure> {
         if !(1..=MAX_SAMPLES).contains(&n) {
@@ -119,37 +138,58 @@ impl Session {
         if here.is_empty() || here.end > n {
             return Err(Failure::new("bad-request", format!("Pictures {here:?} are none of {n}.")));
         }
-        let (first, count) = (here.start as usize, here.len());
-        self.with_model(handle, sink, async |model| draw(model, first, count, seed, sink).await).await?;
+        let job = async |model: &mut OpenModel| {
+            let (settings, _) = settle(model, &given, &beside)?;
+            let job = Job { n: n as usize, first: here.start as usize, count: here.len(), seed, settings };
+            draw::draw(model, &job, sink).await
+        };
+        self.with_model(handle, sink, job).await?;
         Ok((Reply::Sampled, Vec::new()))
+    }
+
+    async fn encode(
+        &mut self,
+        handle: u32,
+        seed: u64,
+        (given, mut beside): (Given, Beside),
+        sink: &impl Sink,
+    ) -> Result<Answer, Failure> {
+        let picture = take_image(&mut beside)?;
+        let job = async |model: &mut OpenModel| {
+            let Prepared { levels, notices } = prepare(model, &picture)?;
+            let (settings, _) = settle(model, &given, &beside)?;
+            let values: Vec<f32> = levels.iter().map(|&v| f32::from(v) / 255.0).collect();
+            Ok((draw::encode(model, &values, seed, &settings, sink).await?, notices))
+        };
+        let (latent, notices) = self.with_model(handle, sink, job).await?;
+        Ok((Reply::Encoded { notices }, vec![("latent", Array::F32(latent))]))
     }
 
     async fn log_prob(
         &mut self,
         handle: u32,
-        image: Image,
         budget: Budget,
         seed: u64,
+        (given, mut beside): (Given, Beside),
         sink: &impl Sink,
     ) -> Result<Answer, Failure> {
-        let prepared = data::image::prepare(&image.rgba, image.width, image.height)?;
-        let x = data::binarise(&prepared.grey, seed, 0);
+        let picture = take_image(&mut beside)?;
         let job = async |model: &mut OpenModel| {
-            let estimate = weigh(model, &x, budget, seed, sink).await?;
-            // The card's scores are those of its own weights.
-            Ok(match &model.card.reference {
-                Some(reference) if !model.own => estimate.placed_in(reference),
-                _ => estimate,
-            })
+            let Prepared { levels, notices } = prepare(model, &picture)?;
+            let (settings, _) = settle(model, &given, &beside)?;
+            let asked = ask::log_prob(model, &levels, budget, seed, &settings, sink).await?;
+            let ImageCard { channels, size, .. } = model.card.image;
+            let (channels, size) = (channels as u32, size as u32);
+            Ok((asked, levels, Scored { width: size, height: size, channels, notices, seed }))
         };
-        let mut estimate = self.with_model(handle, sink, job).await?;
-        let scored = Scored { width: SIDE as u32, height: SIDE as u32, notices: prepared.notices, seed };
+        let (mut asked, levels, scored) = self.with_model(handle, sink, job).await?;
+        let (channels, pixels) = (scored.channels as usize, (scored.width * scored.height) as usize);
         let arrays = vec![
-            ("terms", Array::F32(std::mem::take(&mut estimate.terms))),
-            ("grey", Array::U8(prepared.grey)),
-            ("pixels", Array::U8(x.iter().map(|v| if *v > 0.5 { 255 } else { 0 }).collect())),
+            ("terms", Array::F32(std::mem::take(&mut asked.estimate.terms))),
+            ("grey", Array::U8(draw::channels_last(&levels, channels, pixels))),
+            ("pixels", Array::U8(draw::channels_last(&asked.scored, channels, pixels))),
         ];
-        Ok((Reply::Estimate { estimate: Box::new(estimate), scored }, arrays))
+        Ok((Reply::Estimate { estimate: Box::new(asked.estimate), scored }, arrays))
     }
 
     /// Moves a model off a device that failed: to a new device the first time one is lost, else to the CPU.
@@ -207,78 +247,45 @@ fn panic() -> Result<Answer, Failure> {
     panic!("a panic was asked for")
 }
 
-/// Draws pictures `first..first + n` of a seed, in as many steps as the engine likes.
-async fn draw(model: &mut OpenModel, first: usize, n: usize, seed: u64, sink: &impl Sink) -> Result<(), Failure> {
-    let started = sink.seconds();
-    let latents = model.vae()?.latents;
-    let mut means: Vec<f32> = Vec::with_capacity(n * D);
-    let mut images: Vec<u8> = Vec::with_capacity(n * D);
-    while images.len() < n * D {
-        let done = images.len() / D;
-        let (batch, sampler) = model.sampler(n, sink).await?;
-        let mut z = vec![0f32; batch * latents];
-        for (i, z) in z.chunks_exact_mut(latents).enumerate() {
-            noise_of(seed, stream::SAMPLE, first + done + i, latents).fill_normal(z);
-        }
-        let new = OpenModel::step(sampler, &[("z", &z)], "mean").await?;
-        let new = new.get(..batch.min(n - done) * D).unwrap_or(&new);
-        if !new.iter().all(|p| p.is_finite()) {
-            let failure = Failure::new("not-a-number", "The model drew pixels that are not numbers.");
-            return Err(Failure { blames_gpu: true, ..failure });
-        }
-        for (i, mean) in new.chunks_exact(D).enumerate() {
-            let mut u = vec![0f32; D];
-            noise_of(seed, stream::PIXELS, first + done + i, D).fill_uniform(&mut u);
-            images.extend(mean.iter().zip(u).map(|(&p, u)| if u < p { 255 } else { 0 }));
-        }
-        means.extend_from_slice(new);
-        let done = images.len() / D;
-        let step = SampleStep {
-            phase: Phase::Sample,
-            done: done as f64,
-            total: n as f64,
-            bytes: 0.0,
-            seconds_left: seconds_left(started, sink.seconds(), done, n),
-            width: SIDE as u32,
-            height: SIDE as u32,
-        };
-        // The arrays always have room for all pictures: a step can be shown without knowing the others.
-        let mut padded = (images.clone(), means.clone());
-        padded.0.resize(n * D, 0);
-        padded.1.resize(n * D, 0.0);
-        sink.emit(Event::Sampled { step }, vec![("images", Array::U8(padded.0)), ("means", Array::F32(padded.1))]);
-        if !sink.tick().await {
-            return Err(Failure::stopped());
+impl Input {
+    fn beside(self) -> Beside {
+        match self {
+            Input::Beside(beside) => beside,
+            _ => Beside::new(),
         }
     }
-    Ok(())
 }
 
-/// The noise of picture `index`: always the same, whichever pictures are drawn with it.
-fn noise_of(seed: u64, stream: u32, index: usize, values: usize) -> Rng {
-    Rng::new(seed, stream).skip((index * values.div_ceil(4)) as u64)
+/// The picture that a question is about.
+fn take_image(beside: &mut Beside) -> Result<Image, Failure> {
+    match beside.remove("image") {
+        Some(Item::Picture(image)) => Ok(image),
+        _ => Err(Failure::new("bad-request", "The command came without its files or pictures.")),
+    }
 }
 
-async fn weigh(
-    model: &mut OpenModel,
-    x: &[f32],
-    budget: Budget,
-    seed: u64,
-    sink: &impl Sink,
-) -> Result<likelihood::Estimate, Failure> {
-    let started = sink.seconds();
-    let (encoder, weigher) = model.scorers(budget, sink).await?;
-    let progress = async |p: iwae::Progress| {
-        let progress = Progress {
-            phase: Phase::LogProb,
-            done: p.done as f64,
-            total: p.total as f64,
-            bytes: 0.0,
-            seconds_left: seconds_left(started, sink.seconds(), p.done, p.total),
+/// The levels (C, S, S) that a model takes a picture for.
+fn prepare(model: &OpenModel, image: &Image) -> Result<Prepared, Failure> {
+    let ImageCard { channels, size, placement } = model.card.image;
+    Ok(match placement {
+        Placement::Ink => data::image::prepare(&image.rgba, image.width, image.height)?,
+        Placement::Whole => data::image::fit(&image.rgba, image.width, image.height, channels, size)?,
+    })
+}
+
+/// Checked values of a model's controls, and what was done to pictures among them.
+fn settle(model: &OpenModel, given: &Given, beside: &Beside) -> Result<(Settings, Vec<String>), Failure> {
+    let (mut all, mut notices) = (given.clone(), Vec::new());
+    for (name, item) in beside {
+        let values = match item {
+            Item::Values(values) => values.clone(),
+            Item::Picture(image) => {
+                let prepared = prepare(model, image)?;
+                notices.extend(prepared.notices);
+                prepared.levels.iter().map(|&v| f32::from(v) / 255.0).collect()
+            }
         };
-        sink.emit(Event::Progress { progress }, Vec::new());
-        if sink.tick().await { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    };
-    let noise = Rng::new(seed, stream::ESTIMATE);
-    Ok(iwae::log_prob(encoder, weigher, x, budget.samples(), noise, progress).await?)
+        all.insert(name.clone(), Value::Array(values));
+    }
+    Ok((model.settings(all)?, notices))
 }

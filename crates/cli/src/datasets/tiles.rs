@@ -3,7 +3,7 @@
 //! They are in no package registry: the archive of the release must be brought. Every tenth tile of a category is for
 //! tests; transparent pixels become black.
 
-use super::{Set, Split, classes};
+use super::{Placement, Set, Split, classes};
 use anyhow::{Context, Result, bail};
 use data::images::Images;
 use std::collections::BTreeMap;
@@ -22,6 +22,7 @@ pub(super) const SET: Set = Set {
     source: "github.com/crawl/tiles, release Nov-2015",
     licence: "CC0",
     split: "Every tenth tile of a category is for tests; transparent pixels are black.",
+    placement: Placement::Whole,
     weights_licence: "CC0",
     load,
     sha256: [

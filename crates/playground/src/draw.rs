@@ -1,0 +1,184 @@
+//! Drawing from p(x): whatever the family, in batches that suit the engine, each shown as it grows.
+
+use crate::failure::Failure;
+use crate::model::{Host, OpenModel};
+use crate::protocol::{Event, Phase, Progress, SampleStep};
+use crate::sink::{Array, Sink, seconds_left};
+use models::Settings;
+use models::sample::{self, Draw, Frame};
+use std::ops::ControlFlow;
+
+/// Seconds between two pictures of a job that are sent; the last one always is.
+const EVENT_SECONDS: f64 = 0.05;
+
+/// What is to be drawn here.
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    /// Pictures of the whole job.
+    pub(crate) n: usize,
+    /// Number of the first one to draw here.
+    pub(crate) first: usize,
+    /// How many.
+    pub(crate) count: usize,
+    pub(crate) seed: u64,
+    pub(crate) settings: Settings,
+}
+
+/// The pictures of a job so far.
+struct Pictures {
+    channels: usize,
+    size: usize,
+    count: usize,
+    /// (count, H, W, C)
+    images: Vec<u8>,
+    predicted: Option<Vec<u8>>,
+    /// (done, C, H, W) in \[0, 1\]
+    values: Vec<f32>,
+}
+
+/// Draws all pictures of a job.
+pub(crate) async fn draw(model: &mut OpenModel, job: &Job, sink: &impl Sink) -> Result<(), Failure> {
+    let (started, mut told) = (sink.seconds(), f64::NEG_INFINITY);
+    let [channels, size, _] = model.card.network.image();
+    let len = channels * size * size;
+    let images = vec![0; job.count * len];
+    let mut pictures = Pictures { channels, size, count: job.count, images, predicted: None, values: Vec::new() };
+    let (batch, mut sampler) = model.sampler(job.count)?;
+    while pictures.done() < job.count {
+        let done = pictures.done();
+        let here = batch.min(job.count - done);
+        let first = job.first + done;
+        let names: Vec<String> = model.card.labels.iter().map(|l| l.name.clone()).collect();
+        let classes = model.card.network.classes();
+        let labels = sample::labels(&job.settings, &names, classes, job.seed, first..first + here);
+        let part = Draw { seed: job.seed, first, count: here, n: job.n, labels: &labels, settings: &job.settings };
+        let mut watch = async |frame: Frame<'_>| {
+            let now = sink.seconds();
+            if now - told >= EVENT_SECONDS {
+                told = now;
+                pictures.show(done, frame.images, frame.predicted);
+                sink.emit(pictures.event(started, now, &frame, done, here), pictures.arrays());
+            }
+            if sink.tick().await { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        };
+        let values = sampler.draw(&Host { model, sink }, &part, &mut watch).await?;
+        if !values.iter().all(|v| v.is_finite()) {
+            let failure = Failure::new("not-a-number", "The model drew pixels that are not numbers.");
+            return Err(Failure { blames_gpu: true, ..failure });
+        }
+        pictures.show(done, &values, None);
+        pictures.values.extend(values);
+        told = sink.seconds();
+        let frame = Frame { step: 1, steps: 1, images: &[], predicted: None };
+        let event = pictures.event(started, told, &frame, pictures.done(), 0);
+        let mut arrays = pictures.arrays();
+        let last = pictures.done() == job.count;
+        if last {
+            arrays.push(("values", Array::F32(pictures.values.clone())));
+        }
+        sink.emit(event, arrays);
+        if !last && !sink.tick().await {
+            return Err(Failure::stopped());
+        }
+    }
+    model.loaded.sampler = Some((batch, sampler));
+    Ok(())
+}
+
+/// The latent of a picture (C, S, S) in \[0, 1\].
+pub(crate) async fn encode(
+    model: &mut OpenModel,
+    picture: &[f32],
+    seed: u64,
+    settings: &Settings,
+    sink: &impl Sink,
+) -> Result<Vec<f32>, Failure> {
+    let started = sink.seconds();
+    let (batch, mut sampler) = model.sampler(1)?;
+    let names: Vec<String> = model.card.labels.iter().map(|l| l.name.clone()).collect();
+    let labels = sample::labels(settings, &names, model.card.network.classes(), seed, 0..1);
+    let draw = Draw { seed, first: 0, count: 1, n: 1, labels: &labels, settings };
+    let mut watch = async |frame: Frame<'_>| {
+        let (done, total) = (frame.step, frame.steps);
+        let seconds_left = seconds_left(started, sink.seconds(), done, total);
+        let (done, total) = (done as f64, total as f64);
+        let progress = Progress { phase: Phase::Encode, done, total, bytes: 0.0, seconds_left };
+        sink.emit(Event::Progress { progress }, Vec::new());
+        if sink.tick().await { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    let latent = sampler.encode(&Host { model, sink }, picture, &draw, &mut watch).await?;
+    model.loaded.sampler = Some((batch, sampler));
+    Ok(latent)
+}
+
+impl Pictures {
+    /// Pictures that are finished.
+    fn done(&self) -> usize {
+        self.values.len() / (self.channels * self.size * self.size)
+    }
+
+    /// Puts pictures (n, C, S, S) to their places from number `at` on.
+    fn show(&mut self, at: usize, images: &[f32], predicted: Option<&[f32]>) {
+        let (channels, pixels) = (self.channels, self.size * self.size);
+        let start = at * channels * pixels;
+        interleave(images, channels, pixels, &mut self.images[start..][..images.len()]);
+        if let Some(values) = predicted {
+            let images = self.images.len();
+            let all = self.predicted.get_or_insert_with(|| vec![0; images]);
+            interleave(values, channels, pixels, &mut all[start..][..values.len()]);
+        } else if let Some(all) = &mut self.predicted {
+            interleave(images, channels, pixels, &mut all[start..][..images.len()]);
+        }
+    }
+
+    fn arrays(&self) -> Vec<(&'static str, Array)> {
+        let images = ("images", Array::U8(self.images.clone()));
+        let predicted = self.predicted.clone().map(|p| ("predicted", Array::U8(p)));
+        std::iter::once(images).chain(predicted).collect()
+    }
+
+    /// `done` pictures are finished, and `here` more are at the frame's step.
+    fn event(&self, started: f64, now: f64, frame: &Frame<'_>, done: usize, here: usize) -> Event {
+        let part = 1000 * frame.step / frame.steps.max(1);
+        let step = SampleStep {
+            phase: Phase::Sample,
+            done: done as f64,
+            total: self.count as f64,
+            bytes: 0.0,
+            seconds_left: seconds_left(started, now, 1000 * done + here * part, 1000 * self.count),
+            width: self.size as u32,
+            height: self.size as u32,
+            channels: self.channels as u32,
+            step: frame.step as u32,
+            steps: frame.steps as u32,
+        };
+        Event::Sampled { step }
+    }
+}
+
+/// Pictures of `pixels` pixels, (n, C, S, S) in \[0, 1\], as bytes (n, S, S, C).
+pub(crate) fn interleave(values: &[f32], channels: usize, pixels: usize, out: &mut [u8]) {
+    let len = channels * pixels;
+    for (values, out) in values.chunks_exact(len).zip(out.chunks_exact_mut(len)) {
+        for (i, level) in out.iter_mut().enumerate() {
+            *level = (values[i % channels * pixels + i / channels] * 255.0).round().clamp(0.0, 255.0) as u8;
+        }
+    }
+}
+
+/// Levels of one picture (C, S, S) as (S, S, C).
+pub(crate) fn channels_last(levels: &[u8], channels: usize, pixels: usize) -> Vec<u8> {
+    (0..levels.len()).map(|i| levels[i % channels * pixels + i / channels]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn planes_become_pixels() {
+        let mut out = [0; 12];
+        interleave(&[0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 2.0], 3, 2, &mut out);
+        assert_eq!(out, [0, 102, 204, 51, 153, 255, 0, 0, 255, 0, 255, 255]);
+    }
+}
