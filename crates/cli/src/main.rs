@@ -56,6 +56,9 @@ enum Verb {
         /// Seed; the same seed gives the same samples
         #[arg(long, default_value_t = 0)]
         seed: u64,
+        /// A control of the model, as often as wanted: --set class=3 --set guidance=2 --set mask=top --set image=FILE.png
+        #[arg(long, value_name = "NAME=VALUE")]
+        set: Vec<String>,
         /// File to write
         #[arg(long, default_value = "samples.png")]
         out: PathBuf,
@@ -161,8 +164,10 @@ fn run(args: Args) -> Result<()> {
             let path = train::train(&models::registry::recipe(&model)?, engine(args.engine)?, &checkpoints)?;
             say(path.display());
         }
-        Verb::Sample { model, n, seed, out, checkpoint } => {
-            sample::sample(&open(&model, checkpoint.as_deref())?, &engine(args.engine)?, n as usize, seed, &out)?;
+        Verb::Sample { model, n, seed, set, out, checkpoint } => {
+            let model = open(&model, checkpoint.as_deref())?;
+            let request = sample::Request { labels: &export::labels(&model)?, given: &set, seed };
+            sample::sample(&model, &engine(args.engine)?, n as usize, &request, &out)?;
             say(out.display());
         }
         Verb::Logprob { model, file, k, seed, json, checkpoint } => {
