@@ -52,8 +52,10 @@ pub struct Config {
     /// Number of values of each label; empty for none.
     #[serde(default)]
     pub classes: Vec<usize>,
-    /// Weight of the gradient penalties, gamma of R3GAN.
+    /// Weight of the gradient penalties at the start of training, gamma of R3GAN.
     pub gamma: f32,
+    /// The same at the end; between them it falls by half a cosine.
+    pub final_gamma: f32,
 }
 
 impl Config {

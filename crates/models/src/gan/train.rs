@@ -1,7 +1,7 @@
 //! Training: the relativistic loss with gradient penalties, and both networks' steps as one Program.
 
 use super::{Config, Inputs, discriminate, generate};
-use crate::nn::AdamW;
+use crate::nn::{AdamW, schedule};
 use crate::params::Params;
 use crate::registry::Stage;
 use crate::trainer::Batch;
@@ -48,7 +48,7 @@ pub fn trainer(c: &Config, stage: &Stage, optimiser: AdamW) -> Program {
     let x = Inputs::new(&g, c, stage.batch);
     let fake = generate(&theta, c, x.z, x.class);
     let loss = loss(|image| discriminate(&psi, c, image, x.class), x.image, fake);
-    let penalised = loss.discriminator + 0.5 * c.gamma * (loss.r1 + loss.r2);
+    let penalised = loss.discriminator + 0.5 * g.input("gamma", &[]) * (loss.r1 + loss.r2);
     let rates = g.input("rates", &[4]);
     let mut states = optimiser.update(&theta, loss.generator, rates).states;
     states.extend(AdamW { average: None, ..optimiser }.update(&psi, penalised, rates).states);
@@ -56,12 +56,14 @@ pub fn trainer(c: &Config, stage: &Stage, optimiser: AdamW) -> Program {
     Program::new(&outputs, &states)
 }
 
-/// The inputs of a step of [`trainer`] on a batch: real images, noise, and the labels of both, some of them dropped.
+/// The inputs of a step of [`trainer`] on a batch: real images, noise, the labels of both, some of them
+/// dropped, and the weight of the penalties.
 pub fn inputs(c: &Config, stage: &Stage, batch: &Batch<'_>) -> Vec<(&'static str, Vec<f32>)> {
     let noise = Rng::new(batch.seed, stream::TRAIN).skip(batch.step << 32);
     let mut z = vec![0f32; stage.batch * c.latents];
     noise.clone().fill_normal(&mut z);
-    let mut inputs = vec![("image", batch.levels()), ("z", z)];
+    let gamma = schedule::cosine(f64::from(c.gamma), f64::from(c.final_gamma), batch.done);
+    let mut inputs = vec![("image", batch.levels()), ("z", z), ("gamma", vec![gamma as f32])];
     if !c.classes.is_empty() {
         inputs.push(("class", drop_labels(c, batch.labels, noise.skip(1 << 31))));
     }
