@@ -115,7 +115,6 @@ async fn load<L: Load>(host: &L, program: &Program) -> Result<L::Run, <L::Run as
 struct Canvas<'a> {
     config: &'a Config,
     batch: usize,
-    count: usize,
     /// (count, S, S), 0 where nothing is drawn yet.
     tokens: Vec<u8>,
     /// Tokens that are given, (S, S).
@@ -133,7 +132,7 @@ impl<'a> Canvas<'a> {
             Rng::new(draw.seed, stream::PIXELS).skip(blocks as u64).fill_uniform(u);
         }
         let forced = forced(c, draw.settings).map_err(Error::Setting)?;
-        Ok(Canvas { config: c, batch, count: draw.count, tokens: vec![0; draw.count * n], forced, u })
+        Ok(Canvas { config: c, batch, tokens: vec![0; draw.count * n], forced, u })
     }
 
     /// Where a pixel of a patch is in the picture.
