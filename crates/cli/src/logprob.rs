@@ -2,10 +2,10 @@
 
 use crate::model::Model;
 use anyhow::Result;
-use data::rng::{Rng, stream};
+use data::image::Prepared;
 use engine::{Engine, Loaded};
-use likelihood::{Estimate, iwae};
-use models::vae;
+use likelihood::{Estimate, query};
+use models::registry::Placement;
 use std::ops::ControlFlow;
 
 /// Importance samples that are weighed at once: a divisor of `k` where there is a large enough one, so that just `k`
@@ -15,24 +15,16 @@ pub(crate) fn batch(k: usize) -> usize {
 }
 
 /// The Programs of a query, loaded.
-pub(crate) struct Query {
-    network: vae::Config,
-    encoder: Loaded,
-    weigher: Loaded,
-}
+pub(crate) struct Query(query::Query<Loaded>);
 
 impl Query {
-    /// Loads the Programs for `k` importance samples; `pixels` asks for the surprise of each pixel.
-    pub(crate) fn load(model: &Model, engine: &Engine, k: usize, pixels: bool) -> Result<Query> {
-        let c = model.vae()?;
-        Ok(Query {
-            network: c.clone(),
-            encoder: model.load(engine, &vae::encoder(c, 1))?,
-            weigher: model.load(engine, &vae::weigher(c, batch(k), pixels))?,
-        })
+    /// Loads the Programs for `k` Monte Carlo samples; `terms` asks for the surprise of each pixel.
+    pub(crate) fn load(model: &Model, engine: &Engine, k: usize, terms: bool) -> Result<Query> {
+        let host = model.on(engine);
+        Ok(Query(pollster::block_on(query::Query::load(&model.recipe.network, &host, batch(k), terms))?))
     }
 
-    /// The bound with at least `k` importance samples on an image of these levels, given the numbers of its labels; `index`
+    /// log p of a picture of these levels, given the numbers of its labels, with at least `k` Monte Carlo samples; `index`
     /// numbers the images of a set.
     pub(crate) fn log_prob(
         &mut self,
@@ -42,10 +34,9 @@ impl Query {
         seed: u64,
         index: u64,
     ) -> Result<Estimate> {
-        let x = self.network.observe(levels, seed, index);
-        let noise = Rng::new(seed, stream::ESTIMATE).skip(index << 32);
+        let question = query::Question { levels, labels, k, seed, index };
         let go_on = async |_| ControlFlow::Continue(());
-        Ok(pollster::block_on(iwae::log_prob(&mut self.encoder, &mut self.weigher, &x, labels, k, noise, go_on))?)
+        Ok(pollster::block_on(self.0.log_prob(&question, go_on))?)
     }
 }
 
@@ -57,8 +48,12 @@ pub(crate) fn log_prob(
     k: usize,
     seed: u64,
 ) -> Result<(Estimate, Vec<String>)> {
-    let data::image::Prepared { levels, mut notices } = data::image::prepare(&rgba, width, height)?;
-    if model.vae()?.likelihood == vae::Likelihood::Bernoulli {
+    let [channels, size, _] = model.recipe.network.image();
+    let Prepared { levels, mut notices } = match crate::datasets::set(&model.recipe.data)?.placement {
+        Placement::Ink => data::image::prepare(&rgba, width, height)?,
+        Placement::Whole => data::image::fit(&rgba, width, height, channels, size)?,
+    };
+    if matches!(&model.recipe.network, models::Network::Vae(c) if c.likelihood == models::vae::Likelihood::Bernoulli) {
         notices.push(format!("Grey levels were binarised at random with seed {seed}, as in training."));
     }
     let none: Vec<f32> = model.recipe.network.classes().iter().map(|&n| n as f32).collect();

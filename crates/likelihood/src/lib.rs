@@ -4,7 +4,9 @@
 
 pub mod elbo;
 pub mod estimate;
+pub mod exact;
 pub mod iwae;
+pub mod query;
 
 pub use estimate::{Estimate, Kind, Parts};
 

@@ -1,48 +1,38 @@
 //! Asking for log p(x).
 
 use crate::failure::Failure;
-use crate::model::OpenModel;
+use crate::model::{Host, OpenModel};
 use crate::protocol::{Budget, Event, Phase, Progress};
 use crate::sink::{Sink, seconds_left};
-use data::rng::{Rng, stream};
+use engine::{Engine, Loaded};
+use likelihood::query::{Query, Question};
 use likelihood::{Estimate, iwae};
-use models::Settings;
+use models::{Settings, sample};
 use std::ops::ControlFlow;
 
 /// An answer, and what was scored.
 pub(crate) struct Asked {
     pub(crate) estimate: Estimate,
-    /// Levels (C, S, S): what the model saw.
+    /// Levels (C, S, S) as the model saw them.
     pub(crate) scored: Vec<u8>,
 }
 
-/// How likely a picture of these levels is, placed among the card's scores where those were made by the same weights.
+/// How likely a picture of these levels is, placed among the card's scores where those were made by the same weights and
+/// without labels, too.
 pub(crate) async fn log_prob(
     model: &mut OpenModel,
     levels: &[u8],
     budget: Budget,
     seed: u64,
-    _settings: &Settings,
+    settings: &Settings,
     sink: &impl Sink,
 ) -> Result<Asked, Failure> {
-    let x = data::binarise(levels, seed, 0);
-    let estimate = weigh(model, &x, budget, seed, sink).await?;
-    let estimate = match &model.card.reference {
-        Some(reference) if !model.own => estimate.placed_in(reference),
-        _ => estimate,
-    };
-    Ok(Asked { estimate, scored: x.iter().map(|v| if *v > 0.5 { 255 } else { 0 }).collect() })
-}
-
-async fn weigh(
-    model: &mut OpenModel,
-    x: &[f32],
-    budget: Budget,
-    seed: u64,
-    sink: &impl Sink,
-) -> Result<Estimate, Failure> {
+    let names: Vec<String> = model.card.labels.iter().map(|l| l.name.clone()).collect();
+    let labels = sample::labels(settings, &names, model.card.network.classes(), seed, 0..1);
+    let none = labels.iter().zip(model.card.network.classes()).all(|(label, count)| *label == *count as f32);
+    let mut query = load(model, budget, sink).await?;
+    let question = Question { levels, labels: &labels, k: budget.samples(), seed, index: 0 };
     let started = sink.seconds();
-    let (encoder, weigher) = model.scorers(budget, sink).await?;
     let progress = async |p: iwae::Progress| {
         let progress = Progress {
             phase: Phase::LogProb,
@@ -54,6 +44,30 @@ async fn weigh(
         sink.emit(Event::Progress { progress }, Vec::new());
         if sink.tick().await { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
-    let noise = Rng::new(seed, stream::ESTIMATE);
-    Ok(iwae::log_prob(encoder, weigher, x, &[], budget.samples(), noise, progress).await?)
+    let estimate = query.log_prob(&question, progress).await?;
+    let scored = query.scored(&question);
+    model.loaded.query = Some((budget, query));
+    let estimate = match &model.card.reference {
+        Some(reference) if none && !model.own => estimate.placed_in(reference),
+        _ => estimate,
+    };
+    Ok(Asked { estimate, scored })
+}
+
+/// The Programs for a budget: those of the last question, or new ones.
+async fn load(model: &mut OpenModel, budget: Budget, sink: &impl Sink) -> Result<Query<Loaded>, Failure> {
+    if let Some((_, query)) = model.loaded.query.take_if(|(b, _)| *b == budget) {
+        return Ok(query);
+    }
+    // A batch can't be interrupted, and an abort must be heard within 100 ms: slow engines take small ones. All divide
+    // the k of their budget.
+    let batch = match (&*model.engine, budget) {
+        (Engine::Cpu(_), Budget::Fast) => 8,
+        (Engine::Cpu(_), Budget::Precise) => 10,
+        (Engine::Gpu(gpu), Budget::Fast) if gpu.adapter().software => 16,
+        (Engine::Gpu(gpu), Budget::Precise) if gpu.adapter().software => 20,
+        (Engine::Gpu(_), Budget::Fast) => 64,
+        (Engine::Gpu(_), Budget::Precise) => 50,
+    };
+    Ok(Query::load(&model.card.network, &Host { model, sink }, batch, true).await?)
 }

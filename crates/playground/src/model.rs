@@ -5,9 +5,10 @@ use crate::protocol::{BackendInfo, BackendName, Budget, Event, Given, Phase, Pro
 use crate::sink::{Sink, seconds_left};
 use engine::{Engine, Loaded};
 use graph::{Load, Program};
+use likelihood::query::Query;
 use models::registry::sha256;
 use models::sampler::Sampler;
-use models::{Card, Network, Settings, Weights, trainer, vae};
+use models::{Card, Settings, Weights, trainer};
 use std::rc::Rc;
 
 /// The files of a model as they came.
@@ -42,9 +43,7 @@ pub(crate) struct OpenModel {
 #[derive(Default)]
 pub(crate) struct Programs {
     pub(crate) sampler: Option<(usize, Sampler<Loaded>)>,
-    encoder: Option<Loaded>,
-    fast: Option<Loaded>,
-    precise: Option<Loaded>,
+    pub(crate) query: Option<(Budget, Query<Loaded>)>,
 }
 
 impl OpenModel {
@@ -65,17 +64,6 @@ impl OpenModel {
             backend: BackendInfo { name: BackendName::Cpu, verified: false, reason: String::new() },
             loaded: Programs::default(),
         })
-    }
-
-    /// The network, where it is a VAE.
-    pub(crate) fn vae(&self) -> Result<vae::Config, Failure> {
-        match &self.card.network {
-            Network::Vae(c) => Ok(c.clone()),
-            #[allow(unreachable_patterns)]
-            other => {
-                Err(Failure::new("bad-request", format!("This is for VAEs, not for the family {}.", other.name())))
-            }
-        }
     }
 
     pub(crate) fn on_gpu(&self) -> bool {
@@ -110,38 +98,6 @@ impl OpenModel {
         let sampler = Sampler::new(&self.card.network, batch);
         let none = || Failure::new("bad-request", format!("A {} draws no pictures.", self.card.family));
         Ok((batch, sampler.ok_or_else(none)?))
-    }
-
-    /// Encoder and weigher for a budget.
-    pub(crate) async fn scorers(
-        &mut self,
-        budget: Budget,
-        sink: &impl Sink,
-    ) -> Result<(&mut Loaded, &mut Loaded), Failure> {
-        if self.loaded.encoder.is_none() {
-            self.loaded.encoder = Some(self.load(&vae::encoder(&self.vae()?, 1), sink).await?);
-        }
-        // A batch can't be interrupted, and an abort must be heard within 100 ms: slow engines take small ones. All divide
-        // the k of their budget.
-        let batch = match (&*self.engine, budget) {
-            (Engine::Cpu(_), Budget::Fast) => 8,
-            (Engine::Cpu(_), Budget::Precise) => 10,
-            (Engine::Gpu(gpu), Budget::Fast) if gpu.adapter().software => 16,
-            (Engine::Gpu(gpu), Budget::Precise) if gpu.adapter().software => 20,
-            (Engine::Gpu(_), Budget::Fast) => 64,
-            (Engine::Gpu(_), Budget::Precise) => 50,
-        };
-        let there = match budget {
-            Budget::Fast => self.loaded.fast.is_some(),
-            Budget::Precise => self.loaded.precise.is_some(),
-        };
-        if !there {
-            let loaded = self.load(&vae::weigher(&self.vae()?, batch, true), sink).await?;
-            *self.loaded.weigher(budget) = Some(loaded);
-        }
-        let Programs { encoder, fast, precise, .. } = &mut self.loaded;
-        let weigher = if budget == Budget::Fast { fast } else { precise };
-        encoder.as_mut().zip(weigher.as_mut()).ok_or_else(missing)
     }
 
     /// A Program on the model's engine, with the weights written.
@@ -181,18 +137,4 @@ impl<S: Sink> Load for Host<'_, S> {
     async fn load(&self, program: &Program) -> Result<Loaded, engine::Error> {
         self.model.load(program, self.sink).await
     }
-}
-
-impl Programs {
-    fn weigher(&mut self, budget: Budget) -> &mut Option<Loaded> {
-        match budget {
-            Budget::Fast => &mut self.fast,
-            Budget::Precise => &mut self.precise,
-        }
-    }
-}
-
-/// Cannot happen: what is asked for has just been loaded.
-fn missing() -> Failure {
-    Failure::new("engine-failed", "A program of the model was not loaded.")
 }

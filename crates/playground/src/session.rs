@@ -186,7 +186,7 @@ impl Session {
         let (channels, pixels) = (scored.channels as usize, (scored.width * scored.height) as usize);
         let arrays = vec![
             ("terms", Array::F32(std::mem::take(&mut asked.estimate.terms))),
-            ("grey", Array::U8(draw::channels_last(&levels, channels, pixels))),
+            ("levels", Array::U8(draw::channels_last(&levels, channels, pixels))),
             ("pixels", Array::U8(draw::channels_last(&asked.scored, channels, pixels))),
         ];
         Ok((Reply::Estimate { estimate: Box::new(asked.estimate), scored }, arrays))

@@ -154,7 +154,7 @@ fn a_query_is_answered_placed_and_repeatable() {
     assert!(estimate.nats.is_finite() && estimate.k == 64);
     assert_eq!(estimate.percentile_held_out, Some(50.0));
     assert!(scored.notices.is_empty());
-    assert_eq!(arrays.iter().map(|a| a.0).collect::<Vec<_>>(), ["terms", "grey", "pixels"]);
+    assert_eq!(arrays.iter().map(|a| a.0).collect::<Vec<_>>(), ["terms", "levels", "pixels"]);
     assert_eq!(ask(28).0, estimate);
     assert!(!ask(56).1.notices.is_empty());
 }
