@@ -1,8 +1,9 @@
 //! Inputs for tests, and one run of a Program on the CPU engine.
 
 use data::rng::Rng;
-use engine::Engine;
-use graph::{Program, Run};
+use engine::{Engine, Error, Loaded};
+use graph::{Load, Program, Run};
+use models::Weights;
 use models::nn::AdamW;
 use models::registry::Stage;
 
@@ -26,6 +27,19 @@ pub fn uniform(seed: u64, n: usize, low: f32, high: f32) -> Vec<f64> {
 /// A part of a training run with steps on `batch` images, of which a VAE takes `k` importance samples each.
 pub fn stage(batch: usize, k: usize) -> Stage {
     Stage { epochs: 1, batch, k, rate: 1e-3, final_rate: 1e-3, warm_up: 0 }
+}
+
+/// The CPU engine with the weights of a model.
+pub struct Host(pub Weights);
+
+impl Load for Host {
+    type Run = Loaded;
+
+    async fn load(&self, program: &Program) -> Result<Loaded, Error> {
+        let mut loaded = Engine::cpu().load(program).await?;
+        self.0.write_to(&mut loaded)?;
+        Ok(loaded)
+    }
 }
 
 /// All outputs of one step on the CPU engine.

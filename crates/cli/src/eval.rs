@@ -20,7 +20,7 @@ use anyhow::Result;
 use crew::on_all_cores;
 use data::images::Images;
 use engine::Engine;
-use likelihood::{Estimate, mean_and_error};
+use likelihood::{Estimate, Kind, mean_and_error};
 use models::control::Value;
 use models::registry::{Fit, Metrics, Reference};
 use serde::Serialize;
@@ -68,22 +68,23 @@ fn fit(model: &Model, n: usize, k: usize) -> Result<Fit> {
     let test = datasets::set(&model.recipe.data)?.load(Split::Test)?;
     let estimates = score(model, &test, n, &train::labels(&model.recipe, &test)?, k)?;
     let mean_of = |f: &dyn Fn(&Estimate) -> f64| mean_and_error(&estimates.iter().map(f).collect::<Vec<_>>());
+    let defined = !estimates.iter().any(|e| matches!(e.kind, Kind::Undefined(_)));
     let (nats, std_error) = mean_of(&|e| e.nats);
     let elbos: Vec<f64> = estimates.iter().filter_map(|e| Some(e.parts?.elbo)).collect();
     Ok(Fit {
         images: estimates.len(),
         kind: estimates.first().map(|e| e.kind.to_string()).unwrap_or_default(),
         estimator: estimates.first().map(|e| e.estimator.clone()).unwrap_or_default(),
-        nats: Some(nats),
-        std_error: Some(std_error),
-        bits_per_dim: Some(mean_of(&|e| e.bits_per_dim).0),
+        nats: Some(nats).filter(|_| defined),
+        std_error: Some(std_error).filter(|_| defined),
+        bits_per_dim: Some(mean_of(&|e| e.bits_per_dim).0).filter(|_| defined),
         elbo_nats: (!elbos.is_empty()).then(|| mean_and_error(&elbos).0),
     })
 }
 
 /// Scores of `n` test images and of `n` samples of the model, each with `k` importance samples and given no label, as the
-/// page asks where nothing else is said.
-pub(crate) fn reference(model: &Model, n: usize, k: usize) -> Result<Reference> {
+/// page asks where nothing else is said; none for a family without density.
+pub(crate) fn reference(model: &Model, n: usize, k: usize) -> Result<Option<Reference>> {
     let test = datasets::set(&model.recipe.data)?.load(Split::Test)?;
     // A decoder's mean is no image of the data: what is scored is drawn.
     let drawn = [("pixels", Value::Text("drawn".into()))];
@@ -91,13 +92,20 @@ pub(crate) fn reference(model: &Model, n: usize, k: usize) -> Result<Reference> 
     let given = if controls.iter().any(|c| c.name == "pixels") { &drawn[..] } else { &[] };
     let (own, _) = quality::samples(model, n, &test, given)?;
     let none: Vec<f32> = model.recipe.network.classes().iter().map(|&n| n as f32).collect();
-    let ascending = |images: &Images| -> Result<Vec<f32>> {
-        let estimates = score(model, images, n, &none.repeat(images.len()), k)?;
-        let mut nats: Vec<f32> = estimates.iter().map(|e| (e.nats * 100.0).round() as f32 / 100.0).collect();
-        nats.sort_by(f32::total_cmp);
-        Ok(nats)
-    };
-    Ok(Reference { estimator: format!("IWAE k={k}"), k, held_out: ascending(&test)?, own: ascending(&own)? })
+    let scores = |images: &Images| score(model, images, n, &none.repeat(images.len()), k);
+    let (held_out, own) = (scores(&test)?, scores(&own)?);
+    let Some(Estimate { kind, estimator, k, .. }) = held_out.first().cloned() else { return Ok(None) };
+    if let Kind::Undefined(_) = kind {
+        return Ok(None);
+    }
+    Ok(Some(Reference { estimator, k, held_out: ascending(&held_out), own: ascending(&own) }))
+}
+
+/// Scores to a hundredth of a nat.
+fn ascending(estimates: &[Estimate]) -> Vec<f32> {
+    let mut nats: Vec<f32> = estimates.iter().map(|e| (e.nats * 100.0).round() as f32 / 100.0).collect();
+    nats.sort_by(f32::total_cmp);
+    nats
 }
 
 /// Scores of the first `n` images with the labels (n, A).

@@ -182,7 +182,7 @@ fn run(args: Args) -> Result<()> {
             let report = eval::eval(&model, images as usize, k as usize, samples as usize)?;
             if let (true, Some(mut card)) = (save, model.card.clone()) {
                 card.metrics = Some(report.metrics());
-                card.reference = Some(eval::reference(&model, eval::REFERENCE_IMAGES, eval::REFERENCE_K)?);
+                card.reference = eval::reference(&model, eval::REFERENCE_IMAGES, eval::REFERENCE_K)?;
                 export::write_card(&card)?;
             }
             print_report(&report, json)?;
