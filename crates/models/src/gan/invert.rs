@@ -24,7 +24,7 @@ const SIGMA: f32 = 0.05;
 const RATE: f64 = 0.1;
 const ADAM: AdamW = AdamW { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weight_decay: 0.0, clip: None, average: None };
 
-/// A step down: inputs `image` (C, S, S) in \[0, 1\], `class` (STARTS, A) with labels, and `rates` (4); state `z`
+/// A step down: inputs `target` (C, S, S) in \[0, 1\], `class` (STARTS, A) with labels, and `rates` (4); state `z`
 /// (STARTS, L); outputs at the old z: `loss` (STARTS), -log p(z|x) without its constant, and `image` (STARTS, C, S, S).
 pub(super) fn descent(c: &Config) -> Program {
     let g = Graph::new();

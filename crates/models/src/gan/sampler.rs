@@ -172,7 +172,7 @@ impl<R: Run> Sampler<R> {
         let fresh = self.means.is_none();
         let run = loaded(&mut self.means, host, || space::means(&self.config, self.batch)).await?;
         if fresh {
-            space::write_draws(&self.config, run)?;
+            space::write_noise(&self.config, run)?;
         }
         write_labels(run, labels)?;
         run.step()?;
@@ -191,7 +191,8 @@ impl<R: Run> Sampler<R> {
             Some(directions) => directions,
             None => {
                 let mut run = host.load(&space::covariance(&self.config)).await?;
-                space::write_draws(&self.config, &mut run)?;
+                space::write_noise(&self.config, &mut run)?;
+                space::write_groups(&self.config, &mut run)?;
                 run.step()?;
                 principal_directions(&run.read("covariance").await?, m, amounts.len())
             }

@@ -34,25 +34,24 @@ pub(super) fn covariance(c: &Config) -> Program {
     Program::new(&[("covariance", covariance)], &[])
 }
 
-/// Writes the inputs of [`means`] or [`covariance`], which are the same for every question, but for the labels of the former.
-pub(super) fn write_draws<R: Run>(c: &Config, run: &mut R) -> Result<(), R::Error> {
+/// Writes `z` of [`means`] or [`covariance`]: the same draws for every question.
+pub(super) fn write_noise<R: Run>(c: &Config, run: &mut R) -> Result<(), R::Error> {
     let rows = run.program().shape_of("z").map_or(0, |shape| shape[0]);
     let mut z = vec![0f32; rows * c.latents];
     Rng::new(0, stream::SAMPLE).fill_normal(&mut z);
-    run.write("z", &z)?;
-    if rows == GROUPS * GROUPS && !c.classes.is_empty() {
-        let mut u = vec![0f32; GROUPS * c.classes.len()];
-        Rng::new(0, stream::LABELS).fill_uniform(&mut u);
-        let class: Vec<f32> = u.chunks(c.classes.len()).flat_map(|u| same_labels(c, u)).collect();
-        run.write("class", &class)?;
-    }
-    Ok(())
+    run.write("z", &z)
 }
 
-/// The labels that uniform numbers (A) choose, GROUPS times.
-fn same_labels(c: &Config, u: &[f32]) -> Vec<f32> {
-    let row: Vec<f32> = u.iter().zip(&c.classes).map(|(u, &count)| (u * count as f32).floor()).collect();
-    row.repeat(GROUPS)
+/// Writes `class` of [`covariance`], where there are labels: GROUPS draws of them, the same for every question.
+pub(super) fn write_groups<R: Run>(c: &Config, run: &mut R) -> Result<(), R::Error> {
+    if c.classes.is_empty() {
+        return Ok(());
+    }
+    let mut u = vec![0f32; GROUPS * c.classes.len()];
+    Rng::new(0, stream::LABELS).fill_uniform(&mut u);
+    let number = |(u, &count): (&f32, &usize)| (u * count as f32).floor();
+    let group = |u: &[f32]| u.iter().zip(&c.classes).map(number).collect::<Vec<f32>>().repeat(GROUPS);
+    run.write("class", &u.chunks(c.classes.len()).flat_map(group).collect::<Vec<f32>>())
 }
 
 /// The `k` directions (k, m) along which the points of a covariance (m, m) vary most, each multiplied by the standard
