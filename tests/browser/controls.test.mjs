@@ -30,6 +30,12 @@ async function drawn(page) {
   await page.locator("pofx-sampler pofx-picture-list[aria-busy=false] [role=option]:not([aria-disabled=true])").first().waitFor({ timeout: 120_000 });
 }
 
+/** A control's name as the page shows it. @param {string} name */
+function shown(name) {
+  const words = name.replaceAll("_", " ");
+  return words[0].toUpperCase() + words.slice(1);
+}
+
 /** The first sample, as the page paints it. @param {import("playwright-core").Page} page */
 function firstSample(page) {
   return page.locator("pofx-sampler [role=option] canvas").first().evaluate((canvas) => canvas.toDataURL());
@@ -87,10 +93,11 @@ for (const [family, id] of Object.entries(FAMILIES)) {
     const { page, trouble, close } = await openPage(id);
     for (const { name, kind, help } of controls) {
       if (["latent", "picture", "mask"].includes(kind)) continue;
+      assert.equal(await page.locator(`pofx-sampler pofx-controls label[for=${name}]`).innerText(), shown(name));
       const field = page.locator(`pofx-sampler pofx-controls #${name}`);
       assert.equal(await field.count(), 1, name);
       const described = (await field.getAttribute("aria-describedby")) ?? "";
-      assert.equal(await page.locator(`pofx-sampler pofx-controls #${described}`).innerText(), help);
+      assert.equal(await page.locator(`pofx-sampler pofx-controls #${described}`).innerText(), help.replace(/`(\w+)`/g, (_, word) => `“${shown(word)}”`));
     }
     const large = controls.filter(({ kind }) => ["latent", "picture", "mask"].includes(kind));
     assert.equal(await page.locator("pofx-sampler pofx-controls summary").count(), large.length);

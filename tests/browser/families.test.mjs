@@ -64,7 +64,8 @@ for (const [family, id] of oneOfEachFamily()) {
       const largest = Math.max(...one.map((v, i) => Math.abs(v - first[i])));
       // On a GPU another batch is another kernel, so a level may be rounded the other way.
       assert.ok(largest <= (backend === "cpu" ? 0 : 2), `${largest} levels`);
-      assert.deepEqual(trouble, []);
+      // A page without an icon is asked for one.
+      assert.deepEqual(trouble.filter((line) => !line.includes("favicon")), []);
     });
 
     test(`${id} on ${backend}: a stop is heard, and the next job runs`, async () => {
@@ -96,7 +97,7 @@ for (const [family, id] of oneOfEachFamily()) {
       await close();
       const kinds = { vae: "lower_bound", diffusion: "lower_bound", transformer: "exact" };
       if (family === "gan") {
-        assert.match(e.kind.undefined, /^[A-Z].*\.$/);
+        assert.match(e.kind.undefined, /density/);
         return;
       }
       assert.equal(e.kind, kinds[family]);

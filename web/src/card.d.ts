@@ -20,10 +20,24 @@ export interface Card {
   golden: FileCard;
   /** Picture of 100 samples, as they came. */
   sheet: string | null;
-  /** Quality on the test set: numbers by name, and the command that printed them. */
-  metrics: Record<string, unknown>;
+  /** How good the model is; null: nobody has measured it yet. */
+  metrics: Metrics | null;
   /** Scores by the same estimator, ascending, in nats. */
   reference: { estimator: string; k: number; held_out: number[]; own: number[] } | null;
+}
+
+/** Fit to the test set, the quality of samples (further numbers by name), and the command that printed them. */
+export interface Metrics {
+  images: number;
+  /** What `nats` is to log p(x), or why there is no number. */
+  kind: string;
+  estimator: string;
+  nats?: number;
+  std_error?: number;
+  bits_per_dim?: number;
+  elbo_nats?: number;
+  command: string;
+  [name: string]: unknown;
 }
 
 /** A control signal: what a model can be told while it draws. */

@@ -1,7 +1,7 @@
 // The answer: how likely, and compared with what.
 
 import { LitElement, css, html, nothing } from "lit";
-import { nats, percent, percentile, relation } from "./format.js";
+import { asSentence, nats, percent, percentile, relation } from "./format.js";
 import { shared } from "./styles.js";
 import "./histogram.js";
 
@@ -61,7 +61,7 @@ export class Answer extends LitElement {
     const reference = this.card?.reference;
     if (e && typeof e.kind !== "string") {
       return html`<p class="headline"><span class="value">log <i>p</i>(<i>x</i>) is not defined</span></p>
-        <p class="rank">${e.kind.undefined}</p>`;
+        <p class="rank">${asSentence(e.kind.undefined)}</p>`;
     }
     return html`
       <p class="headline">

@@ -112,11 +112,10 @@ export class Chooser extends LitElement {
         font: italic 1rem var(--serif);
       }
       .thumb img {
-        width: 100%;
-        height: 100%;
-        object-fit: none;
-        object-position: 0 0;
-        image-rendering: pixelated;
+        /* The first three rows and columns of ten. */
+        width: 14.2rem;
+        justify-self: start;
+        align-self: start;
       }
       .name {
         align-self: end;

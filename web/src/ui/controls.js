@@ -30,6 +30,11 @@ export function fromLink(controls, linked) {
   );
 }
 
+/** A help text without the marks of code, with a control's name as it is shown. @param {string} help */
+function plainly(help) {
+  return help.replace(/`(\w+)`/g, (_, name) => `“${words(name)}”`);
+}
+
 /** A name as a person reads it. @param {string} name */
 export function words(name) {
   const text = name.replaceAll("_", " ");
@@ -110,7 +115,7 @@ export class Controls extends LitElement {
     return html`<div class="row ${control.kind}">
       <label for=${name}>${words(name)}</label>
       <div class="field">${this.#field(control)}</div>
-      <p class="help" id="${name}-help">${help}</p>
+      <p class="help" id="${name}-help">${plainly(help)}</p>
       ${error ? html`<p class="error" id="${name}-error" role="alert">${error}</p>` : nothing}
     </div>`;
   }
@@ -216,7 +221,7 @@ export class Controls extends LitElement {
     };
     return html`<details ?open=${Boolean(error)} @toggle=${survey}>
       <summary>${words(name)}<span class="state">${set ? "set" : "not set"}</span></summary>
-      <p class="help" id="${name}-help">${help}</p>
+      <p class="help" id="${name}-help">${plainly(help)}</p>
       ${error ? html`<p class="error" id="${name}-error" role="alert">${error}</p>` : nothing}
       ${this.#large(control)}
     </details>`;

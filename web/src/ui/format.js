@@ -28,6 +28,11 @@ export function duration(seconds) {
   return seconds < 90 ? `, ${Math.ceil(seconds)} s left` : `, ${Math.ceil(seconds / 60)} min left`;
 }
 
+/** A clause as a sentence. @param {string} clause */
+export function asSentence(clause) {
+  return `${clause[0]?.toUpperCase() ?? ""}${clause.slice(1)}${clause.endsWith(".") ? "" : "."}`;
+}
+
 /** How log p relates to the number given. @param {Estimate["kind"]} kind */
 export function relation(kind) {
   if (typeof kind !== "string") return "?";
@@ -46,15 +51,16 @@ export function percentile(scores, value) {
 
 /** Figures of cards in words, and how they are written. @type {Record<string, [string, (value: number) => string]>} */
 const FIGURES = {
-  class_accuracy: ["Samples that show the class they were drawn for", (v) => `${(100 * v).toFixed(1)}\u00a0%`],
-  frechet_distance: ["Fréchet distance to the test set", (v) => v.toFixed(2)],
+  samples: ["Samples judged", plain],
+  class_accuracy: ["Samples that show what was asked for", share],
+  label_accuracies: ["Samples that show what was asked for", share],
+  judge_accuracy: ["Test pictures about which the judge is right", share],
+  frechet_distance: ["Fréchet distance to the test set", plain],
   kernel_distance: ["Kernel distance to the test set", (v) => v.toPrecision(3)],
-  precision: ["Precision (samples that look like data)", (v) => v.toFixed(3)],
-  recall: ["Recall (data that samples look like)", (v) => v.toFixed(3)],
-  nearest_neighbour_ratio: ["Distance to the nearest training picture, over that of test pictures", (v) => v.toFixed(2)],
-  bits_per_dim: ["Bits per value", (v) => v.toFixed(3)],
-  images: ["Test pictures", (v) => v.toLocaleString("en")],
-  samples: ["Samples judged", (v) => v.toLocaleString("en")],
+  precision: ["Precision: samples that lie among the data", share],
+  recall: ["Recall: data that lie among the samples", share],
+  nearest_neighbour_ratio: ["Distance to the nearest training picture, over that of test pictures", plain],
+  nearest_neighbour_share: ["Samples nearer to a training picture than 99 % of test pictures", share],
 };
 
 /**
@@ -68,7 +74,12 @@ export function figure(name, value) {
   const [title, write] = FIGURES[name] ?? [name.replaceAll("_", " "), plain];
   if (typeof value === "number") return Number.isFinite(value) ? [[title, write(value)]] : [];
   if (typeof value !== "object") return [[title, String(value)]];
-  return Object.entries(value).flatMap(([part, inner]) => (typeof inner === "number" ? [/** @type {[string, string]} */ ([`${title}: ${part}`, write(inner)])] : []));
+  return Object.entries(value).map(([part, inner]) => [`${title}, ${part}`, typeof inner === "number" ? write(inner) : String(inner)]);
+}
+
+/** @param {number} value */
+function share(value) {
+  return `${(100 * value).toFixed(1)}\u00a0%`;
 }
 
 /** @param {number} value */

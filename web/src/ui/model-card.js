@@ -1,7 +1,7 @@
 // What the model is, as its card says, and a person's own weights in its place. Everything from the card is text.
 
 import { LitElement, css, html, nothing } from "lit";
-import { figure, megabytes } from "./format.js";
+import { figure, megabytes, nats } from "./format.js";
 import { shared } from "./styles.js";
 
 /** @typedef {import("../p-of-x.js").Card} Card */
@@ -41,6 +41,9 @@ export class ModelCard extends LitElement {
       }
       code {
         font: 0.875em/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace;
+      }
+      dd p {
+        margin: 0 0 0.3rem;
       }
       table {
         border-collapse: collapse;
@@ -130,7 +133,7 @@ export class ModelCard extends LitElement {
       ["Licences", `weights ${c.licence}; data ${c.data.licence}`],
       ["Trained by", `${c.loss}; ${c.optimiser}`],
       ["Size", `${c.parameters.toLocaleString("en")} parameters, ${megabytes(c.weights.bytes)}`],
-      ["Test set", this.#metrics(c)],
+      ["Quality", c.metrics ? this.#metrics(c.metrics) : "Not measured yet."],
       ["Papers", c.references.join("; ")],
       ["Checksum", html`<code>${c.weights.sha256}</code>`],
     ];
@@ -138,16 +141,26 @@ export class ModelCard extends LitElement {
       ${c.sheet ? this.#sheet(c.id, c.sheet) : nothing}`;
   }
 
-  /** @param {Card} c */
-  #metrics({ metrics: { command, ...figures } }) {
-    const rows = Object.entries(figures).flatMap(([name, value]) => figure(name, value));
-    return html`<table>
-        <caption class="hidden">Quality on the test set</caption>
+  /** @param {NonNullable<Card["metrics"]>} m */
+  #metrics(m) {
+    const { images, kind, estimator, nats: value, std_error, bits_per_dim, elbo_nats, command, ...quality } = m;
+    const error = std_error === undefined ? "" : ` ± ${std_error.toFixed(2)}`;
+    const bits = bits_per_dim === undefined ? "" : `, ${bits_per_dim.toFixed(3)} bits per value`;
+    const elbo = elbo_nats === undefined ? "" : `; ELBO ${nats(elbo_nats)} nats`;
+    return html`<p>
+        ${value === undefined
+          ? `log p(x): ${kind}`
+          : `log p(x), ${kind} (${estimator}): ${nats(value)}${error} nats a picture${bits}${elbo}; over ${images.toLocaleString("en")} test pictures`}
+      </p>
+      <table>
+        <caption class="hidden">Quality of samples</caption>
         <tbody>
-          ${rows.map(([name, value]) => html`<tr><th scope="row">${name}</th><td>${value}</td></tr>`)}
+          ${Object.entries(quality)
+            .flatMap(([name, value]) => figure(name, value))
+            .map(([name, value]) => html`<tr><th scope="row">${name}</th><td>${value}</td></tr>`)}
         </tbody>
       </table>
-      ${typeof command === "string" ? html`<code>${command}</code>` : nothing}`;
+      <code>${command}</code>`;
   }
 
   /** @param {string} id @param {string} file */
