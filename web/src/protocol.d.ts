@@ -119,6 +119,10 @@ export interface SampleStep {
      * Of how many.
      */
     steps: number;
+    /**
+     * What was done to the pictures that were given: one plain sentence each.
+     */
+    notices: string[];
 }
 
 /**

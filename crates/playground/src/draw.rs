@@ -22,10 +22,13 @@ pub(crate) struct Job {
     pub(crate) count: usize,
     pub(crate) seed: u64,
     pub(crate) settings: Settings,
+    /// What was done to the pictures that were given.
+    pub(crate) notices: Vec<String>,
 }
 
 /// The pictures of a job so far.
-struct Pictures {
+struct Pictures<'a> {
+    notices: &'a [String],
     channels: usize,
     size: usize,
     count: usize,
@@ -42,7 +45,15 @@ pub(crate) async fn draw(model: &mut OpenModel, job: &Job, sink: &impl Sink) -> 
     let [channels, size, _] = model.card.network.image();
     let len = channels * size * size;
     let images = vec![0; job.count * len];
-    let mut pictures = Pictures { channels, size, count: job.count, images, predicted: None, values: Vec::new() };
+    let mut pictures = Pictures {
+        notices: &job.notices,
+        channels,
+        size,
+        count: job.count,
+        images,
+        predicted: None,
+        values: Vec::new(),
+    };
     let (batch, mut sampler) = model.sampler(job.count)?;
     while pictures.done() < job.count {
         let done = pictures.done();
@@ -111,7 +122,7 @@ pub(crate) async fn encode(
     Ok(latent)
 }
 
-impl Pictures {
+impl Pictures<'_> {
     /// Pictures that are finished.
     fn done(&self) -> usize {
         self.values.len() / (self.channels * self.size * self.size)
@@ -151,6 +162,7 @@ impl Pictures {
             channels: self.channels as u32,
             step: frame.step as u32,
             steps: frame.steps as u32,
+            notices: self.notices.to_vec(),
         };
         Event::Sampled { step }
     }

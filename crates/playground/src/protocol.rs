@@ -225,6 +225,8 @@ pub struct SampleStep {
     pub step: u32,
     /// Of how many.
     pub steps: u32,
+    /// What was done to the pictures that were given: one plain sentence each.
+    pub notices: Vec<String>,
 }
 
 /// A step of training.

@@ -139,8 +139,8 @@ impl Session {
             return Err(Failure::new("bad-request", format!("Pictures {here:?} are none of {n}.")));
         }
         let job = async |model: &mut OpenModel| {
-            let (settings, _) = settle(model, &given, &beside)?;
-            let job = Job { n: n as usize, first: here.start as usize, count: here.len(), seed, settings };
+            let (settings, notices) = settle(model, &given, &beside)?;
+            let job = Job { n: n as usize, first: here.start as usize, count: here.len(), seed, settings, notices };
             draw::draw(model, &job, sink).await
         };
         self.with_model(handle, sink, job).await?;

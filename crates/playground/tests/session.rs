@@ -366,6 +366,9 @@ fn a_picture_becomes_a_latent_and_the_latent_a_picture() {
     assert!(matches!(events.pop().unwrap().0, Event::Done { reply: Reply::Sampled }));
     let Array::U8(images) = events.pop().unwrap().1.remove(0).1 else { panic!("no images") };
     assert_eq!(images[..vae::D], images[vae::D..], "one latent, one picture");
+    let events = run(&mut session, sample_with("{}"), image(56));
+    let Some((Event::Sampled { step }, _)) = events.get(events.len() - 2) else { panic!("{events:?}") };
+    assert!(step.notices[0].contains("56 x 56"), "{:?}", step.notices);
     let event = run(&mut session, encode, Input::Nothing).pop().unwrap().0;
     assert_eq!(error_of(&event).0, "bad-request");
 }
