@@ -1,30 +1,41 @@
 // Speed of the built page through its public API, and the bytes it costs. The two backends take turns
 // in one browser, so that a busy machine slows both. The last line is one JSON object.
+//
+//   node tests/browser/bench.mjs [id ..]   with ids: only the pictures of these models
 
 import { readFileSync, readdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { extname, join } from "node:path";
 import { brotliCompressSync } from "node:zlib";
+import { pictures } from "./bench/pictures.mjs";
 import { launch, openSite } from "./support/browser.mjs";
+import { LISTED } from "./support/lab.mjs";
 import { DIST } from "./support/site.mjs";
 
 const MODEL = "binary-mnist-vae";
 const ROUNDS = 9;
 const PAGE_FILES = [".html", ".js", ".css", ".wasm", ".svg"];
 
+const ids = process.argv.slice(2);
 const browser = await launch();
-const { page, close } = await openSite(browser, { query: "bench-host.html", intercept: blankPage });
-const { adapter, times } = await page.evaluate(measure, { model: MODEL, rounds: ROUNDS });
-await close();
+const chosen = LISTED.filter(({ id }) => ids.length === 0 || ids.includes(id));
+const sampled = await pictures(browser, chosen, ["cpu", "webgpu"]);
+const questions = ids.length === 0 ? await ask() : {};
 await browser.close();
+console.log(JSON.stringify({ cores: availableParallelism(), pictures: sampled, ...questions }));
+process.exitCode = sampled.some(({ error }) => error) ? 1 : 0;
 
-const summary = Object.fromEntries(
-  Object.entries(times).map(([query, { cpu, webgpu }]) => [
+/** Two questions to one model, both backends in turns. */
+async function ask() {
+  const { page, close } = await openSite(browser, { query: "bench-host.html", intercept: blankPage });
+  const { adapter, times } = await page.evaluate(measure, { model: MODEL, rounds: ROUNDS });
+  await close();
+  const summary = Object.entries(times).map(([query, { cpu, webgpu }]) => [
     query,
     { cpu_ms: median(cpu), webgpu_ms: median(webgpu), cpu_over_webgpu: ratio(median(cpu), median(webgpu)) },
-  ]),
-);
-console.log(JSON.stringify({ model: MODEL, rounds: ROUNDS, cores: availableParallelism(), adapter, ...summary, brotli_bytes: sizes() }));
+  ]);
+  return { model: MODEL, rounds: ROUNDS, adapter, ...Object.fromEntries(summary), brotli_bytes: sizes() };
+}
 
 /** The API without the page around it, whose own work would be measured too. */
 function blankPage(path, response) {
