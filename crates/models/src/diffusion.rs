@@ -5,8 +5,11 @@
 //! Names: B images of C channels and S x S pixels, A labels.
 
 pub mod denoiser;
+mod sampler;
+pub mod step;
 
 pub use denoiser::{Network, Target, denoiser, loss, specs, train_step};
+pub use sampler::Sampler;
 
 use crate::control::{Control, Kind};
 use crate::family::{About, Family};

@@ -3,7 +3,7 @@
 use crate::control::Refused;
 use crate::family::Network;
 use crate::sample::{Draw, Error, Frame};
-use crate::{gan, pixel_transformer, vae};
+use crate::{diffusion, gan, pixel_transformer, vae};
 use graph::{Load, Run};
 use std::ops::ControlFlow;
 
@@ -15,6 +15,8 @@ pub enum Sampler<R> {
     Gan(gan::Sampler<R>),
     /// Transformer over pixels, one after the other.
     Transformer(pixel_transformer::Sampler<R>),
+    /// Steps from noise to picture.
+    Diffusion(diffusion::Sampler<R>),
 }
 
 impl<R: Run> Sampler<R> {
@@ -24,7 +26,8 @@ impl<R: Run> Sampler<R> {
             Network::Vae(c) => Sampler::Vae(vae::Sampler::new(c, batch)),
             Network::Gan(c) => Sampler::Gan(gan::Sampler::new(c, batch)),
             Network::Transformer(c) => Sampler::Transformer(pixel_transformer::Sampler::new(c, batch)),
-            Network::Diffusion(_) | Network::Classifier(_) => return None,
+            Network::Diffusion(c) => Sampler::Diffusion(diffusion::Sampler::new(c, batch)),
+            Network::Classifier(_) => return None,
         })
     }
 
@@ -38,6 +41,7 @@ impl<R: Run> Sampler<R> {
         match self {
             Sampler::Vae(sampler) => sampler.draw(host, draw, watch).await,
             Sampler::Gan(sampler) => sampler.draw(host, draw, watch).await,
+            Sampler::Diffusion(sampler) => sampler.draw(host, draw, watch).await,
             Sampler::Transformer(sampler) => sampler.draw(host, draw, watch).await,
         }
     }
@@ -53,6 +57,7 @@ impl<R: Run> Sampler<R> {
         match self {
             Sampler::Vae(sampler) => sampler.encode(host, picture, draw, watch).await,
             Sampler::Gan(sampler) => sampler.encode(host, picture, draw, watch).await,
+            Sampler::Diffusion(sampler) => sampler.encode(host, picture, draw, watch).await,
             Sampler::Transformer(_) => {
                 Err(Error::Setting(Refused("A transformer has no latent space: there is nothing to encode to.".into())))
             }
