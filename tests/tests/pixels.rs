@@ -1,6 +1,8 @@
 //! The transformer over pixels: its probabilities sum to one, no pixel knows of later ones, drawing pixel by pixel follows the
 //! likelihood of whole images, and what its sampler promises.
 
+use conformance::close::Tolerance;
+use conformance::compare::{agree, inputs};
 use data::rng::{Rng, stream};
 use engine::{Engine, Error, Loaded};
 use graph::{Load, Program, Run};
@@ -205,8 +207,9 @@ fn two_known_images_are_learnt_to_the_bit_that_tells_them_apart() {
     let program = pixels::trainer(&c, &stage, optimiser);
     let mut trainer =
         Trainer::new(block_on(Engine::cpu().load(&program)).unwrap(), &Weights::init(&pixels::specs(&c), 1)).unwrap();
-    let image =
-        |label: usize| -> Vec<u8> { (0..3 * N).map(|i| if i < N && (i + label) % 3 == 0 { 255 } else { 0 }).collect() };
+    let image = |label: usize| -> Vec<u8> {
+        (0..3 * N).map(|i| if i < N && (i + label).is_multiple_of(3) { 255 } else { 0 }).collect()
+    };
     let images: Vec<Vec<u8>> = (0..8).map(|i| image(i % 2)).collect();
     let labels: Vec<f32> = (0..8).map(|i| (i % 2) as f32).collect();
     for step in 1..=300 {
@@ -376,5 +379,22 @@ fn colours_are_read_and_written_as_hexadecimal_digits() {
     let c = tiny(&[[0; 3], [255; 3], [200, 0, 0]]);
     let levels: Vec<u8> = (0..3 * N).map(|i| if i < N { 199 } else { 3 }).collect();
     assert_eq!(c.tokens(&levels), vec![2; N]);
-    assert_eq!(c.picture(&vec![2; N])[0], 200.0 / 255.0);
+    assert_eq!(c.picture(&[2; N])[0], 200.0 / 255.0);
+}
+
+#[test]
+fn a_gpu_draws_the_same() {
+    let c = tiny(&BLACK_AND_RED);
+    for (program, steps) in [(pixels::next_patch(&c, 2), 2), (pixels::next_pixel(&c, 2), 1)] {
+        let mut values = inputs(&program);
+        for (name, values) in &mut values {
+            match name.as_str() {
+                "class" => values.iter_mut().enumerate().for_each(|(i, v)| *v = (i % 2) as f32),
+                "window" => values.iter_mut().enumerate().for_each(|(i, v)| *v = (i % 3) as f32 - 1.0),
+                "position" | "pixel" => values.fill(2.0),
+                _ => {}
+            }
+        }
+        agree(&program, &values, steps, Tolerance::new(1e-4, 1e-4));
+    }
 }
