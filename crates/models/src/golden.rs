@@ -41,8 +41,8 @@ fn example(network: &Network, program: &Program, input: &str, number: u64) -> Ve
     let at = |f: &dyn Fn(usize) -> usize| (0..len).map(|i| f(i) as f32).collect();
     match input {
         "class" => at(&|i| i / counts.len() % (counts[i % counts.len()] + 1)),
-        "position" => at(&|i| i),
-        "tokens" | "levels" => at(&|i| i * 7 % 100),
+        "position" | "pixel" => at(&|i| i + 3),
+        "tokens" | "levels" | "window" => at(&|i| i * 7 % 100),
         "time" => (0..len).map(|i| (i as f32 + 0.5) / len as f32).collect(),
         "x" => noise.iter().map(|v| f32::from(*v > 1.0)).collect(),
         "image" => noise.iter().map(|v| v.tanh()).collect(),
