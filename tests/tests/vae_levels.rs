@@ -28,6 +28,7 @@ fn tiny() -> Config {
         hidden: 8,
         channels: 4,
         classes: vec![3],
+        beta: 2.0,
         kl_warm_up: 0.5,
     }
 }
@@ -117,7 +118,7 @@ fn a_tenth_of_the_labels_is_left_out_and_the_kl_comes_slowly() {
     let inputs = inputs_at(0.25);
     let left_out = inputs["class"].iter().filter(|v| **v == 3.0).count();
     assert!((140..260).contains(&left_out) && inputs["class"].iter().all(|v| *v == 2.0 || *v == 3.0), "{left_out}");
-    assert_eq!((&inputs["kl_weight"], &inputs_at(0.9)["kl_weight"]), (&vec![0.5], &vec![1.0]));
+    assert_eq!((&inputs["kl_weight"], &inputs_at(0.9)["kl_weight"]), (&vec![1.0], &vec![2.0]));
     assert_eq!((inputs["eps"].len(), inputs["x"][0]), (4000, 128.0 / 127.5 - 1.0));
 }
 

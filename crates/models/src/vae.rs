@@ -61,10 +61,17 @@ pub struct Config {
     /// Number of values of each label; empty for a model without.
     #[serde(default)]
     pub classes: Vec<usize>,
-    /// Share of the training over which the weight of the KL in the ELBO rises to 1 (Bowman et al. 2016, arXiv:1511.06349,
-    /// section 3.1).
+    /// beta, the weight of the KL while training (Higgins et al. 2017, "beta-VAE", eq. 4): above 1 the latents of all images
+    /// together look more like the prior, so that samples are better and the bound is looser. Likelihoods know nothing of it.
+    #[serde(default = "one")]
+    pub beta: f64,
+    /// Share of the training over which that weight rises from 0 (Bowman et al. 2016, arXiv:1511.06349, section 3.1).
     #[serde(default)]
     pub kl_warm_up: f64,
+}
+
+fn one() -> f64 {
+    1.0
 }
 
 impl Config {
@@ -78,8 +85,14 @@ impl Config {
             hidden,
             channels,
             classes: Vec::new(),
+            beta: 1.0,
             kl_warm_up: 0.0,
         }
+    }
+
+    /// Whether the KL has a weight of its own while training.
+    fn weighs_kl(&self, stage: &Stage) -> bool {
+        stage.k == 1 && (self.beta != 1.0 || self.kl_warm_up > 0.0)
     }
 
     /// D, number of pixels.
@@ -314,7 +327,7 @@ pub fn weigher(c: &Config, k: usize, pixels: bool) -> Program {
 }
 
 /// One step on the mean over images of the bound with `stage.k` importance samples: inputs `x` (b, D), `class` (b, A), `eps`
-/// (b k, L), with a warm-up `kl_weight` (), and `rates` (4); output `loss` (), minus the bound in nats; states: parameters
+/// (b k, L), where the KL is weighed `kl_weight` (), and `rates` (4); output `loss` (), minus the bound in nats; states: parameters
 /// and what the optimiser keeps.
 ///
 /// k = 1 takes the KL in closed form (Kingma & Welling's second estimator, eq. 7), k > 1 is Burda et al.'s eq. 8.
@@ -326,7 +339,7 @@ pub fn trainer(c: &Config, stage: &Stage, optimiser: AdamW) -> Program {
     let eps = g.input("eps", &[b * k, c.latents]);
     let bound = if k == 1 {
         let Elbo { recon, kl } = elbo(&p, c, x, class, eps);
-        recon - if c.kl_warm_up > 0.0 { g.input("kl_weight", &[]) * kl } else { kl }
+        recon - if c.weighs_kl(stage) { g.input("kl_weight", &[]) * kl } else { kl }
     } else {
         let log_w = log_weight(&p, c, x, class, encode(&p, c, x, class), eps).total().reshape(&[b, k]);
         nn::log_sum_exp(log_w, 1).reshape(&[b]) - (k as f32).ln()
@@ -352,8 +365,9 @@ pub fn inputs(c: &Config, stage: &Stage, batch: &Batch<'_>) -> Vec<(&'static str
         };
         inputs.push(("class", batch.labels.iter().enumerate().map(label).collect()));
     }
-    if c.kl_warm_up > 0.0 && stage.k == 1 {
-        inputs.push(("kl_weight", vec![(batch.done / c.kl_warm_up).min(1.0) as f32]));
+    if c.weighs_kl(stage) {
+        let risen = if batch.done < c.kl_warm_up { batch.done / c.kl_warm_up } else { 1.0 };
+        inputs.push(("kl_weight", vec![(c.beta * risen) as f32]));
     }
     inputs
 }

@@ -93,6 +93,7 @@ pub(crate) fn write(model: &Model) -> Result<PathBuf> {
 fn weights(data: &str) -> Option<&'static [u8]> {
     Some(match data {
         "mnist" => include_bytes!("../../judges/mnist.safetensors"),
+        "fashion" => include_bytes!("../../judges/fashion.safetensors"),
         _ => return None,
     })
 }
