@@ -31,8 +31,7 @@ pub(crate) fn sample(model: &Model, engine: &Engine, n: usize, request: &Request
     let controls = registry::controls(&model.recipe.network, request.labels);
     let given = request.given.iter().map(|pair| read(pair, &controls, model.recipe.network.image()));
     let settings = Settings::new(&controls, model.recipe.network.image(), given.collect::<Result<BTreeMap<_, _>>>()?)?;
-    let names: Vec<String> = request.labels.iter().map(|label| label.name.clone()).collect();
-    let labels = sample::labels(&settings, &names, model.recipe.network.classes(), request.seed, 0..n);
+    let labels = sample::labels(&settings, request.labels, request.seed, 0..n);
     let images = draw(model, engine, request.seed, &settings, &labels, n)?;
     picture::write_sheet(out, &images, n, 4)
 }

@@ -1,6 +1,7 @@
 //! What all families share in drawing samples: the job, what is seen of it on the way, and how it ends.
 
 use crate::control::{Refused, Settings};
+use crate::registry::Label;
 use data::rng::{Rng, stream};
 use std::ops::Range;
 
@@ -29,20 +30,22 @@ impl Draw<'_> {
 }
 
 /// The numbers of the labels of `pictures`, (pictures, A): as the settings say by the labels' names, drawn for each picture
-/// where they say [`RANDOM`](crate::control::RANDOM), and none where they say nothing.
-pub fn labels(settings: &Settings, names: &[String], counts: &[usize], seed: u64, pictures: Range<usize>) -> Vec<f32> {
-    let number = |picture: usize, a: usize| {
-        if let Some(number) = settings.count(&names[a]) {
+/// from those that are offered where they say [`RANDOM`](crate::control::RANDOM), and none where they say nothing.
+pub fn labels(settings: &Settings, labels: &[Label], seed: u64, pictures: Range<usize>) -> Vec<f32> {
+    let number = |picture: usize, a: usize, label: &Label| {
+        if let Some(number) = settings.count(&label.name) {
             return number as f32;
         }
-        if settings.choice(&names[a]) != crate::control::RANDOM {
-            return counts[a] as f32;
+        if settings.choice(&label.name) != crate::control::RANDOM {
+            return label.values.len() as f32;
         }
         let mut u = [0f32];
-        Rng::new(seed, stream::LABELS).skip((picture * counts.len() + a) as u64).fill_uniform(&mut u);
-        (u[0] * counts[a] as f32).floor()
+        Rng::new(seed, stream::LABELS).skip((picture * labels.len() + a) as u64).fill_uniform(&mut u);
+        let among = if label.offered.is_empty() { label.values.len() } else { label.offered.len() };
+        let at = (u[0] * among as f32) as usize;
+        label.offered.get(at).map_or(at, |&number| number) as f32
     };
-    pictures.flat_map(|picture| (0..counts.len()).map(move |a| number(picture, a))).collect()
+    pictures.flat_map(|picture| labels.iter().enumerate().map(move |(a, label)| number(picture, a, label))).collect()
 }
 
 /// What is seen of pictures on their way.
@@ -94,16 +97,17 @@ mod tests {
     #[test]
     fn labels_are_given_drawn_or_none() {
         let values: Vec<String> = (0..10).map(|v| v.to_string()).collect();
-        let names = ["class", "head", "body"].map(String::from);
-        let control = |name: &String| Control::new(name, ".", Kind::Label { values: values.clone() });
-        let controls: Vec<Control> = names.iter().map(control).collect();
-        let given = serde_json::from_str(r#"{"class": "3", "head": "random"}"#).unwrap();
+        let label = |(name, offered): (&str, Vec<usize>)| Label { name: name.into(), values: values.clone(), offered };
+        let all = [("class", vec![]), ("head", vec![]), ("body", vec![]), ("glasses", vec![8, 2])].map(label);
+        let control = |l: &Label| Control::new(&l.name, ".", Kind::Label { values: values.clone() });
+        let controls: Vec<Control> = all.iter().map(control).collect();
+        let given = serde_json::from_str(r#"{"class": "3", "head": "random", "glasses": "random"}"#).unwrap();
         let settings = Settings::new(&controls, [1, 2, 2], given).unwrap();
-        let all = labels(&settings, &names, &[10; 3], 7, 0..200);
-        assert!(all.chunks(3).all(|l| l[0] == 3.0 && (0.0..10.0).contains(&l[1]) && l[2] == 10.0));
-        let seen: std::collections::BTreeSet<u32> = all.chunks(3).map(|l| l[1] as u32).collect();
-        assert_eq!(seen.len(), 10);
-        assert_eq!(labels(&settings, &names, &[10; 3], 7, 50..60), all[150..180], "whatever is drawn with them");
+        let drawn = labels(&settings, &all, 7, 0..200);
+        assert!(drawn.chunks(4).all(|l| l[0] == 3.0 && (0.0..10.0).contains(&l[1]) && l[2] == 10.0));
+        let seen = |a: usize| drawn.chunks(4).map(|l| l[a] as u32).collect::<std::collections::BTreeSet<_>>();
+        assert_eq!((seen(1).len(), seen(3).into_iter().collect::<Vec<_>>()), (10, vec![2, 8]));
+        assert_eq!(labels(&settings, &all, 7, 50..60), drawn[200..240], "whatever is drawn with them");
     }
 
     #[test]

@@ -27,8 +27,7 @@ pub(crate) async fn log_prob(
     settings: &Settings,
     sink: &impl Sink,
 ) -> Result<Asked, Failure> {
-    let names: Vec<String> = model.card.labels.iter().map(|l| l.name.clone()).collect();
-    let labels = sample::labels(settings, &names, model.card.network.classes(), seed, 0..1);
+    let labels = sample::labels(settings, &model.card.labels, seed, 0..1);
     let none = labels.iter().zip(model.card.network.classes()).all(|(label, count)| *label == *count as f32);
     let mut query = load(model, budget, sink).await?;
     let question = Question { levels, labels: &labels, k: budget.samples(), seed, index: 0 };

@@ -59,9 +59,7 @@ pub(crate) async fn draw(model: &mut OpenModel, job: &Job, sink: &impl Sink) -> 
         let done = pictures.done();
         let here = batch.min(job.count - done);
         let first = job.first + done;
-        let names: Vec<String> = model.card.labels.iter().map(|l| l.name.clone()).collect();
-        let classes = model.card.network.classes();
-        let labels = sample::labels(&job.settings, &names, classes, job.seed, first..first + here);
+        let labels = sample::labels(&job.settings, &model.card.labels, job.seed, first..first + here);
         let part = Draw { seed: job.seed, first, count: here, n: job.n, labels: &labels, settings: &job.settings };
         let mut watch = async |frame: Frame<'_>| {
             let now = sink.seconds();
@@ -106,8 +104,7 @@ pub(crate) async fn encode(
 ) -> Result<Vec<f32>, Failure> {
     let started = sink.seconds();
     let (batch, mut sampler) = model.sampler(1)?;
-    let names: Vec<String> = model.card.labels.iter().map(|l| l.name.clone()).collect();
-    let labels = sample::labels(settings, &names, model.card.network.classes(), seed, 0..1);
+    let labels = sample::labels(settings, &model.card.labels, seed, 0..1);
     let draw = Draw { seed, first: 0, count: 1, n: 1, labels: &labels, settings };
     let mut watch = async |frame: Frame<'_>| {
         let (done, total) = (frame.step, frame.steps);

@@ -54,6 +54,9 @@ impl OpenModel {
             card.weights.verify(&files.weights)?;
         }
         card.golden.verify(&files.golden)?;
+        if !card.labels.iter().map(|label| label.values.len()).eq(card.network.classes().iter().copied()) {
+            return Err(Failure::new("bad-card", "The model's card names other labels than its network has."));
+        }
         Ok(OpenModel {
             weights: Weights::parse(&files.weights, &card.network.specs())?,
             golden: Weights::parse_any(&files.golden)?,
