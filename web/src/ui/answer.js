@@ -8,11 +8,15 @@ import "./histogram.js";
 /** @typedef {import("../p-of-x.js").Estimate} Estimate */
 /** @typedef {import("../p-of-x.js").Card} Card */
 
-/** `<pofx-answer>`: properties `estimate`, `card`, `stale` (another question is being answered). */
+/**
+ * `<pofx-answer>`: properties `estimate`, `card`, `given` (labels under which the picture is judged, in words), `stale` (another
+ * question is being answered).
+ */
 export class Answer extends LitElement {
   static properties = {
     estimate: { attribute: false },
     card: { attribute: false },
+    given: {},
     stale: { type: Boolean, reflect: true },
   };
 
@@ -36,10 +40,11 @@ export class Answer extends LitElement {
       }
       .kind {
         display: block;
+        margin-bottom: 0.9rem;
         color: var(--muted);
       }
       .rank {
-        margin: 0.5rem 0 0.9rem;
+        margin: 0 0 0.9rem;
         min-height: 3.1em;
         text-wrap: pretty;
       }
@@ -53,22 +58,24 @@ export class Answer extends LitElement {
     super();
     /** @type {Estimate | undefined} */ this.estimate = undefined;
     /** @type {Card | undefined} */ this.card = undefined;
+    this.given = "";
     this.stale = false;
   }
 
   render() {
     const e = this.estimate;
-    const reference = this.card?.reference;
+    // The scores are those of pictures without labels.
+    const reference = this.given ? undefined : this.card?.reference;
     if (e && typeof e.kind !== "string") {
       return html`<p class="headline"><span class="value">log <i>p</i>(<i>x</i>) is not defined</span></p>
         <p class="rank">${asSentence(e.kind.undefined)}</p>`;
     }
     return html`
       <p class="headline">
-        <span class="value"><span>log <i>p</i>(<i>x</i>) ${e ? relation(e.kind) : "≥"}</span> <span>${e ? nats(e.nats) : "–"} nats</span></span>
+        <span class="value"><span>log <i>p</i>(<i>x</i>${this.given ? ` | ${this.given}` : nothing}) ${e ? relation(e.kind) : "≥"}</span> <span>${e ? nats(e.nats) : "–"} nats</span></span>
         <span class="kind">${e ? explain(e) : "(draw or choose a picture to ask about it)"}</span>
       </p>
-      <p class="rank">${e && reference ? rank(e, reference) : nothing}</p>
+      ${this.card && !reference ? nothing : html`<p class="rank">${e && reference ? rank(e, reference) : nothing}</p>`}
       ${this.card && !reference
         ? nothing
         : html`<pofx-histogram .heldOut=${reference?.held_out ?? []} .own=${reference?.own ?? []} .value=${e?.nats}></pofx-histogram>`}

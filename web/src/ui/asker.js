@@ -82,6 +82,11 @@ export class Asker extends LitElement {
     return placement === "ink" && size === SIDE;
   }
 
+  /** The labels under which the picture is judged, in words. */
+  get #given() {
+    return Object.values(this.labels).filter(Boolean).join(", ");
+  }
+
   /** Takes another model, or the same one with other weights. @param {Model} model */
   async start(model) {
     const same = this.model?.id === model.id;
@@ -263,7 +268,7 @@ export class Asker extends LitElement {
       <div class="ask-grid">
         <div class="question">${this.#drawn ? this.#renderPad() : this.#renderField()} ${this.#renderExamples()}</div>
         <div class="reply">
-          <pofx-answer .estimate=${estimate} .card=${this.model?.card} ?stale=${this.asking} aria-busy=${this.asking}></pofx-answer>
+          <pofx-answer .estimate=${estimate} .card=${this.model?.card} .given=${this.#given} ?stale=${this.asking} aria-busy=${this.asking}></pofx-answer>
           ${answers.density ? this.#renderLabels() : nothing}
           <div class="tools">
             ${answers.precise
@@ -275,7 +280,7 @@ export class Asker extends LitElement {
           </div>
         </div>
       </div>
-      ${answers.density ? html`<pofx-breakdown .estimate=${estimate} .card=${this.model?.card}></pofx-breakdown>` : nothing}
+      ${answers.density && typeof estimate?.kind !== "object" ? html`<pofx-breakdown .estimate=${estimate} .card=${this.model?.card}></pofx-breakdown>` : nothing}
     `;
   }
 

@@ -76,7 +76,7 @@ export class Reading extends LitElement {
 
   #comparison() {
     const value = this.estimate?.nats;
-    if (value === undefined) return "Ask about a picture to compare it with that.";
+    if (value === undefined || !Number.isFinite(value)) return "Ask about a picture to compare it with that.";
     const by = this.#space.levels === 2 ? "coins" : "dice";
     const power = html`10<sup>${Math.round(Math.abs(value - this.#chance) / Math.LN10)}</sup>`;
     const least = this.estimate?.kind === "lower_bound" ? "at least " : "";

@@ -35,6 +35,12 @@ export const samplerStyles = css`
     margin-left: auto;
     min-height: 2.4rem;
   }
+  .notices {
+    margin: 0 0 0.8rem;
+    padding-left: 1.1em;
+    color: var(--muted);
+    font-size: 0.9375rem;
+  }
   progress {
     flex: 1 1 4rem;
     max-width: 8rem;

@@ -287,6 +287,7 @@ export class Sampler extends LitElement {
         aria-busy=${this.sampling}
       ></pofx-picture-list>
       <div class="progress">${this.#renderProgress()}</div>
+      ${this.step?.notices.length ? html`<ul class="notices">${this.step.notices.map((notice) => html`<li>${notice}</li>`)}</ul>` : nothing}
       ${this.model?.card.family === "diffusion" ? this.#renderWhich() : nothing}
       ${frames.length > 0 ? html`<pofx-film label="How sample ${this.shown + 1} came about" .frames=${frames}></pofx-film>` : nothing}
       <form class="seed" @submit=${this.#onSubmit} novalidate>${this.#renderSeed()}</form>
