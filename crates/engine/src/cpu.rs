@@ -3,6 +3,7 @@
 //! `plan` says what is stored; movements are views, functions of single values run in chains block by block (`pointwise`),
 //! matrix products and convolutions share one kernel (`gemm`).
 
+mod aligned;
 #[cfg(not(target_arch = "wasm32"))]
 mod candle;
 mod conv;

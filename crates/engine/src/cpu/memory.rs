@@ -1,17 +1,18 @@
 //! The buffers of a loaded Program. A buffer that nobody reads any more is used again.
 
+use super::aligned::Aligned;
 use graph::NodeId;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Elements of one stored value.
-pub(super) type Buffer = Arc<Vec<f32>>;
+pub(super) type Buffer = Arc<Aligned>;
 
 /// The stored values by node, and free buffers by size.
 #[derive(Default)]
 pub(super) struct Memory {
     buffers: Vec<Option<Buffer>>,
-    free: HashMap<usize, Vec<Vec<f32>>>,
+    free: HashMap<usize, Vec<Aligned>>,
 }
 
 impl Memory {
@@ -26,7 +27,7 @@ impl Memory {
 
     /// The elements of a stored value; the plan computes each before it is read.
     pub(super) fn get(&self, root: NodeId) -> &[f32] {
-        self.buffers[root.index()].as_ref().map_or(&[], |buffer| buffer.as_slice())
+        self.buffers[root.index()].as_ref().map_or(&[], |buffer| buffer)
     }
 
     /// A value to keep or to give to another node.
@@ -48,7 +49,7 @@ impl Memory {
     }
 
     /// Takes a value away as a buffer to be changed; its elements are copied only if somebody else holds it.
-    pub(super) fn claim(&mut self, root: NodeId) -> Result<Vec<f32>, String> {
+    pub(super) fn claim(&mut self, root: NodeId) -> Result<Aligned, String> {
         match self.buffers[root.index()].take().map(Arc::try_unwrap) {
             Some(Ok(values)) => Ok(values),
             Some(Err(shared)) => {
@@ -68,19 +69,16 @@ impl Memory {
     }
 
     /// Takes back a buffer that was never a value.
-    pub(super) fn give(&mut self, values: Vec<f32>) {
+    pub(super) fn give(&mut self, values: Aligned) {
         self.free.entry(values.len()).or_default().push(values);
     }
 
     /// A buffer whose elements are still to be written; why there is none.
-    pub(super) fn take(&mut self, len: usize) -> Result<Vec<f32>, String> {
+    pub(super) fn take(&mut self, len: usize) -> Result<Aligned, String> {
         if let Some(values) = self.free.get_mut(&len).and_then(Vec::pop) {
             return Ok(values);
         }
-        let mut values = Vec::new();
-        values.try_reserve_exact(len).map_err(|_| format!("there is no memory for {len} numbers"))?;
-        values.resize(len, 0.0);
-        Ok(values)
+        Aligned::zeros(len).map_err(|_| format!("there is no memory for {len} numbers"))
     }
 
     /// Replaces the elements of a value in place where nobody else holds it.
