@@ -193,7 +193,9 @@ impl Chain {
                 }
             }
             Step::Apply { op, args, .. } => {
-                let [a, b, c] = args.map(|arg| self.source(arg, at, out.len(), memory, registers));
+                let a = self.source(args[0], at, out.len(), memory, registers);
+                let b = self.source(args[1], at, out.len(), memory, registers);
+                let c = self.source(args[2], at, out.len(), memory, registers);
                 apply(op, [a, b, c], out);
             }
         }

@@ -142,10 +142,8 @@ fn fold(values: &[f32], start: f32, f: impl Fn(f32, f32) -> f32) -> f32 {
         sums.iter_mut().zip(chunk).for_each(|(sum, v)| *sum = f(*sum, *v));
     }
     sums.iter_mut().zip(rest).for_each(|(sum, v)| *sum = f(*sum, *v));
-    for half in [8, 4, 2, 1] {
-        for i in 0..half {
-            sums[i] = f(sums[i], sums[i + half]);
-        }
-    }
-    sums[0]
+    // Arrays of their own stay in registers.
+    let eight: [f32; 8] = std::array::from_fn(|i| f(sums[i], sums[i + 8]));
+    let four: [f32; 4] = std::array::from_fn(|i| f(eight[i], eight[i + 4]));
+    f(f(four[0], four[2]), f(four[1], four[3]))
 }
