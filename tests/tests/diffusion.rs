@@ -5,6 +5,7 @@ use conformance::close::{Tolerance, assert_close, widen};
 use data::rng::{Rng, stream};
 use engine::{Engine, Error, Loaded};
 use graph::{Graph, Load, Program};
+use likelihood::vlb;
 use models::control::Value;
 use models::diffusion::{Config, Sampler};
 use models::sample::{self, Draw, Frame};
@@ -277,4 +278,35 @@ fn controls_that_contradict_each_other_are_refused() {
     refused(&[("image", picture()), ("latent", picture())], "both say where to start");
     refused(&[("to_latent", picture()), ("to_seed", Value::Number(1.0))], "all end a walk");
     refused(&[("image", picture()), ("mask", picture()), ("to_seed", Value::Number(1.0))], "'mask' fills in");
+}
+
+/// log p of levels under the normal distribution, and the bound on it: below, and less than the decoder's share off.
+#[test]
+fn the_bound_is_below_the_truth_and_near_it() {
+    let levels: Vec<u8> =
+        exact(&noise(5, 0), MEANS[1]).iter().map(|x| ((x + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8).collect();
+    let log_density = |level: &u8| {
+        let u = (f64::from(*level) / 127.5 - 1.0 - MEANS[1]) / DEVIATION;
+        -0.5 * u * u - 0.5 * std::f64::consts::TAU.ln() - DEVIATION.ln() + (2.0f64 / 255.0).ln()
+    };
+    let truth: f64 = levels.iter().map(log_density).sum();
+    let c = config();
+    let mut denoiser = block_on(Normal.load(&models::diffusion::denoiser(&c.unet, 64))).unwrap();
+    let mut ask = |k: usize, seed: u64| {
+        let go_on = async |_| ControlFlow::Continue(());
+        block_on(vlb::log_prob(&mut denoiser, &levels, &[1.0], k, Rng::new(seed, stream::ESTIMATE), go_on)).unwrap()
+    };
+    let e = ask(2048, 1);
+    let error = e.std_error.unwrap();
+    println!("truth {truth:.2}, bound {:.2} +- {error:.2}, {:?}", e.nats, e.parts);
+    assert!(e.nats < truth + 4.0 * error && e.nats > truth - 0.5 * PIXELS as f64);
+    assert_eq!((e.terms.len(), e.n_evals), (PIXELS, 2048 + 64));
+    assert!((e.terms.iter().map(|t| f64::from(*t)).sum::<f64>() + e.nats).abs() < 1e-3);
+    // The stated error is that of repetitions.
+    let many: Vec<f64> = (0..24).map(|seed| ask(64, seed).nats).collect();
+    let (mean, of_mean) = likelihood::mean_and_error(&many);
+    let stated = ask(64, 0).std_error.unwrap();
+    let found = of_mean * (many.len() as f64).sqrt();
+    assert!((0.5..2.0).contains(&(stated / found)), "stated {stated}, found {found}");
+    assert!((mean - e.nats).abs() < 5.0 * of_mean.hypot(error), "{mean} with few times, {} with many", e.nats);
 }

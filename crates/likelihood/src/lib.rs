@@ -7,6 +7,7 @@ pub mod estimate;
 pub mod exact;
 pub mod iwae;
 pub mod query;
+pub mod vlb;
 
 pub use estimate::{Estimate, Kind, Parts};
 

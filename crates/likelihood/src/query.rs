@@ -1,10 +1,10 @@
 //! The one question for every family: log p(x) of a picture, by the family's own estimator.
 
 use crate::iwae::{self, Error, Progress};
-use crate::{Estimate, Kind, exact};
+use crate::{Estimate, Kind, exact, vlb};
 use data::rng::{Rng, stream};
 use graph::{Load, Run};
-use models::{Network, pixel_transformer, vae};
+use models::{Network, diffusion, pixel_transformer, vae};
 use std::ops::ControlFlow;
 
 /// What is asked.
@@ -40,6 +40,11 @@ pub enum Query<R> {
         /// `models::pixel_transformer::scorer` of one picture.
         scorer: R,
     },
+    /// The variational bound.
+    Diffusion {
+        /// `models::diffusion::denoiser`.
+        denoiser: R,
+    },
     /// There is no density; the text says why.
     Undefined(&'static str),
 }
@@ -66,7 +71,9 @@ impl<R: Run> Query<R> {
                 "a GAN draws pictures on a thin sheet within the space of all pictures, where almost every picture has \
                  no density at all",
             ),
-            Network::Diffusion(_) => Query::Undefined("no estimator is loaded for diffusion"),
+            Network::Diffusion(c) => {
+                Query::Diffusion { denoiser: host.load(&diffusion::denoiser(&c.unet, batch)).await? }
+            }
             Network::Classifier(_) => Query::Undefined("a classifier says p(label | x), not p(x)"),
         })
     }
@@ -96,6 +103,10 @@ impl<R: Run> Query<R> {
                 iwae::log_prob(encoder, weigher, &x, labels, k, noise, progress).await
             }
             Query::Transformer { network, scorer } => exact::log_prob(scorer, network, levels, labels).await,
+            Query::Diffusion { denoiser } => {
+                let noise = Rng::new(seed, stream::ESTIMATE).skip(index << 32);
+                vlb::log_prob(denoiser, levels, labels, k, noise, progress).await
+            }
             Query::Undefined(why) => Ok(undefined(why)),
         }
     }

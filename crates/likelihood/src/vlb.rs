@@ -1,0 +1,274 @@
+//! The variational bound of a diffusion model in continuous time (Kingma et al. 2021, arXiv:2107.00630, eq. 11, 14 and 15):
+//!     -log p(x) <= E[-log p(x | z_0)] + 1/2 int E|eps - eps^(z_t)|^2 (-dlambda/dt) dt + KL(q(z_1 | x) || N(0, I))
+//! with lambda = ln(alpha^2 / sigma^2). Under the schedule of `models::diffusion` the last term is 0, -dlambda/dt is
+//! pi / (alpha sigma), and eps - eps^ is alpha (v - v^). Times run from [`FROM`] to 1: less noise than that belongs to p(x | z_0).
+
+use crate::iwae::{Error, Progress};
+use crate::{Estimate, Kind, Parts, log_sum_exp, mean_and_error};
+use data::rng::Rng;
+use graph::Run;
+use models::diffusion::step::{Level, Prediction, sum};
+use std::f64::consts::{LN_2, PI};
+use std::ops::ControlFlow;
+
+/// Time of z_0.
+const FROM: f64 = 0.02;
+
+/// p(x_d | z_0): logistic distributions around the predicted picture in equal parts, with these scales in levels, each
+/// gathered into the bins of 256 levels.
+const SCALES: [f64; 3] = [0.1, 1.0, 6.0];
+
+/// The bound for an image, with the surprise of every pixel. `denoiser` is `models::diffusion::denoiser` with the weights
+/// written; `levels` (C, S, S) and the labels `class` (A) are those of the image. `k` evaluations, rounded up to whole batches,
+/// are spent on the integral and a batch on p(x | z_0). `noise` is where the stream of noise starts. `progress` is awaited after
+/// each batch and can stop the query.
+pub async fn log_prob<R: Run>(
+    denoiser: &mut R,
+    levels: &[u8],
+    class: &[f32],
+    k: usize,
+    mut noise: Rng,
+    mut progress: impl AsyncFnMut(Progress) -> ControlFlow<()>,
+) -> Result<Estimate, Error<R::Error>> {
+    let batch = denoiser.program().shape_of("time").map_or(1, |shape| shape[0]);
+    let total = k.div_ceil(batch).max(1) * batch;
+    let mut bound = Bound::new(levels, class, batch);
+    bound.decode(denoiser, &mut noise).await?;
+    let times = Times::new(total, &mut noise);
+    for (n, some) in times.drawn.chunks(batch).enumerate() {
+        bound.integrate(denoiser, some, &mut noise).await?;
+        let (nats, std_error) = bound.so_far();
+        if nats.is_nan() {
+            return Err(Error::NotANumber);
+        }
+        if progress(Progress { done: (n + 1) * batch, total, nats, std_error }).await.is_break() {
+            return Err(Error::Stopped);
+        }
+    }
+    Ok(bound.estimate(&times))
+}
+
+/// Times of the integral. ln t is spread evenly between ln [`FROM`] and 0, about as lambda is: two draws in each of equal
+/// parts, whose differences tell the error.
+struct Times {
+    /// In random order, so that the mean of the first ones is not far off.
+    drawn: Vec<f64>,
+    /// Part of each.
+    part: Vec<usize>,
+}
+
+impl Times {
+    fn new(n: usize, noise: &mut Rng) -> Times {
+        let mut u = vec![0f32; n];
+        noise.fill_uniform(&mut u);
+        let mut order: Vec<usize> = (0..n).collect();
+        noise.shuffle(&mut order);
+        let parts = n.div_ceil(2) as f64;
+        let at = |&i: &usize| FROM.powf(1.0 - ((i / 2) as f64 + f64::from(u[i])) / parts);
+        Times { drawn: order.iter().map(at).collect(), part: order.iter().map(|i| i / 2).collect() }
+    }
+
+    /// Standard error of the mean of `values` at these times.
+    fn std_error(&self, values: &[f64]) -> f64 {
+        let mut pairs: Vec<Vec<f64>> = vec![Vec::new(); self.part.iter().max().map_or(0, |p| p + 1)];
+        self.part.iter().zip(values).for_each(|(&part, &value)| pairs[part].push(value));
+        let variance = |pair: &Vec<f64>| if let [a, b] = pair[..] { (a - b).powi(2) / 4.0 } else { 0.0 };
+        pairs.iter().map(variance).sum::<f64>().sqrt() / pairs.len() as f64
+    }
+}
+
+/// The terms of the bound for one image, as they come in.
+struct Bound {
+    /// (C, S, S) in \[-1, 1\].
+    x: Vec<f32>,
+    class: Vec<f32>,
+    batch: usize,
+    /// log p(x | z_0) of each z_0.
+    recon: Vec<f64>,
+    /// What each time says of the integral.
+    integral: Vec<f64>,
+    /// Sums over z_0, and over times, of the surprise of each value.
+    recon_terms: Vec<f64>,
+    integral_terms: Vec<f64>,
+}
+
+impl Bound {
+    fn new(levels: &[u8], class: &[f32], batch: usize) -> Bound {
+        let d = levels.len();
+        Bound {
+            x: levels.iter().map(|&level| f32::from(level) / 127.5 - 1.0).collect(),
+            class: class.repeat(batch),
+            batch,
+            recon: Vec::new(),
+            integral: Vec::new(),
+            recon_terms: vec![0.0; d],
+            integral_terms: vec![0.0; d],
+        }
+    }
+
+    /// p(x | z_0) at a batch of z_0.
+    async fn decode<R: Run>(&mut self, denoiser: &mut R, noise: &mut Rng) -> Result<(), Error<R::Error>> {
+        let at = Level::at(FROM);
+        for (_, p) in self.evaluate(denoiser, &vec![FROM; self.batch], noise).await? {
+            let predicted = Prediction::new(&p.z, &p.v, at, true).x;
+            let terms = self.x.iter().zip(&predicted).map(|(x, mean)| -log_decoder(f64::from(*x), f64::from(*mean)));
+            self.recon.push(-add(terms, &mut self.recon_terms));
+        }
+        Ok(())
+    }
+
+    /// The integrand at a batch of times.
+    async fn integrate<R: Run>(
+        &mut self,
+        denoiser: &mut R,
+        times: &[f64],
+        noise: &mut Rng,
+    ) -> Result<(), Error<R::Error>> {
+        for (t, p) in self.evaluate(denoiser, times, noise).await? {
+            let Level { alpha, sigma, .. } = Level::at(t);
+            // t is drawn from the density 1 / (t ln(1 / FROM)).
+            let weight = 0.5 * PI * alpha / sigma * t * -FROM.ln();
+            let v = sum(&[(alpha, &p.noise), (-sigma, &self.x)]);
+            let terms = v.iter().zip(&p.v).map(|(v, p)| weight * f64::from(v - p).powi(2));
+            self.integral.push(add(terms, &mut self.integral_terms));
+        }
+        Ok(())
+    }
+
+    /// What the network says of the image with noise of these times.
+    async fn evaluate<R: Run>(
+        &self,
+        denoiser: &mut R,
+        times: &[f64],
+        noise: &mut Rng,
+    ) -> Result<Vec<(f64, Noisy)>, Error<R::Error>> {
+        let d = self.x.len();
+        let mut eps = vec![0f32; self.batch * d];
+        noise.fill_normal(&mut eps);
+        let mixed = times.iter().zip(eps.chunks(d)).map(|(&t, eps)| {
+            let Level { alpha, sigma, .. } = Level::at(t);
+            sum(&[(alpha, &self.x), (sigma, eps)])
+        });
+        let z: Vec<Vec<f32>> = mixed.collect();
+        denoiser.ready().await?;
+        denoiser.write("z", &z.concat())?;
+        denoiser.write("time", &times.iter().map(|&t| t as f32).collect::<Vec<_>>())?;
+        if !self.class.is_empty() {
+            denoiser.write("class", &self.class)?;
+        }
+        denoiser.step()?;
+        let v = denoiser.read("prediction").await?;
+        let rows = z.into_iter().zip(eps.chunks(d)).zip(v.chunks(d));
+        let noisy = rows.map(|((z, eps), v)| Noisy { z, noise: eps.to_vec(), v: v.to_vec() });
+        Ok(times.iter().copied().zip(noisy).collect())
+    }
+
+    /// The bound by the times so far, and its error as if they were independent.
+    fn so_far(&self) -> (f64, f64) {
+        let ((recon, recon_error), (integral, error)) = (mean_and_error(&self.recon), mean_and_error(&self.integral));
+        (recon - integral, recon_error.hypot(error))
+    }
+
+    fn estimate(&self, times: &Times) -> Estimate {
+        let ((recon, recon_error), (integral, _)) = (mean_and_error(&self.recon), mean_and_error(&self.integral));
+        let (nats, k) = (recon - integral, self.integral.len());
+        let std_error = recon_error.hypot(times.std_error(&self.integral));
+        Estimate {
+            nats,
+            std_error: Some(std_error),
+            kind: Kind::LowerBound,
+            bits_per_dim: -nats / (self.x.len() as f64 * LN_2),
+            estimator: format!("variational bound, {k} times"),
+            k,
+            effective_samples: None,
+            parts: Some(Parts { elbo: nats, elbo_std_error: std_error, reconstruction: recon, kl: integral }),
+            terms: self.surprise(),
+            n_evals: k + self.recon.len(),
+            assumptions: vec![
+                "A lower bound in expectation: log p(x) is at least this, up to the Monte Carlo error.".into(),
+                "The probability of these 8-bit levels, with steps of vanishing size between noise and picture.".into(),
+                "The surprises of the pixels are their parts of the bound and sum to it; colours of a pixel are added."
+                    .into(),
+            ],
+            percentile_own: None,
+            percentile_held_out: None,
+        }
+    }
+
+    /// The part of each pixel in the bound, (S, S).
+    fn surprise(&self) -> Vec<f32> {
+        let (zeros, times) = (self.recon.len() as f64, self.integral.len() as f64);
+        let terms = self.recon_terms.iter().zip(&self.integral_terms).map(|(r, i)| r / zeros + i / times);
+        let terms: Vec<f64> = terms.collect();
+        // The least number of planes of a square image.
+        let plane = if is_square(terms.len()) { terms.len() } else { terms.len() / 3 };
+        (0..plane).map(|i| terms[i..].iter().step_by(plane).sum::<f64>() as f32).collect()
+    }
+}
+
+/// An image with noise, and what the network says of it.
+struct Noisy {
+    z: Vec<f32>,
+    noise: Vec<f32>,
+    v: Vec<f32>,
+}
+
+fn is_square(n: usize) -> bool {
+    n.isqrt().pow(2) == n
+}
+
+/// Adds `terms` to `sums` one by one, and returns their sum.
+fn add(terms: impl Iterator<Item = f64>, sums: &mut [f64]) -> f64 {
+    let each = sums.iter_mut().zip(terms).map(|(sum, term)| {
+        *sum += term;
+        term
+    });
+    each.sum()
+}
+
+/// ln of the probability of the level `x` for the prediction `mean`, both in \[-1, 1\]; the outermost bins reach to infinity.
+fn log_decoder(x: f64, mean: f64) -> f64 {
+    const BIN: f64 = 2.0 / 255.0;
+    let each = SCALES.map(|scale| {
+        let cut = |edge: f64| (edge - mean) / (scale * BIN);
+        let upper = if x + BIN > 1.0 { f64::INFINITY } else { cut(x + 0.5 * BIN) };
+        let lower = if x - BIN < -1.0 { f64::NEG_INFINITY } else { cut(x - 0.5 * BIN) };
+        // On the side where both are small a difference keeps its digits.
+        let (a, b) = if lower > 0.0 { (-lower, -upper) } else { (upper, lower) };
+        let below = |u: f64| 1.0 / (1.0 + (-u).exp());
+        (below(a) - below(b)).ln()
+    });
+    log_sum_exp(&each) - (SCALES.len() as f64).ln()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_decoder_is_a_distribution_over_256_levels() {
+        for mean in [-1.0, -0.3217, 0.0, 0.999, 1.0] {
+            let levels = (0..256).map(|level| f64::from(level) / 127.5 - 1.0);
+            let total: f64 = levels.map(|x| log_decoder(x, mean).exp()).sum();
+            assert!((total - 1.0).abs() < 1e-9, "{mean}: {total}");
+        }
+        assert!(log_decoder(-1.0, 1.0).is_finite() && log_decoder(1.0, -1.0).is_finite());
+    }
+
+    #[test]
+    fn times_fill_the_range_and_their_error_is_that_of_pairs() {
+        let times = Times::new(64, &mut Rng::new(1, 0));
+        let mut sorted = times.drawn.clone();
+        sorted.sort_by(f64::total_cmp);
+        assert!(sorted[0] >= FROM && sorted[63] < 1.0);
+        for (i, pair) in sorted.chunks(2).enumerate() {
+            let edge = |i: usize| FROM.powf(1.0 - i as f64 / 32.0);
+            assert!(pair.iter().all(|t| (edge(i) * (1.0 - 1e-9)..=edge(i + 1)).contains(t)));
+        }
+        let values: Vec<f64> = times.drawn.iter().map(|t| t.ln()).collect();
+        // Uniform within a part of width w: a standard deviation of w / sqrt(12), over sqrt(64).
+        let expected = -FROM.ln() / 32.0 / 12f64.sqrt() / 8.0;
+        let error = times.std_error(&values);
+        assert!((error / expected - 1.0).abs() < 0.3, "{error} {expected}");
+    }
+}
