@@ -13,10 +13,22 @@ const APART = { vae: 1e-3, gan: 5e-3, diffusion: 2e-2 };
 
 /** @type {import("playwright-core").Browser} */
 let browser;
+/** A page for each model and backend: opening one on a software GPU takes seconds. @type {Map<string, ReturnType<typeof openModel>>} */
+const pages = new Map();
 before(async () => void (browser = await launch()));
-after(() => browser.close());
+after(async () => {
+  for (const site of pages.values()) await (await site).close();
+  await browser.close();
+});
 
-/** Opens a model on a page with the API alone, and helpers around it. @param {string} id @param {string} backend */
+/** The page of a model on a backend. @param {string} id @param {string} backend @param {object} quick */
+function pageOf(id, backend, quick) {
+  const key = `${id} ${backend}`;
+  if (!pages.has(key)) pages.set(key, openModel(id, backend, quick));
+  return pages.get(key);
+}
+
+/** Opens a model on a page with the API alone, and helpers around it. @param {string} id @param {string} backend @param {object} quick */
 async function openModel(id, backend, quick) {
   const site = await openApi(browser);
   await site.page.evaluate(
@@ -47,14 +59,13 @@ for (const [family, id] of oneOfEachFamily()) {
 
   for (const backend of ["cpu", "webgpu"]) {
     test(`${id} on ${backend}: pictures of the card's size, the same for the same seed, whatever is drawn with them`, async () => {
-      const { page, trouble, close } = await openModel(id, backend, quick);
+      const { page, trouble } = await pageOf(id, backend, quick);
       const { name, four, again, one, other, shape } = await page.evaluate(async () => {
         const [four, again, one, other] = [await draw(), await draw(), await draw({ n: 1 }), await draw({ seed: 8 })];
         const { width, height, channels, done } = four.last;
         const bytes = ({ last }) => [...last.images];
         return { name: model.backend.name, four: bytes(four), again: bytes(again), one: bytes(one), other: bytes(other), shape: { width, height, channels, done } };
       });
-      await close();
       assert.equal(name, backend);
       assert.deepEqual(shape, { width: image.size, height: image.size, channels: image.channels, done: 4 });
       assert.equal(four.length, 4 * size);
@@ -69,7 +80,7 @@ for (const [family, id] of oneOfEachFamily()) {
     });
 
     test(`${id} on ${backend}: a stop is heard, and the next job runs`, async () => {
-      const { page, close } = await openModel(id, backend, quick);
+      const { page } = await pageOf(id, backend, quick);
       const { error, waited, done } = await page.evaluate(async () => {
         const controller = new AbortController();
         let stopped;
@@ -81,20 +92,18 @@ for (const [family, id] of oneOfEachFamily()) {
         const waited = performance.now() - stopped;
         return { error, waited, done: (await draw({ n: 1 })).last.done };
       });
-      await close();
       assert.equal(error.code, "aborted");
       assert.ok(waited < 100, `${waited} ms`);
       assert.equal(done, 1);
     });
 
     test(`${id} on ${backend}: an answer of the family's kind, or the reason why there is none`, async () => {
-      const { page, close } = await openModel(id, backend, quick);
+      const { page } = await pageOf(id, backend, quick);
       const e = await page.evaluate(async () => {
         const { last } = await draw({ n: 1 });
         const { nats, std_error, kind, bits_per_dim, terms, scored } = await model.logProb(picture(last, 0), { seed: 1 });
         return { nats, std_error, kind, bits_per_dim, terms: [...terms], pixels: scored.pixels.length };
       });
-      await close();
       const kinds = { vae: "lower_bound", diffusion: "lower_bound", transformer: "exact" };
       if (family === "gan") {
         assert.match(e.kind.undefined, /density/);
@@ -113,20 +122,18 @@ for (const [family, id] of oneOfEachFamily()) {
   test(`${id}: both engines draw the same pictures`, { skip: !(family in APART) && "what is drawn level by level parts for good at the first rounding" }, async () => {
     const drawn = [];
     for (const backend of ["cpu", "webgpu"]) {
-      const { page, close } = await openModel(id, backend, quick);
+      const { page } = await pageOf(id, backend, quick);
       drawn.push(await page.evaluate(async () => [...(await draw()).last.values]));
-      await close();
     }
     const largest = Math.max(...drawn[0].map((v, i) => Math.abs(v - drawn[1][i])));
     assert.ok(largest < APART[family], `${largest}`);
   });
 
   test(`${id}: the card's defaults are the defaults, and what is out of range gets a sentence that names it`, async () => {
-    const { page, close } = await openModel(id, "cpu", quick);
-    const { same, refused } = await page.evaluate(async () => {
+    const { page } = await pageOf(id, "cpu", quick);
+    const { same, refused } = await page.evaluate(async (quick) => {
       const defaults = Object.fromEntries(model.controls.flatMap((c) => ("default" in c && c.default !== null ? [[c.name, c.default]] : [])));
-      const given = { ...defaults, steps: undefined };
-      const same = far((await draw()).last.images, (await draw(given)).last.images);
+      const same = far((await draw()).last.images, (await draw({ ...defaults, ...quick })).last.images);
       const wrong = {
         number: (c) => [c.max + 1, NaN, "much", true],
         count: (c) => [c.max + 1, -1, 0.5, "many"],
@@ -147,8 +154,7 @@ for (const [family, id] of oneOfEachFamily()) {
       const { code, message } = await outcome(draw({ colour_of_the_sky: "blue" }));
       refused.push({ name: "colour_of_the_sky", value: "blue", code, message });
       return { same, refused };
-    });
-    await close();
+    }, quick);
     assert.equal(same, 0);
     for (const { name, value, code, message } of refused) {
       assert.equal(code, "bad-request", `${name} = ${value}: ${message}`);
@@ -159,15 +165,14 @@ for (const [family, id] of oneOfEachFamily()) {
 
   if (["diffusion", "transformer"].includes(family)) {
     test(`${id}: pictures are seen on their way`, async () => {
-      const { page, close } = await openModel(id, "cpu", { ...quick, steps: family === "diffusion" ? 12 : undefined });
-      const { steps, first } = await page.evaluate(async () => {
+      const { page } = await pageOf(id, "cpu", quick);
+      const { steps, first } = await page.evaluate(async (options) => {
         const from = performance.now();
         let first;
-        const { steps } = await draw({ onProgress: () => (first ??= performance.now() - from) });
+        const { steps } = await draw({ ...options, onProgress: () => (first ??= performance.now() - from) });
         const ink = (images) => images.filter((v) => v > 0).length;
         return { first, steps: steps.map(({ step, steps, done, images, predicted }) => ({ step, steps, done, ink: ink(images), predicted: predicted?.length })) };
-      });
-      await close();
+      }, family === "diffusion" ? { steps: 12 } : {});
       const underway = steps.filter(({ done }) => done < 4);
       assert.ok(underway.length >= 2, JSON.stringify(steps));
       for (const [a, b] of underway.slice(1).map((b, i) => [underway[i], b])) assert.ok(b.done > a.done || b.step > a.step);
@@ -180,24 +185,23 @@ for (const [family, id] of oneOfEachFamily()) {
 
   if (has("latent") && has("image")) {
     test(`${id}: a picture that was encoded is drawn again from its latent`, async () => {
-      const { page, close } = await openModel(id, "cpu", family === "diffusion" ? { steps: 20 } : {});
-      const { near, apart } = await page.evaluate(async () => {
+      const { page } = await pageOf(id, "cpu", quick);
+      const { near, apart } = await page.evaluate(async (options) => {
         const label = model.controls.find((c) => c.kind === "label");
-        const given = label ? { [label.name]: label.values[0] } : {};
+        const given = { ...options, ...(label && { [label.name]: label.values[0] }) };
         const { last } = await draw({ n: 2, ...given });
         const [own, other] = [picture(last, 0), picture(last, 1)];
         const { latent } = await model.encode(own, { seed: 7, ...given });
         const again = picture((await draw({ n: 1, latent, ...given })).last, 0);
         return { near: far(own.data, again.data), apart: far(own.data, other.data) };
-      });
-      await close();
+      }, family === "diffusion" ? { steps: 20 } : {});
       assert.ok(near < apart / 2, `${near} from itself, ${apart} from another one`);
     });
   }
 
   if (has("mask")) {
     test(`${id}: what a mask keeps is kept, and the rest is filled`, async () => {
-      const { page, close } = await openModel(id, "cpu", quick);
+      const { page } = await pageOf(id, "cpu", quick);
       const { kept, filled } = await page.evaluate(async () => {
         const own = picture((await draw({ n: 1 })).last, 0);
         const half = (own.width * own.height) / 2;
@@ -207,7 +211,6 @@ for (const [family, id] of oneOfEachFamily()) {
         const top = half * own.channels;
         return { kept: Math.max(...[a, b].map((x) => far(x.slice(0, top), own.data.slice(0, top)))), filled: far(a.slice(top), b.slice(top)) };
       });
-      await close();
       assert.ok(kept <= 0.5, `${kept} levels`);
       assert.ok(filled > 0, "two fillings are alike");
     });

@@ -35,6 +35,8 @@ export class Film {
       if (finished || hasInk(pictureOf(step, index))) all.push(step);
       if (finished) break;
     }
+    // The last step and the finished picture are the same.
+    if (all.length > 2 && all[all.length - 2].step === all[0].steps) all.splice(-2, 1);
     if (all.length < 2) return [];
     const steps = all[0].steps;
     const count = Math.min(all.length, LENGTH);
