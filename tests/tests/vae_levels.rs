@@ -64,10 +64,17 @@ fn log_prob_given(x: &[f64], z: &[f64]) -> Vec<f64> {
 fn the_probabilities_of_all_levels_sum_to_one() {
     let x: Vec<f64> = (0..256).flat_map(|level| [f64::from(level as f32 / 127.5 - 1.0); D]).collect();
     for seed in 0..3 {
-        let log_p = log_prob_given(&x, &run::normal(seed, 2).repeat(256));
+        let z = run::normal(seed, 2);
+        let log_p = log_prob_given(&x, &z.repeat(256));
+        let given = [("latent", Value::Array(narrow(&z)))];
+        let mean = widen(&draw(0, [0, 1, 1], &given).unwrap());
         for d in 0..D {
-            let sum: f64 = (0..256).map(|level| log_p[level * D + d].exp()).sum();
+            let p: Vec<f64> = (0..256).map(|level| log_p[level * D + d].exp()).collect();
+            let sum: f64 = p.iter().sum();
             assert!((sum - 1.0).abs() < 1e-4, "pixel {d}: {sum}");
+            let expected: f64 = p.iter().enumerate().map(|(level, p)| p * level as f64 / 255.0).sum();
+            // The mean before levels are rounded is at most half a level away.
+            assert!((mean[d] - expected).abs() < 0.5 / 255.0, "pixel {d}: {} {expected}", mean[d]);
         }
     }
 }

@@ -135,11 +135,17 @@ impl<'g> Pixels<'g> {
         }
     }
 
-    /// Means in \[0, 1\], (B, D): of a logistic the mean before it is cut into bins.
+    /// Means of the pixels in \[0, 1\], (B, D). A logistic variable X with mean m and scale s that is held within \[-1, 1\] has
+    /// the mean -1 + integral of P(X > t) dt = -1 + s (softplus((m + 1) / s) - softplus((m - 1) / s)); m itself can lie far
+    /// outside.
     pub fn mean(self) -> Tensor<'g> {
         match self {
             Pixels::Bernoulli { logits } => logits.sigmoid(),
-            Pixels::Logistic { mean, .. } => to_unit(mean),
+            Pixels::Logistic { mean, log_scale } => {
+                let precision = (-log_scale).exp();
+                let [above, below] = [1.0, -1.0].map(|end| ((mean + end) * precision).softplus());
+                0.5 * (above - below) / precision
+            }
         }
     }
 
