@@ -106,7 +106,7 @@ export class Asker extends LitElement {
   }
 
   /**
-   * The same question again, of other weights; else about an example, or about a sample where that is soon answered.
+   * The same question again, of other weights; else about an example, or about a sample.
    * @param {{ pixels: Pixels, label: string, index: number } | undefined} sample
    */
   async askFirst(sample) {
@@ -117,7 +117,7 @@ export class Asker extends LitElement {
       this.example = 2;
       return asked;
     }
-    if (sample && !answerable(this.model?.card).slow) return this.ask(sample.pixels, sample.label, sample.index);
+    if (sample) return this.ask(sample.pixels, sample.label, sample.index);
   }
 
   /**

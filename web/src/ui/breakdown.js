@@ -1,7 +1,7 @@
 // What an answer is made of: the picture that was scored, the surprise of its pixels, and the parts of the bound.
 
 import { LitElement, css, html, nothing, svg } from "lit";
-import { isBinary } from "./card.js";
+import { answerable, isBinary } from "./card.js";
 import { nats } from "./format.js";
 import { shared } from "./styles.js";
 import "./picture.js";
@@ -128,7 +128,7 @@ export class Breakdown extends LitElement {
       </section>
       <section class="parts">
         <h3>Where the number comes from</h3>
-        ${e && !e.parts ? html`<p class="whole">${nats(e.nats)} nats: one number, without parts (${e.estimator}).</p>` : this.#parts()}
+        ${!answerable(this.card).parts || (e && !e.parts) ? html`<p>${e ? `${nats(e.nats)} nats: the sum of the surprises (${e.estimator}).` : "No answer yet."}</p>` : this.#parts()}
         <details>
           <summary>What it rests on</summary>
           <ul>
@@ -156,13 +156,14 @@ export class Breakdown extends LitElement {
       if (!Number.isFinite(to)) return nothing;
       return svg`<rect class=${name} x=${-from * scale} width=${Math.max((from - to) * scale, 0)} height="16" rx="2"></rect>`;
     };
+    const [given, price] = answerable(this.card).parts ?? ["", ""];
     /** @type {[string, string, string, number, unknown][]} */
     const rows = [
-      ["", "Reconstruction", "pixels, given the code z", reconstruction, bar("recon", 0, reconstruction)],
-      ["", "− KL", "the price of the code z", -kl, bar("kl", reconstruction, reconstruction - kl)],
-      ["sum", "= ELBO", "the simplest lower bound", elbo, bar("total", 0, elbo)],
-      ["sum", e?.estimator ?? "IWAE", "a tighter one, from many codes", total, bar("total", 0, total)],
+      ["", "Reconstruction", given, reconstruction, bar("recon", 0, reconstruction)],
+      ["", "− KL", price, -kl, bar("kl", reconstruction, reconstruction - kl)],
+      ["sum", "= ELBO", "the lower bound", elbo, bar("total", 0, elbo)],
     ];
+    if (total !== elbo) rows.push(["sum", e?.estimator ?? "IWAE", "a tighter one, from many codes", total, bar("total", 0, total)]);
     return html`<table>
       <caption class="hidden">Parts of the estimate, in nats</caption>
       <thead class="hidden">

@@ -3,15 +3,18 @@
 /** @typedef {import("../card.d.ts").Card} Card */
 
 /**
- * How a family answers: whether it has a density, what its slower, better answer is called, and whether even the fast one
- * takes seconds.
- * @typedef {{ density: boolean, precise?: string, slow?: boolean }} Answers
+ * How a family answers: whether it has a density, what its slower and better answer is called, and what the parts of a bound are.
+ * @typedef {{ density: boolean, precise?: string, parts?: [string, string] }} Answers
  */
 
 /** @type {Record<string, Answers>} */
 const ANSWERS = {
-  vae: { density: true, precise: "Tighter bound (k = 5,000)" },
-  diffusion: { density: true, precise: "Smaller error (more noise levels)", slow: true },
+  vae: { density: true, precise: "Tighter bound (k = 5,000)", parts: ["pixels, given the code z", "the price of the code z"] },
+  diffusion: {
+    density: true,
+    precise: "Smaller error (k = 5,000)",
+    parts: ["pixels, given the least noisy picture", "the price of all noise levels above"],
+  },
   transformer: { density: true },
   gan: { density: false },
 };
