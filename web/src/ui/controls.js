@@ -108,6 +108,13 @@ export class Controls extends LitElement {
     `;
   }
 
+  updated() {
+    // An error is to be seen; what was opened for it stays open when it is gone.
+    for (const details of this.renderRoot.querySelectorAll("details")) {
+      if ((details.dataset.name ?? "") in this.errors) details.open = true;
+    }
+  }
+
   /** @param {Control} control */
   #row(control) {
     const { name, help } = control;
@@ -219,7 +226,7 @@ export class Controls extends LitElement {
       const { open } = /** @type {HTMLDetailsElement} */ (e.target);
       if (open && control.kind === "latent" && control.size === 2) this.dispatchEvent(new CustomEvent("survey"));
     };
-    return html`<details ?open=${Boolean(error)} @toggle=${survey}>
+    return html`<details data-name=${name} @toggle=${survey}>
       <summary>${words(name)}<span class="state">${set ? "set" : "not set"}</span></summary>
       <p class="help" id="${name}-help">${plainly(help)}</p>
       ${error ? html`<p class="error" id="${name}-error" role="alert">${error}</p>` : nothing}

@@ -96,7 +96,7 @@ export class Surprise extends LitElement {
     const max = data ? Math.max(...data, 0.1) : 1;
     const sentence = data ? this.#sentence(data) : "";
     return html`
-      <pofx-picture heat .pixels=${data && { data, width, height, channels: 1, max }} .label=${sentence}></pofx-picture>
+      <pofx-picture heat .pixels=${data && { data, width, height, channels: 1, max }} .label=${sentence || "No answer yet"}></pofx-picture>
       <div class="legend" aria-hidden="true"><span>0</span><span class="ramp"></span><span>${data ? max.toFixed(1) : "–"} nats</span></div>
       <p>${sentence}</p>
       <details @toggle=${this.#onToggle}>
