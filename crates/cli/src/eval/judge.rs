@@ -1,5 +1,5 @@
-//! The judge of a data set: a classifier that this project trained once (`pofx train <data>-classifier`) and keeps beside
-//! the program.
+//! The judge of a data set: a classifier that this project trained once (`pofx train <data>-classifier`, then `pofx export
+//! <data>-classifier --checkpoint checkpoints/<data>-classifier-shipped.safetensors`) and keeps beside its own sources.
 
 use super::crew::on_all_cores;
 use super::features::Features;
@@ -32,10 +32,14 @@ pub(super) struct Judge {
 impl Judge {
     /// That of a data set; none where there is none.
     pub(super) fn of(data: &str) -> Result<Option<Judge>> {
-        let Some(bytes) = weights(data) else { return Ok(None) };
+        let path = path(data);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let bytes = std::fs::read(&path).with_context(|| format!("{} can't be read", path.display()))?;
         let recipe = registry::recipe(&format!("{data}-classifier"))?;
         let Network::Classifier(config) = recipe.network.clone() else { bail!("{} is no classifier", recipe.id) };
-        let weights = Weights::parse(bytes, &recipe.network.specs())?;
+        let weights = Weights::parse(&bytes, &recipe.network.specs())?;
         Ok(Some(Judge { model: Model { recipe, weights, card: None }, config }))
     }
 
@@ -81,21 +85,17 @@ impl Judge {
     }
 }
 
-/// Writes a classifier where the judge of its data set is kept; the program has to be built anew to know it.
+/// Writes a classifier where the judge of its data set is kept.
 pub(crate) fn write(model: &Model) -> Result<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("judges/{}.safetensors", model.recipe.data));
+    let path = path(&model.recipe.data);
     std::fs::write(&path, model.weights.to_bytes(true)?)
         .with_context(|| format!("{} can't be written", path.display()))?;
     Ok(path)
 }
 
-/// The file of a data set's judge.
-fn weights(data: &str) -> Option<&'static [u8]> {
-    Some(match data {
-        "mnist" => include_bytes!("../../judges/mnist.safetensors"),
-        "fashion" => include_bytes!("../../judges/fashion.safetensors"),
-        _ => return None,
-    })
+/// Where a data set's judge is kept: in the source tree that this program was built from.
+fn path(data: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("judges/{data}.safetensors"))
 }
 
 /// Share of right answers to each label that is asked for: of `asked` (n, labels `names`), where the judge knows it.
