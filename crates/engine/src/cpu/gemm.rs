@@ -222,8 +222,8 @@ fn pack<const W: usize>(grid: &Grid<'_>, out: &mut [f32]) {
         let end = lanes.iter().max().map_or(0, |at| (at + far) as usize);
         match longest {
             2..=4 if end + 4 <= grid.data.len() => pack_runs::<W, 4>(grid, lanes, panel),
-            5..=8 if end + 8 <= grid.data.len() => pack_runs::<W, 8>(grid, lanes, panel),
-            9.. if end + 16 <= grid.data.len() => pack_runs::<W, 16>(grid, lanes, panel),
+            5..=8 if W > 4 && end + 8 <= grid.data.len() => pack_runs::<W, 8>(grid, lanes, panel),
+            9.. if W > 8 && end + 16 <= grid.data.len() => pack_runs::<W, 16>(grid, lanes, panel),
             _ if even_terms => pack_rows::<W>(grid, lanes, panel),
             _ => {
                 for (lane, &at) in lanes.iter().enumerate() {

@@ -156,7 +156,8 @@ impl Chain {
     }
 
     /// Elements `at ..`, at most [`BLOCK`] of them.
-    #[inline(always)]
+    // Elsewhere there is one kind of vector only, and all functions twice would be a twentieth of the page's WebAssembly.
+    #[cfg_attr(target_arch = "x86_64", inline(always))]
     pub(super) fn block(&self, at: usize, memory: &Memory, scratch: &mut Scratch, out: &mut [f32]) {
         if scratch.registers.len() < self.registers {
             scratch.registers.resize_with(self.registers, || vec![0.0; BLOCK]);
