@@ -8,6 +8,7 @@ use graph::{Graph, Load, Program};
 use likelihood::{Estimate, iwae, log_sum_exp};
 use models::control::Value;
 use models::params::{Params, Spec};
+use models::registry::Stage;
 use models::sample::{self, Draw, Frame};
 use models::trainer::Batch;
 use models::vae::{self, Config, Likelihood, Sampler};
@@ -28,7 +29,6 @@ fn tiny() -> Config {
         hidden: 8,
         channels: 4,
         classes: vec![3],
-        beta: 2.0,
         kl_warm_up: 0.5,
     }
 }
@@ -120,7 +120,7 @@ fn a_tenth_of_the_labels_is_left_out_and_the_kl_comes_slowly() {
     let inputs_at = |done: f64| {
         let draws: Vec<u64> = (0..2000).collect();
         let batch = Batch { seed: 1, step: 7, done, images: &images, draws: &draws, labels: &[2.0; 2000] };
-        vae::inputs(&c, &run::stage(2000, 1), &batch).into_iter().collect::<BTreeMap<_, _>>()
+        vae::inputs(&c, &Stage { beta: 2.0, ..run::stage(2000, 1) }, &batch).into_iter().collect::<BTreeMap<_, _>>()
     };
     let inputs = inputs_at(0.25);
     let left_out = inputs["class"].iter().filter(|v| **v == 3.0).count();

@@ -59,6 +59,10 @@ pub struct Stage {
     /// Importance samples of a VAE's bound; 1 is the ELBO.
     #[serde(default = "one")]
     pub k: usize,
+    /// Weight of the KL in a VAE's ELBO while training (Higgins et al. 2017, "beta-VAE", eq. 4): above 1 the latents of all
+    /// images together look more like the prior, so that samples are better and the bound is looser.
+    #[serde(default = "whole")]
+    pub beta: f64,
     /// Learning rate at the start.
     pub rate: f64,
     /// Learning rate at the end.
@@ -70,6 +74,10 @@ pub struct Stage {
 
 fn one() -> usize {
     1
+}
+
+fn whole() -> f64 {
+    1.0
 }
 
 impl Stage {
@@ -392,7 +400,7 @@ mod tests {
 
     #[test]
     fn a_stage_starts_and_ends_at_its_rates() {
-        let s = Stage { epochs: 1, batch: 1, k: 1, rate: 1e-3, final_rate: 1e-5, warm_up: 4 };
+        let s = Stage { epochs: 1, batch: 1, k: 1, beta: 1.0, rate: 1e-3, final_rate: 1e-5, warm_up: 4 };
         assert_eq!((s.rate_at(4, 0.0), s.rate_at(9, 1.0)), (1e-3, 1e-5));
         assert_eq!(s.rate_at(1, 0.0), 2.5e-4);
         assert!((s.rate_at(5, 0.5) - 5.05e-4).abs() < 1e-12);

@@ -61,17 +61,10 @@ pub struct Config {
     /// Number of values of each label; empty for a model without.
     #[serde(default)]
     pub classes: Vec<usize>,
-    /// beta, the weight of the KL while training (Higgins et al. 2017, "beta-VAE", eq. 4): above 1 the latents of all images
-    /// together look more like the prior, so that samples are better and the bound is looser. Likelihoods know nothing of it.
-    #[serde(default = "one")]
-    pub beta: f64,
-    /// Share of the training over which that weight rises from 0 (Bowman et al. 2016, arXiv:1511.06349, section 3.1).
+    /// Share of the training over which the weight of the KL rises from 0 to that of the stage (Bowman et al. 2016,
+    /// arXiv:1511.06349, section 3.1).
     #[serde(default)]
     pub kl_warm_up: f64,
-}
-
-fn one() -> f64 {
-    1.0
 }
 
 impl Config {
@@ -85,14 +78,13 @@ impl Config {
             hidden,
             channels,
             classes: Vec::new(),
-            beta: 1.0,
             kl_warm_up: 0.0,
         }
     }
 
     /// Whether the KL has a weight of its own while training.
     fn weighs_kl(&self, stage: &Stage) -> bool {
-        stage.k == 1 && (self.beta != 1.0 || self.kl_warm_up > 0.0)
+        stage.k == 1 && (stage.beta != 1.0 || self.kl_warm_up > 0.0)
     }
 
     /// D, number of pixels.
@@ -373,7 +365,7 @@ pub fn inputs(c: &Config, stage: &Stage, batch: &Batch<'_>) -> Vec<(&'static str
     }
     if c.weighs_kl(stage) {
         let risen = if batch.done < c.kl_warm_up { batch.done / c.kl_warm_up } else { 1.0 };
-        inputs.push(("kl_weight", vec![(c.beta * risen) as f32]));
+        inputs.push(("kl_weight", vec![(stage.beta * risen) as f32]));
     }
     inputs
 }
