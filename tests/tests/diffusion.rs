@@ -2,12 +2,14 @@
 //! from noise to picture are in closed form.
 
 use conformance::close::{Tolerance, assert_close, widen};
+use conformance::reference::evaluate;
 use data::rng::{Rng, stream};
 use engine::{Engine, Error, Loaded};
 use graph::{Graph, Load, Program};
 use likelihood::vlb;
 use models::control::Value;
 use models::diffusion::{Config, Sampler};
+use models::nn;
 use models::sample::{self, Draw, Frame};
 use models::{Family, Settings, unet};
 use pollster::block_on;
@@ -101,6 +103,20 @@ fn grey(seed: u64) -> Vec<f32> {
     let mut levels = vec![0f32; PIXELS];
     Rng::new(seed, 0).fill_uniform(&mut levels);
     levels.iter().map(|u| (u * 255.0).round() / 255.0).collect()
+}
+
+#[test]
+fn patches_become_channels_and_pixels_again() {
+    let g = Graph::new();
+    let x = g.input("x", &[2, 3, 4, 6]);
+    let patches = nn::pixel_unshuffle(x, 2);
+    assert_eq!(patches.shape(), [2, 12, 2, 3]);
+    let program = Program::new(&[("patches", patches), ("again", nn::pixel_shuffle(patches, 2))], &[]);
+    let values: Vec<f64> = (0..144).map(f64::from).collect();
+    let out = evaluate(&program, &[("x", &values)]);
+    assert_eq!(out[1], values);
+    // The first patch of the first plane, as the first pixel of four channels.
+    assert_eq!([0, 6, 12, 18].map(|i| out[0][i]), [0.0, 1.0, 6.0, 7.0]);
 }
 
 #[test]

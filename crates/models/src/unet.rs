@@ -74,7 +74,8 @@ impl Network for Config {
     fn forward<'g>(&self, p: &Params<'g>, z: Tensor<'g>, time: Tensor<'g>, class: Option<Tensor<'g>>) -> Tensor<'g> {
         let mut shifts = shifts(p, self, embed(p, self, time, class)).into_iter();
         let mut shift = || shifts.next().expect("a shift for each residual block");
-        let mut h = nn::conv(p, "conv_in", to_channels(z, self.patch), self.channels[0], 3, Window::new(1, 1));
+        let x = if self.patch == 1 { z } else { nn::pixel_unshuffle(z, self.patch) };
+        let mut h = nn::conv(p, "conv_in", x, self.channels[0], 3, Window::new(1, 1));
         let mut skips = vec![h];
         for (level, &channels) in self.channels.iter().enumerate() {
             let name = format!("down_blocks.{level}");
@@ -105,13 +106,6 @@ impl Network for Config {
         let h = nn::conv_with(p, "conv_out", h, [out, 3], Window::new(1, 1), Init::Zeros);
         if self.patch == 1 { h } else { nn::pixel_shuffle(h, self.patch) }
     }
-}
-
-/// Patches of r x r pixels as channels, what [`nn::pixel_shuffle`] undoes: (B, C, S, S) to (B, C r r, S / r, S / r).
-fn to_channels(x: Tensor<'_>, r: usize) -> Tensor<'_> {
-    let [b, c, h, w] = x.shape()[..] else { panic!("to_channels: (B, C, S, S) is wanted, not {:?}", x.shape()) };
-    let (h, w) = (h / r, w / r);
-    if r == 1 { x } else { x.reshape(&[b, c, h, r, w, r]).permute(&[0, 1, 3, 5, 2, 4]).reshape(&[b, c * r * r, h, w]) }
 }
 
 /// The embedding of time, plus that of the class: (B, E).

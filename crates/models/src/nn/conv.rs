@@ -55,6 +55,13 @@ pub fn pixel_shuffle(x: Tensor<'_>, r: usize) -> Tensor<'_> {
     x.reshape(&[b, c, r, r, h, w]).permute(&[0, 1, 4, 2, 5, 3]).reshape(&[b, c, h * r, w * r])
 }
 
+/// Patches of r x r pixels as channels, which [`pixel_shuffle`] undoes: (B, C, H, W) to (B, C r r, H / r, W / r).
+pub fn pixel_unshuffle(x: Tensor<'_>, r: usize) -> Tensor<'_> {
+    let [b, c, h, w] = x.shape()[..] else { panic!("pixel_unshuffle: (B, C, H, W) is wanted, not {:?}", x.shape()) };
+    let (h, w) = (h / r, w / r);
+    x.reshape(&[b, c, h, r, w, r]).permute(&[0, 1, 3, 5, 2, 4]).reshape(&[b, c * r * r, h, w])
+}
+
 /// Each pixel r times in both directions: (B, C, H, W) to (B, C, H r, W r).
 pub fn upsample_nearest(x: Tensor<'_>, r: usize) -> Tensor<'_> {
     let [b, c, h, w] = x.shape()[..] else { panic!("upsample_nearest: (B, C, H, W) is wanted, not {:?}", x.shape()) };

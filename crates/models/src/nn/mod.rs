@@ -12,7 +12,10 @@ pub mod schedule;
 mod softmax;
 
 pub use attention::{attention, causal_mask, merge_heads, split_heads};
-pub use conv::{average_pool, concat, conv, conv_transpose, conv_with, pixel_shuffle, upsample_conv, upsample_nearest};
+pub use conv::{
+    average_pool, concat, conv, conv_transpose, conv_with, pixel_shuffle, pixel_unshuffle, upsample_conv,
+    upsample_nearest,
+};
 pub use density::{
     HALF_LN_TAU, bernoulli_log_prob, discretised_logistic_log_prob, normal_kl, standard_normal_log_prob,
 };
