@@ -119,6 +119,29 @@ for (const [family, id] of oneOfEachFamily()) {
     });
   }
 
+  test(`${id}: two workers draw the same pictures as one, to the bit`, async () => {
+    const { page } = await pageOf(id, "cpu", quick);
+    const { one, two, dones } = await page.evaluate(
+      async ([id, quick]) => {
+        const crew = await api.open(id, { backend: "cpu", workers: 2 });
+        const options = { n: 10, seed: 3, ...quick };
+        // The second worker has opened the model when this is done.
+        for await (const _ of crew.sample(options));
+        const [dones, bytes] = [[], {}];
+        for await (const step of crew.sample(options)) {
+          dones.push(step.done);
+          bytes.two = [...step.images];
+        }
+        crew.close();
+        return { ...bytes, one: [...(await draw(options)).last.images], dones };
+      },
+      [id, quick],
+    );
+    assert.deepEqual(two, one);
+    assert.equal(dones.at(-1), 10);
+    assert.deepEqual(dones, dones.toSorted((a, b) => a - b));
+  });
+
   test(`${id}: both engines draw the same pictures`, { skip: !(family in APART) && "what is drawn level by level parts for good at the first rounding" }, async () => {
     const drawn = [];
     for (const backend of ["cpu", "webgpu"]) {

@@ -67,7 +67,7 @@ export class Answer extends LitElement {
     // The scores are those of pictures without labels.
     const reference = this.given ? undefined : this.card?.reference;
     if (e && typeof e.kind !== "string") {
-      return html`<p class="headline"><span class="value">log <i>p</i>(<i>x</i>) is not defined</span></p>
+      return html`<p class="headline"><span class="value">log <i>p</i>(<i>x</i>) is not defined</span><span class="kind"></span></p>
         <p class="rank">${asSentence(e.kind.undefined)}</p>`;
     }
     return html`
