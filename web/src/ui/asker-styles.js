@@ -46,10 +46,6 @@ export const askerStyles = css`
   .examples {
     --gap: 0.35rem;
   }
-  button:disabled {
-    opacity: 0.5;
-    cursor: default;
-  }
   @container pofx (max-width: 40rem) {
     .ask-grid {
       grid-template-columns: minmax(0, 1fr);

@@ -53,10 +53,6 @@ export const elementStyles = css`
     border: 1px solid var(--line);
     border-radius: 1rem;
   }
-  button:disabled {
-    opacity: 0.5;
-    cursor: default;
-  }
   pofx-model-card {
     margin-top: 1.6rem;
   }

@@ -64,6 +64,10 @@ export const shared = css`
   .button:hover {
     border-color: var(--text);
   }
+  button:disabled {
+    opacity: 0.5;
+    cursor: default;
+  }
   button.primary {
     color: var(--on-accent);
     background: var(--accent);
