@@ -280,15 +280,16 @@ fn by_hand(c: &Config, seed: u64, picture: usize) -> Vec<f32> {
 #[test]
 fn a_picture_follows_the_likelihood_and_its_number_alone() {
     let c = tiny(&[[0; 3], [255; 3], [9, 90, 200]]);
-    let three = Studio::new(c.clone(), 3).draw(7, [4, 3], &[]).unwrap();
+    let plain = [("guidance", Value::Number(1.0))];
+    let three = Studio::new(c.clone(), 3).draw(7, [4, 3], &plain).unwrap();
     assert_eq!(three.len(), 3 * 3 * N);
     let mut one = Studio::new(c.clone(), 1);
     for i in 0..3 {
         let picture = &three[i * 3 * N..][..3 * N];
-        assert_eq!(one.draw(7, [4 + i, 1], &[]).unwrap(), picture);
+        assert_eq!(one.draw(7, [4 + i, 1], &plain).unwrap(), picture);
         assert_eq!(by_hand(&c, 7, 4 + i), picture);
     }
-    assert_ne!(one.draw(8, [4, 1], &[]).unwrap(), three[..3 * N]);
+    assert_ne!(one.draw(8, [4, 1], &plain).unwrap(), three[..3 * N]);
 }
 
 #[test]
@@ -304,6 +305,25 @@ fn the_likeliest_token_is_taken_where_the_controls_leave_no_other() {
     // Bounds that leave all tokens change nothing.
     let open = [("top_k", number(256.0)), ("top_p", number(1.0)), ("min_p", number(0.0))];
     assert_eq!(studio.draw(2, [5, 2], &open).unwrap(), studio.draw(2, [5, 2], &[]).unwrap());
+}
+
+#[test]
+fn guidance_goes_from_no_label_beyond_the_label() {
+    let c = tiny(&[]);
+    let mut studio = Studio::new(c.clone(), 2);
+    let mut draw = |labels: [f32; 2], guidance: f64| {
+        let given = [("guidance", Value::Number(guidance)), ("temperature", Value::Number(0.0))];
+        let settings = settings(&c, &given).unwrap();
+        let draw = Draw { seed: 1, first: 0, count: 1, n: 1, labels: &labels, settings: &settings };
+        let go_on = &mut async |_: Frame<'_>| ControlFlow::Continue(());
+        block_on(studio.sampler.draw(&studio.host, &draw, go_on)).unwrap()
+    };
+    let (labelled, plain) = ([1.0, 0.0], [3.0, 2.0]);
+    let alone = draw(plain, 1.0);
+    assert_eq!(draw(labelled, 0.0), alone, "guidance 0 forgets the labels");
+    assert_eq!(draw(plain, 5.0), alone, "without labels there is nothing to follow");
+    let [as_learnt, beyond] = [1.0, 5.0].map(|guidance| draw(labelled, guidance));
+    assert!(as_learnt != alone && beyond != as_learnt);
 }
 
 #[test]

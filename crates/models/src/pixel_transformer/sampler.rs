@@ -7,10 +7,19 @@ use data::rng::{Rng, stream};
 use graph::{Load, Program, Run};
 use std::ops::ControlFlow;
 
+/// Guidance where none is given.
+const GUIDANCE: f64 = 1.5;
+
 /// What the model can be told while it draws.
 pub fn controls(c: &Config) -> Vec<Control> {
     vec![
         Control::number("temperature", [0.0, 2.0], 1.0, "Divides all logits; 0 takes the likeliest token"),
+        Control::number(
+            "guidance",
+            [0.0, 10.0],
+            GUIDANCE,
+            "How far to follow the labels: 0 not at all, 1 as the model learnt it, more to exaggerate",
+        ),
         Control::count("top_k", [1, c.vocabulary() as u64], None, "Draw only from so many of the likeliest tokens"),
         Control::number(
             "top_p",
@@ -35,8 +44,9 @@ pub struct Sampler<R> {
     runs: Option<Runs<R>>,
 }
 
-/// [`next_patch`] and [`next_pixel`].
+/// [`next_patch`] and [`next_pixel`] for so many rows.
 struct Runs<R> {
+    rows: usize,
     patch: R,
     pixel: R,
 }
@@ -57,21 +67,27 @@ impl<R: Run> Sampler<R> {
         let (c, batch) = (&self.config, self.batch);
         let mut canvas = Canvas::new(c, batch, draw)?;
         canvas.show(0, watch).await?;
-        let runs = match self.runs.take() {
+        let guidance = draw.settings.number("guidance") as f32;
+        let labelled = draw
+            .labels
+            .chunks(c.classes.len().max(1))
+            .any(|labels| labels.iter().zip(&c.classes).any(|(v, n)| *v < *n as f32));
+        let rows = if labelled && guidance != 1.0 { 2 * batch } else { batch };
+        let runs = match self.runs.take().filter(|runs| runs.rows == rows) {
             Some(runs) => runs,
-            None => {
-                Runs { patch: load(host, &next_patch(c, batch)).await?, pixel: host.load(&next_pixel(c, batch)).await? }
-            }
+            None => Runs {
+                rows,
+                patch: load(host, &next_patch(c, rows)).await?,
+                pixel: host.load(&next_pixel(c, rows)).await?,
+            },
         };
         let runs = self.runs.insert(runs);
         if !c.classes.is_empty() {
-            let mut class = draw.labels.to_vec();
-            class.resize(batch * c.classes.len(), 0.0);
-            runs.patch.write("class", &class)?;
+            runs.patch.write("class", &classes(c, draw.labels, batch, rows))?;
         }
         let choice = Choice::new(draw.settings);
         for patch in 0..c.patches() {
-            runs.patch.write("window", &canvas.window(patch))?;
+            runs.patch.write("window", &canvas.window(patch).repeat(rows / batch))?;
             runs.patch.write("position", &[patch as f32])?;
             runs.patch.step()?;
             let mut context = Some(runs.patch.read("context").await?);
@@ -86,10 +102,10 @@ impl<R: Run> Sampler<R> {
                 if let Some(context) = context.take() {
                     runs.pixel.write("context", &context)?;
                 }
-                runs.pixel.write("window", &canvas.window(patch))?;
+                runs.pixel.write("window", &canvas.window(patch).repeat(rows / batch))?;
                 runs.pixel.write("pixel", &[pixel as f32])?;
                 runs.pixel.step()?;
-                let logits = runs.pixel.read("logits").await?;
+                let logits = guided(runs.pixel.read("logits").await?, rows / batch, guidance);
                 if !logits.iter().all(|l| l.is_finite()) {
                     // The host knows what to do about an engine that gives pixels which are no numbers.
                     return Ok(vec![f32::NAN; canvas.pictures().len()]);
@@ -99,6 +115,24 @@ impl<R: Run> Sampler<R> {
         }
         Ok(canvas.pictures())
     }
+}
+
+/// Labels of all rows: those of the pictures, then, where there are more rows, none for each of them again.
+fn classes(c: &Config, labels: &[f32], batch: usize, rows: usize) -> Vec<f32> {
+    let mut class = labels.to_vec();
+    class.resize(batch * c.classes.len(), 0.0);
+    class.extend((batch..rows).flat_map(|_| c.classes.iter().map(|n| *n as f32)));
+    class
+}
+
+/// Classifier-free guidance (Ho & Salimans 2022, arXiv:2207.12598, eq. 6) of logits, of which the second half is without
+/// labels if there are two `parts`.
+fn guided(logits: Vec<f32>, parts: usize, guidance: f32) -> Vec<f32> {
+    let (given, none) = logits.split_at(logits.len() / parts);
+    if none.is_empty() {
+        return logits;
+    }
+    given.iter().zip(none).map(|(given, none)| none + guidance * (given - none)).collect()
 }
 
 /// Loads a Program and sets its states to zeros: what a cache holds of patches to come is not looked at, but must be finite.
