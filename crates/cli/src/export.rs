@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 /// File of 100 samples.
 const SHEET: &str = "sheet.png";
 
-/// Writes the model's folder. Its metrics are those of other weights from then on: `pofx eval --save` makes new ones.
+/// Writes the model's folder. Figures on the card that is there stay where the weights are the same; else they are those of
+/// other weights, and `pofx eval --save` makes new ones.
 pub(crate) fn export(mut model: Model, f16: bool) -> Result<()> {
     let folder = model::folder(&model.recipe.id);
     std::fs::create_dir_all(&folder).with_context(|| format!("{} can't be made", folder.display()))?;
@@ -23,9 +24,17 @@ pub(crate) fn export(mut model: Model, f16: bool) -> Result<()> {
     let golden = golden(&model)?.to_bytes(false)?;
     write(&folder.join("weights.safetensors"), &bytes)?;
     write(&folder.join("golden.safetensors"), &golden)?;
-    let card = card(&model, &bytes, &golden)?;
+    let mut card = card(&model, &bytes, &golden)?;
+    if let Some(old) = old_card(&folder).filter(|old| old.weights == card.weights) {
+        (card.metrics, card.reference) = (old.metrics, old.reference);
+    }
     sample::sheet(&model, &card.labels, &folder.join(SHEET))?;
     write_card(&card)
+}
+
+/// The card that is in a model's folder, if there is one.
+fn old_card(folder: &Path) -> Option<Card> {
+    Card::parse(&std::fs::read_to_string(folder.join("card.json")).ok()?).ok()
 }
 
 /// Writes `card.json`.
@@ -80,7 +89,8 @@ fn card(model: &Model, weights: &[u8], golden: &[u8]) -> Result<Card> {
     let (network, about) = (&recipe.network, recipe.network.about());
     let stages = recipe.stages.iter().map(|s| {
         let k = if s.k > 1 { format!(" with k={}", s.k) } else { String::new() };
-        format!("{} epochs{k}, rate {:e} to {:e}, batch {}", s.epochs, s.rate, s.final_rate, s.batch)
+        let beta = if s.beta == 1.0 { String::new() } else { format!(", KL times {}", s.beta) };
+        format!("{} epochs{k}{beta}, rate {:e} to {:e}, batch {}", s.epochs, s.rate, s.final_rate, s.batch)
     });
     let o = &recipe.optimiser;
     let name = if o.weight_decay == 0.0 { "Adam".into() } else { format!("AdamW, decay {}", o.weight_decay) };

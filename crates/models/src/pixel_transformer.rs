@@ -350,7 +350,7 @@ impl Family for Config {
     }
 
     fn programs(&self) -> Vec<(&'static str, Program)> {
-        vec![("patch", next_patch(self, 16)), ("pixel", next_pixel(self, 16)), ("scorer", scorer(self, 1))]
+        vec![("patch", next_patch(self, 1)), ("pixel", next_pixel(self, 1)), ("scorer", scorer(self, 1))]
     }
 
     fn about(&self) -> About {
