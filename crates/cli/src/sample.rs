@@ -40,12 +40,12 @@ pub(crate) fn sample(model: &Model, engine: &Engine, n: usize, request: &Request
 pub(crate) fn sheet(model: &Model, labels: &[Label], out: &Path) -> Result<()> {
     let network = &model.recipe.network;
     let settings = Settings::new(&network.controls(), network.image(), BTreeMap::new())?;
-    let rows = labels.first().map(|label| match label.offered.as_slice() {
-        [] => (0..label.values.len()).collect(),
-        offered => offered.to_vec(),
+    let rows: Option<Vec<usize>> = labels.first().and_then(|label| match label.offered.as_slice() {
+        [] => (label.values.len() <= 20).then(|| (0..label.values.len()).collect()),
+        offered => Some(offered.to_vec()),
     });
-    // A class a row where there are some ten of them; else whatever comes.
-    let row = |i: usize| rows.as_ref().filter(|rows| rows.len() <= 20).map(|rows| rows[i / 10 % rows.len()] as f32);
+    // A class a row: the first ten of those that are offered, or of a set with at most twenty; else whatever comes.
+    let row = |i: usize| rows.as_ref().map(|rows| rows[i / 10 % rows.len()] as f32);
     let number = |i: usize, a: usize, count: usize| if a == 0 { row(i) } else { None }.unwrap_or(count as f32);
     let counts = network.classes();
     let labels: Vec<f32> =
