@@ -50,6 +50,9 @@ pub(crate) fn train(recipe: &Recipe, engine: Engine, folder: &Path) -> Result<Pa
     std::fs::create_dir_all(folder).with_context(|| format!("{} can't be made", folder.display()))?;
     let path = folder.join(format!("{}.safetensors", recipe.id));
     let specs = recipe.network.specs();
+    let subsets: Vec<Vec<usize>> =
+        recipe.stages.iter().map(|stage| subset(recipe, stage, &images)).collect::<Result<_>>()?;
+    let whole = recipe.stages.iter().zip(&subsets).map(|(stage, of)| stage.epochs * (of.len() / stage.batch)).sum();
     let (mut progress, mut weights) = match std::fs::read(&path) {
         Ok(bytes) => resume(recipe, &bytes).with_context(|| format!("{} can't be resumed", path.display()))?,
         Err(_) => (Progress::default(), Weights::init(&specs, recipe.seed)),
@@ -58,8 +61,18 @@ pub(crate) fn train(recipe: &Recipe, engine: Engine, folder: &Path) -> Result<Pa
         let loaded = block_on(engine.load(&recipe.network.trainer(stage, recipe.optimiser)))?;
         let trainer = Trainer::new(loaded, &weights)?;
         let read_every = if matches!(engine, Engine::Gpu(_)) { 16 } else { 1 };
-        let mut run =
-            StageRun { recipe, stage, images: &images, labels: &labels, trainer, read_every, stop: &stop, path: &path };
+        let mut run = StageRun {
+            recipe,
+            stage,
+            images: &images,
+            labels: &labels,
+            subset: &subsets[progress.stage],
+            whole,
+            trainer,
+            read_every,
+            stop: &stop,
+            path: &path,
+        };
         while progress.epoch < stage.epochs {
             let outcome = run.epoch(&mut progress)?;
             if let Outcome::Diverged = outcome {
@@ -96,6 +109,22 @@ pub(crate) fn labels(recipe: &Recipe, images: &Images) -> Result<Vec<f32>> {
     Ok((0..images.len()).flat_map(|i| of.iter().map(move |values| f32::from(values[i]))).collect())
 }
 
+/// The numbers of the images that a stage learns from.
+fn subset(recipe: &Recipe, stage: &Stage, images: &Images) -> Result<Vec<usize>> {
+    if !stage.only_offered {
+        return Ok((0..images.len()).collect());
+    }
+    let first =
+        recipe.labels.first().and_then(|name| images.attributes.iter().find(|attribute| attribute.name == *name));
+    let label = first.context("a stage is only for offered labels, and the recipe names no label of the data set")?;
+    let offered = |&i: &usize| recipe.offered.contains(&label.values[usize::from(label.of[i])]);
+    let subset: Vec<usize> = (0..images.len()).filter(offered).collect();
+    if subset.len() < stage.batch {
+        bail!("{} images have labels that are offered, and a batch takes {}", subset.len(), stage.batch);
+    }
+    Ok(subset)
+}
+
 /// What the steps of one stage need.
 struct StageRun<'a> {
     recipe: &'a Recipe,
@@ -103,6 +132,10 @@ struct StageRun<'a> {
     images: &'a Images,
     /// (n, A)
     labels: &'a [f32],
+    /// The numbers of the images that the stage learns from.
+    subset: &'a [usize],
+    /// Steps of the whole run.
+    whole: usize,
     trainer: Trainer<Loaded>,
     /// The loss is read once in so many steps: a GPU works ahead until somebody asks.
     read_every: usize,
@@ -116,7 +149,8 @@ impl StageRun<'_> {
         let steps = self.steps();
         // Epochs are numbered through all stages, so that no two see the same order or the same noise.
         let number = self.recipe.stages[..progress.stage].iter().map(|s| s.epochs).sum::<usize>() + progress.epoch;
-        let order = trainer::order(self.recipe.seed, number, self.images.len());
+        let order = trainer::order(self.recipe.seed, number, self.subset.len());
+        let order: Vec<usize> = order.into_iter().map(|i| self.subset[i]).collect();
         let bar = progress_bar(self.recipe, progress, self.stage, steps)?;
         let mut mean = Mean::default();
         let mut saved = Instant::now();
@@ -151,7 +185,7 @@ impl StageRun<'_> {
 
     /// Steps of an epoch.
     fn steps(&self) -> usize {
-        self.images.len() / self.stage.batch
+        self.subset.len() / self.stage.batch
     }
 
     /// A bar is not drawn into a file: a log gets its lines all the same.
@@ -175,11 +209,10 @@ impl StageRun<'_> {
         let labels: Vec<f32> = batch.iter().flat_map(|i| &self.labels[i * width..][..width]).copied().collect();
         let (in_stage, step) = (progress.epoch * self.steps() + progress.batch, progress.step + 1);
         let done = in_stage as f64 / (self.stage.epochs * self.steps()) as f64;
-        let whole = self.recipe.stages.iter().map(|s| s.epochs).sum::<usize>() * self.steps();
         let batch = Batch {
             seed: *seed,
             step,
-            done: (progress.step as f64 / whole as f64).min(1.0),
+            done: (progress.step as f64 / self.whole as f64).min(1.0),
             images: &images,
             draws: &draws,
             labels: &labels,

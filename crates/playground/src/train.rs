@@ -97,7 +97,16 @@ async fn run(
 ) -> Result<(), Failure> {
     let network = &model.card.network;
     let batch = course.batch as usize;
-    let stage = Stage { epochs: 1, batch, k: 1, beta: 1.0, rate: course.rate, final_rate: course.rate, warm_up: 0 };
+    let stage = Stage {
+        epochs: 1,
+        batch,
+        k: 1,
+        beta: 1.0,
+        rate: course.rate,
+        final_rate: course.rate,
+        warm_up: 0,
+        only_offered: false,
+    };
     let loaded = model.compile(&network.trainer(&stage, OPTIMISER), sink).await?;
     let mut trainer = Trainer::new(loaded, &checkpoint.states)?;
     let (first, started) = (checkpoint.step, sink.seconds());
