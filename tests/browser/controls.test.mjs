@@ -110,10 +110,11 @@ for (const [family, id] of Object.entries(FAMILIES)) {
   });
 
   const number = controls.find(({ kind, name }) => kind === "number" && ["temperature", "truncation", "guidance"].includes(name));
+  const label = controls.find(({ kind }) => kind === "label");
   if (number) {
     const { name, min, max } = number;
     test(`${id}: ${name} steers the samples, its errors stand beside it, the link keeps it, a button resets it`, async () => {
-      const { page, url, close } = await openPage(id, controls.some((c) => c.name === "class") ? { "c.class": "1" } : {});
+      const { page, url, close } = await openPage(id, label ? { [`c.${label.name}`]: label.values[1] } : {});
       const before = await firstSample(page);
       const field = page.locator(`pofx-sampler pofx-controls #${name}`);
       await field.fill(String(min + (max - min) / 8));
