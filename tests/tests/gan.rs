@@ -3,10 +3,10 @@
 
 use conformance::close::{Tolerance, assert_close, widen};
 use conformance::reference::{Reference, evaluate};
-use conformance::run;
+use conformance::run::{self, Host};
 use data::rng::{Rng, stream};
 use engine::{Engine, Error, Loaded};
-use graph::{Graph, Load, Program, Run, grad};
+use graph::{Graph, Program, Run, grad};
 use models::control::Value;
 use models::gan::{self, Config, Sampler};
 use models::nn::AdamW;
@@ -178,19 +178,6 @@ fn a_tenth_of_the_labels_is_dropped_and_of_several_each_may_stand_alone() {
         let share = |of: &dyn Fn(&[bool]) -> bool| rows.iter().filter(|r| of(r)).count() as f64 / rows.len() as f64;
         assert!((share(&|r| r.iter().all(|n| *n)) - all).abs() < 0.02);
         assert!(c.classes.len() == 1 || (share(&|r| r[0] && !r[1]) - 0.9 * 0.3 * 0.7).abs() < 0.03);
-    }
-}
-
-/// The CPU engine with weights.
-struct Host(Weights);
-
-impl Load for Host {
-    type Run = Loaded;
-
-    async fn load(&self, program: &Program) -> Result<Loaded, Error> {
-        let mut loaded = Engine::cpu().load(program).await?;
-        self.0.write_to(&mut loaded)?;
-        Ok(loaded)
     }
 }
 

@@ -3,9 +3,10 @@
 
 use conformance::close::Tolerance;
 use conformance::compare::{agree, inputs};
+use conformance::run::{self, Host};
 use data::rng::{Rng, stream};
 use engine::{Engine, Error, Loaded};
-use graph::{Load, Program, Run};
+use graph::{Load, Run};
 use likelihood::exact;
 use models::control::Value;
 use models::nn::AdamW;
@@ -49,19 +50,6 @@ fn weights(c: &Config) -> Weights {
         weights.insert(&spec.name, &spec.shape, values);
     }
     weights
-}
-
-/// The CPU engine with weights.
-struct Host(Weights);
-
-impl Load for Host {
-    type Run = Loaded;
-
-    async fn load(&self, program: &Program) -> Result<Loaded, Error> {
-        let mut loaded = Engine::cpu().load(program).await?;
-        self.0.write_to(&mut loaded)?;
-        Ok(loaded)
-    }
 }
 
 fn scorer(c: &Config, b: usize) -> Loaded {
@@ -202,7 +190,7 @@ fn the_likelihood_is_the_sum_of_its_surprises_and_labels_follow_by_bayes() {
 #[test]
 fn two_known_images_are_learnt_to_the_bit_that_tells_them_apart() {
     let c = Config { classes: vec![2], unlabelled: 0.5, ..tiny(&BLACK_AND_RED) };
-    let stage = Stage { epochs: 1, batch: 8, k: 1, beta: 1.0, rate: 1e-2, final_rate: 1e-2, warm_up: 0 };
+    let stage = Stage { rate: 1e-2, final_rate: 1e-2, ..run::stage(8, 1) };
     let optimiser = AdamW { weight_decay: 0.0, ..AdamW::default() };
     let program = pixels::trainer(&c, &stage, optimiser);
     let mut trainer =
@@ -377,7 +365,7 @@ fn a_picture_is_seen_growing_and_can_be_stopped() {
 #[test]
 fn labels_are_left_out_as_often_as_is_said() {
     let c = tiny(&BLACK_AND_RED);
-    let stage = Stage { epochs: 1, batch: 1, k: 1, beta: 1.0, rate: 1e-3, final_rate: 1e-3, warm_up: 0 };
+    let stage = run::stage(1, 1);
     let images = vec![vec![0; 3 * N]; 4000];
     let batch = Batch { seed: 1, step: 3, done: 0.0, images: &images, draws: &[], labels: &[1.0, 0.0].repeat(4000) };
     let inputs = c.inputs(&stage, &batch);

@@ -5,7 +5,7 @@ use anyhow::Result;
 use data::image::Prepared;
 use engine::{Engine, Loaded};
 use likelihood::{Estimate, query};
-use models::registry::Placement;
+use models::registry::ImageCard;
 use std::ops::ControlFlow;
 
 /// Importance samples that are weighed at once: a divisor of `k` where there is a large enough one, so that just `k`
@@ -49,10 +49,8 @@ pub(crate) fn log_prob(
     seed: u64,
 ) -> Result<(Estimate, Vec<String>)> {
     let [channels, size, _] = model.recipe.network.image();
-    let Prepared { levels, mut notices } = match crate::datasets::set(&model.recipe.data)?.placement {
-        Placement::Ink => data::image::prepare(&rgba, width, height)?,
-        Placement::Whole => data::image::fit(&rgba, width, height, channels, size)?,
-    };
+    let placement = crate::datasets::set(&model.recipe.data)?.placement;
+    let Prepared { levels, mut notices } = ImageCard { channels, size, placement }.prepare(&rgba, width, height)?;
     if matches!(&model.recipe.network, models::Network::Vae(c) if c.likelihood == models::vae::Likelihood::Bernoulli) {
         notices.push(format!("Grey levels were binarised at random with seed {seed}, as in training."));
     }

@@ -4,7 +4,7 @@ use crate::model::Model;
 use crate::picture;
 use anyhow::{Context, Result, bail};
 use data::images::Images;
-use engine::Engine;
+use engine::{Engine, Loaded};
 use models::control::{Control, Kind, Value};
 use models::registry::Label;
 use models::sample::{self, Draw, Frame};
@@ -63,12 +63,22 @@ fn draw(model: &Model, engine: &Engine, seed: u64, settings: &Settings, labels: 
     for first in (0..n).step_by(batch) {
         let count = batch.min(n - first);
         let draw = Draw { seed, first, count, n, labels: &labels[first * a..][..count * a], settings };
-        let mut go_on = async |_: Frame<'_>| ControlFlow::Continue(());
-        let images = pollster::block_on(sampler.draw(&model.on(engine), &draw, &mut go_on))?;
-        pixels.extend(images.iter().map(|v| (v.clamp(0.0, 1.0) * 255.0).round() as u8));
+        pixels.extend(draw_batch(model, engine, &mut sampler, &draw)?);
     }
     let [channels, size, _] = network.image();
     Ok(Images { channels, size, pixels, attributes: Vec::new() })
+}
+
+/// The levels (count, C, S, S) of one batch.
+pub(crate) fn draw_batch(
+    model: &Model,
+    engine: &Engine,
+    sampler: &mut Sampler<Loaded>,
+    draw: &Draw<'_>,
+) -> Result<Vec<u8>> {
+    let mut go_on = async |_: Frame<'_>| ControlFlow::Continue(());
+    let images = pollster::block_on(sampler.draw(&model.on(engine), draw, &mut go_on))?;
+    Ok(images.iter().map(|v| (v.clamp(0.0, 1.0) * 255.0).round() as u8).collect())
 }
 
 /// A control and its value from `name=value`: a number, a word, `true`, a list of numbers, or the PNG file of a picture. A

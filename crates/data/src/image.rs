@@ -14,6 +14,11 @@ const INK: f32 = 24.0;
 /// Share of red, green and blue in the luma of Rec. 601.
 const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
 
+/// Levels 0 to 255 as most networks see them: -1 to 1.
+pub fn centred(levels: &[u8]) -> impl Iterator<Item = f32> {
+    levels.iter().map(|&level| f32::from(level) / 127.5 - 1.0)
+}
+
 /// Why a picture can't be used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Error {

@@ -52,6 +52,13 @@ impl Program {
         self.inputs.iter().find(|(n, _)| n == name).map(|&(_, id)| id)
     }
 
+    /// Names and shapes of the inputs that are state.
+    pub fn states(&self) -> impl Iterator<Item = (&str, &[usize])> {
+        let input = |id: &NodeId| self.inputs.iter().find(|(_, of)| of == id);
+        let states = self.state.iter().filter_map(move |(id, _)| input(id));
+        states.map(|(name, id)| (name.as_str(), self.node(*id).shape.as_slice()))
+    }
+
     /// The output of that name.
     pub fn output(&self, name: &str) -> Option<NodeId> {
         self.outputs.iter().find(|(n, _)| n == name).map(|&(_, id)| id)

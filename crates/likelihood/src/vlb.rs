@@ -96,7 +96,7 @@ impl Bound {
     fn new(levels: &[u8], class: &[f32], batch: usize) -> Bound {
         let d = levels.len();
         Bound {
-            x: levels.iter().map(|&level| f32::from(level) / 127.5 - 1.0).collect(),
+            x: data::image::centred(levels).collect(),
             class: class.repeat(batch),
             batch,
             recon: Vec::new(),

@@ -93,6 +93,5 @@ pub fn trainer(c: &Config, stage: &Stage, optimiser: AdamW) -> Program {
 
 /// The inputs of a step of [`trainer`] on a batch.
 pub fn inputs(batch: &Batch<'_>) -> Vec<(&'static str, Vec<f32>)> {
-    let x = batch.images.iter().flatten().map(|&level| f32::from(level) / 127.5 - 1.0).collect();
-    vec![("x", x), ("class", batch.labels.to_vec())]
+    vec![("x", batch.levels()), ("class", batch.labels.to_vec())]
 }

@@ -16,7 +16,7 @@ use crate::family::{About, Family};
 use crate::nn::AdamW;
 use crate::params::Spec;
 use crate::registry::Stage;
-use crate::trainer::Batch;
+use crate::trainer::{self, Batch};
 use crate::unet;
 use data::rng::{Rng, stream};
 use graph::Program;
@@ -126,43 +126,7 @@ fn inputs(c: &Config, batch: &Batch<'_>) -> Vec<(&'static str, Vec<f32>)> {
     let time = (0..b).map(|i| (i as f32 + uniform[0]) / b as f32).collect();
     let mut inputs = vec![("x", x), ("noise", noise), ("time", time)];
     if labels > 0 {
-        inputs.push(("class", drop_labels(c, batch.labels, &uniform[1..])));
+        inputs.push(("class", trainer::drop_labels(batch.labels, c.classes(), &uniform[1..], c.drop, DROP_ONE)));
     }
     inputs
-}
-
-/// The labels (B, A) after some were replaced by none, for uniform numbers (B, 1 + A).
-fn drop_labels(c: &Config, labels: &[f32], uniform: &[f32]) -> Vec<f32> {
-    let counts = c.classes();
-    let a = counts.len();
-    let one = if a > 1 { DROP_ONE } else { 0.0 };
-    let rows = labels.chunks_exact(a).zip(uniform.chunks_exact(1 + a));
-    rows.flat_map(|(row, u)| {
-        let dropped = move |i: usize| u[0] < c.drop || u[1 + i] < one;
-        (0..a).map(move |i| if dropped(i) { counts[i] as f32 } else { row[i] })
-    })
-    .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn labels_are_dropped_alone_and_together() {
-        let config = |classes| Config { drop: 0.1, unet: unet::Config { classes, ..unet::Config::default() } };
-        let n = 4000;
-        let mut uniform = vec![0f32; 3 * n];
-        Rng::new(1, 0).fill_uniform(&mut uniform);
-        let kept = drop_labels(&config(vec![7, 5]), &[3.0, 2.0].repeat(n), &uniform);
-        let rows = || kept.chunks_exact(2);
-        assert!(rows().all(|r| [3.0, 7.0].contains(&r[0]) && [2.0, 5.0].contains(&r[1])));
-        let part = |row: [f32; 2]| rows().filter(|r| **r == row).count() as f32 / n as f32;
-        // 0.1 + 0.9 0.2^2, 0.9 0.2 0.8 and 0.9 0.8^2, each with a standard deviation below 0.008.
-        assert!((part([7.0, 5.0]) - 0.136).abs() < 0.03);
-        assert!((part([7.0, 2.0]) - 0.144).abs() < 0.03);
-        assert!((part([3.0, 2.0]) - 0.576).abs() < 0.03);
-        let alone = drop_labels(&config(vec![7]), &vec![3.0; n], &uniform[..2 * n]);
-        assert!((alone.iter().filter(|v| **v == 7.0).count() as f32 / n as f32 - 0.1).abs() < 0.02);
-    }
 }

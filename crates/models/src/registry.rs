@@ -3,6 +3,7 @@
 use crate::control::{Control, Kind};
 use crate::family::Network;
 use crate::nn::{AdamW, schedule};
+use data::image::Prepared;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -201,6 +202,16 @@ pub struct ImageCard {
     pub size: usize,
     /// How any picture becomes one of the data.
     pub placement: Placement,
+}
+
+impl ImageCard {
+    /// Any picture (RGBA, 8 bits, straight alpha, row major) as one of the data.
+    pub fn prepare(&self, rgba: &[u8], width: usize, height: usize) -> Result<Prepared, data::image::Error> {
+        match self.placement {
+            Placement::Ink => data::image::prepare(rgba, width, height),
+            Placement::Whole => data::image::fit(rgba, width, height, self.channels, self.size),
+        }
+    }
 }
 
 /// How any picture becomes one of the data.

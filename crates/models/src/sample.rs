@@ -3,7 +3,8 @@
 use crate::control::{Refused, Settings};
 use crate::registry::Label;
 use data::rng::{Rng, stream};
-use std::ops::Range;
+use graph::{Load, Program, Run};
+use std::ops::{ControlFlow, Range};
 
 /// What is to be drawn.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +21,11 @@ pub struct Draw<'a> {
     pub labels: &'a [f32],
     /// Values of the model's controls.
     pub settings: &'a Settings,
+}
+
+impl Frame<'_> {
+    /// Before the first step: nothing is drawn yet.
+    pub(crate) const START: Frame<'static> = Frame { step: 0, steps: 1, images: &[], predicted: None };
 }
 
 impl Draw<'_> {
@@ -73,6 +79,37 @@ pub enum Error<E> {
     /// The controls contradict each other.
     #[error("{}", .0.0)]
     Setting(Refused),
+}
+
+/// Shows a frame and hears whether to stop.
+pub(crate) async fn show<E>(
+    watch: &mut impl AsyncFnMut(Frame<'_>) -> ControlFlow<()>,
+    frame: Frame<'_>,
+) -> Result<(), Error<E>> {
+    match watch(frame).await {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(Error::Stopped),
+    }
+}
+
+/// The Program in that place, loaded if it is not there yet.
+pub(crate) async fn loaded<'a, R: Run>(
+    place: &'a mut Option<R>,
+    host: &impl Load<Run = R>,
+    program: impl FnOnce() -> Program,
+) -> Result<&'a mut R, R::Error> {
+    let run = match place.take() {
+        Some(run) => run,
+        None => host.load(&program()).await?,
+    };
+    Ok(place.insert(run))
+}
+
+/// Values, and zeros after them: what a batch has room for where fewer pictures are drawn.
+pub(crate) fn padded(values: &[f32], len: usize) -> Vec<f32> {
+    let mut all = values.to_vec();
+    all.resize(len, 0.0);
+    all
 }
 
 /// The point at `t` in \[0, 1\] of the great arc from `a` to `b` (Shoemake 1985): between two draws of normal noise it is

@@ -14,15 +14,16 @@ pub struct Trainer<R> {
 impl<R: Run> Trainer<R> {
     /// Takes a loaded train step and writes its states; those that `weights` lacks, as the moments of a new run, start
     /// at zero.
-    pub fn new(run: R, weights: &Weights) -> Result<Trainer<R>, R::Error> {
-        let mut trainer = Trainer { run };
-        for (name, shape) in trainer.states() {
+    pub fn new(mut run: R, weights: &Weights) -> Result<Trainer<R>, R::Error> {
+        let states: Vec<(String, usize)> =
+            run.program().states().map(|(name, shape)| (name.to_string(), shape.iter().product())).collect();
+        for (name, len) in states {
             match weights.get(&name) {
-                Some(values) => trainer.run.write(&name, values)?,
-                None => trainer.run.write(&name, &vec![0.0; shape.iter().product()])?,
+                Some(values) => run.write(&name, values)?,
+                None => run.write(&name, &vec![0.0; len])?,
             }
         }
-        Ok(trainer)
+        Ok(Trainer { run })
     }
 
     /// One step on these inputs. Waits only for steps that were made some time before.
@@ -41,19 +42,13 @@ impl<R: Run> Trainer<R> {
 
     /// All states as they are after the last step: waits for the device.
     pub async fn weights(&self) -> Result<Weights, R::Error> {
-        let states = self.states();
-        let names: Vec<&str> = states.iter().map(|(name, _)| name.as_str()).collect();
+        let states: Vec<(&str, &[usize])> = self.run.program().states().collect();
+        let names: Vec<&str> = states.iter().map(|(name, _)| *name).collect();
         let mut weights = Weights::default();
         for ((name, shape), values) in states.iter().zip(self.run.read_all(&names).await?) {
             weights.insert(name, shape, values);
         }
         Ok(weights)
-    }
-
-    fn states(&self) -> Vec<(String, Vec<usize>)> {
-        let program = self.run.program();
-        let states = program.state.iter().filter_map(|(input, _)| program.inputs.iter().find(|(_, id)| id == input));
-        states.map(|(name, id)| (name.clone(), program.node(*id).shape.clone())).collect()
     }
 }
 
@@ -75,10 +70,24 @@ pub struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    /// The images as networks see them, (b, C, S, S): levels 0 to 255 become -1 to 1.
+    /// The images as networks see them, (b, C, S, S).
     pub fn levels(&self) -> Vec<f32> {
-        self.images.iter().flatten().map(|&level| f32::from(level) / 127.5 - 1.0).collect()
+        self.images.iter().flat_map(|image| data::image::centred(image)).collect()
     }
+}
+
+/// Labels (b, A) of `counts` values each after some were replaced by none, one past the last value, so that a model may be
+/// asked without them: all labels of an image with probability `all`, and each for itself with probability `one` where there
+/// are several. `uniform` holds 1 + A numbers for each image.
+pub fn drop_labels(labels: &[f32], counts: &[usize], uniform: &[f32], all: f32, one: f32) -> Vec<f32> {
+    let a = counts.len();
+    let one = if a > 1 { one } else { 0.0 };
+    let rows = labels.chunks_exact(a).zip(uniform.chunks_exact(1 + a));
+    rows.flat_map(|(row, u)| {
+        let dropped = move |i: usize| u[0] < all || u[1 + i] < one;
+        (0..a).map(move |i| if dropped(i) { counts[i] as f32 } else { row[i] })
+    })
+    .collect()
 }
 
 /// Draws a change of an image (C, S, S) that leaves it what it is.
@@ -124,6 +133,23 @@ pub fn order(seed: u64, epoch: usize, n: usize) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn labels_are_dropped_alone_and_together() {
+        let n = 4000;
+        let mut uniform = vec![0f32; 3 * n];
+        Rng::new(1, 0).fill_uniform(&mut uniform);
+        let kept = drop_labels(&[3.0, 2.0].repeat(n), &[7, 5], &uniform, 0.1, 0.2);
+        let rows = || kept.chunks_exact(2);
+        assert!(rows().all(|r| [3.0, 7.0].contains(&r[0]) && [2.0, 5.0].contains(&r[1])));
+        let part = |row: [f32; 2]| rows().filter(|r| **r == row).count() as f32 / n as f32;
+        // 0.1 + 0.9 0.2^2, 0.9 0.2 0.8 and 0.9 0.8^2, each with a standard deviation below 0.008.
+        assert!((part([7.0, 5.0]) - 0.136).abs() < 0.03);
+        assert!((part([7.0, 2.0]) - 0.144).abs() < 0.03);
+        assert!((part([3.0, 2.0]) - 0.576).abs() < 0.03);
+        let alone = drop_labels(&vec![3.0; n], &[7], &uniform[..2 * n], 0.1, 0.2);
+        assert!((alone.iter().filter(|v| **v == 7.0).count() as f32 / n as f32 - 0.1).abs() < 0.02);
+    }
 
     #[test]
     fn augmentation_moves_and_mirrors_and_depends_on_the_draw_alone() {

@@ -96,7 +96,7 @@ impl Config {
     pub fn observe(&self, levels: &[u8], seed: u64, index: u64) -> Vec<f32> {
         match self.likelihood {
             Likelihood::Bernoulli => data::binarise(levels, seed, index),
-            Likelihood::DiscretisedLogistic => levels.iter().map(|&l| f32::from(l) / 127.5 - 1.0).collect(),
+            Likelihood::DiscretisedLogistic => data::image::centred(levels).collect(),
         }
     }
 }

@@ -9,7 +9,6 @@ use crate::protocol::{BackendChoice, BackendInfo, BackendName, Event, Phase, Pro
 use crate::session::Session;
 use crate::sink::Sink;
 use engine::{Engine, Gpu, gpu};
-use graph::{Program, Run};
 use models::{Weights, golden};
 use std::rc::Rc;
 
@@ -90,29 +89,11 @@ async fn golden_by_cpu(model: &mut OpenModel, sink: &impl Sink) -> Result<Weight
     Ok(golden::compute(&model.card.network, &Host { model, sink }).await?)
 }
 
-/// What the model's engine makes of the golden inputs of one Program: outputs by their names in the golden vector.
-async fn compute(
-    model: &OpenModel,
-    name: &str,
-    program: &Program,
-    sink: &impl Sink,
-) -> Result<Vec<(String, Vec<f32>)>, Failure> {
-    let mut run = model.load(program, sink).await?;
-    for (input, _) in &program.inputs {
-        if let Some(values) = model.golden.get(&golden::name(name, input)) {
-            run.write(input, values)?;
-        }
-    }
-    run.step()?;
-    let names: Vec<&str> = program.outputs.iter().map(|(name, _)| name.as_str()).collect();
-    let values = run.read_all(&names).await?;
-    Ok(names.into_iter().map(|output| golden::name(name, output)).zip(values).collect())
-}
-
 /// None: the engine agrees with `expected`. Some: where it does not.
 async fn self_test(model: &OpenModel, expected: &Weights, sink: &impl Sink) -> Result<Option<String>, Failure> {
     for (name, program) in model.card.network.programs() {
-        for (output, values) in compute(model, name, &program, sink).await? {
+        let mut run = model.load(&program, sink).await?;
+        for (output, values) in golden::outputs(name, &mut run, &model.golden).await? {
             if let Some(wrong) = disagreement(&values, expected.get(&output).unwrap_or_default()) {
                 return Ok(Some(format!("{output}: {wrong}")));
             }

@@ -13,7 +13,7 @@ use draw::Job;
 use engine::Engine;
 use models::Settings;
 use models::control::Value;
-use models::registry::{ImageCard, Placement};
+use models::registry::ImageCard;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
@@ -156,7 +156,8 @@ impl Session {
     ) -> Result<Answer, Failure> {
         let picture = take_image(&mut beside)?;
         let job = async |model: &mut OpenModel| {
-            let Prepared { levels, notices } = prepare(model, &picture)?;
+            let Prepared { levels, notices } =
+                model.card.image.prepare(&picture.rgba, picture.width, picture.height)?;
             let (settings, _) = settle(model, &given, &beside)?;
             let values: Vec<f32> = levels.iter().map(|&v| f32::from(v) / 255.0).collect();
             Ok((draw::encode(model, &values, seed, &settings, sink).await?, notices))
@@ -175,7 +176,8 @@ impl Session {
     ) -> Result<Answer, Failure> {
         let picture = take_image(&mut beside)?;
         let job = async |model: &mut OpenModel| {
-            let Prepared { levels, notices } = prepare(model, &picture)?;
+            let Prepared { levels, notices } =
+                model.card.image.prepare(&picture.rgba, picture.width, picture.height)?;
             let (settings, _) = settle(model, &given, &beside)?;
             let asked = ask::log_prob(model, &levels, budget, seed, &settings, sink).await?;
             let ImageCard { channels, size, .. } = model.card.image;
@@ -264,15 +266,6 @@ fn take_image(beside: &mut Beside) -> Result<Image, Failure> {
     }
 }
 
-/// The levels (C, S, S) that a model takes a picture for.
-fn prepare(model: &OpenModel, image: &Image) -> Result<Prepared, Failure> {
-    let ImageCard { channels, size, placement } = model.card.image;
-    Ok(match placement {
-        Placement::Ink => data::image::prepare(&image.rgba, image.width, image.height)?,
-        Placement::Whole => data::image::fit(&image.rgba, image.width, image.height, channels, size)?,
-    })
-}
-
 /// Checked values of a model's controls, and what was done to pictures among them.
 fn settle(model: &OpenModel, given: &Given, beside: &Beside) -> Result<(Settings, Vec<String>), Failure> {
     let (mut all, mut notices) = (given.clone(), Vec::new());
@@ -280,7 +273,7 @@ fn settle(model: &OpenModel, given: &Given, beside: &Beside) -> Result<(Settings
         let values = match item {
             Item::Values(values) => values.clone(),
             Item::Picture(image) => {
-                let prepared = prepare(model, image)?;
+                let prepared = model.card.image.prepare(&image.rgba, image.width, image.height)?;
                 notices.extend(prepared.notices);
                 prepared.levels.iter().map(|&v| f32::from(v) / 255.0).collect()
             }

@@ -63,8 +63,7 @@ impl Judge {
     fn batch(&self, run: &mut engine::Loaded, images: &Images, batch: usize) -> Result<(Vec<f32>, Vec<f32>)> {
         let (one, first) = (images.len_of_one(), batch * BATCH);
         let n = BATCH.min(images.len() - first);
-        let mut x: Vec<f32> =
-            images.pixels[first * one..][..n * one].iter().map(|&l| f32::from(l) / 127.5 - 1.0).collect();
+        let mut x: Vec<f32> = data::image::centred(&images.pixels[first * one..][..n * one]).collect();
         x.resize(BATCH * one, 0.0);
         run.write("x", &x)?;
         run.step()?;

@@ -6,6 +6,7 @@ use super::judge::{Judge, accuracies};
 use super::{coverage, frechet, kernel, neighbour};
 use crate::datasets::{self, Split};
 use crate::model::Model;
+use crate::sample::draw_batch;
 use crate::train;
 use anyhow::{Context, Result};
 use data::images::Images;
@@ -15,7 +16,6 @@ use models::sample::Draw;
 use models::sampler::Sampler;
 use models::{Settings, control::Value};
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 
 /// Samples that are drawn together.
 const BATCH: usize = 20;
@@ -37,9 +37,7 @@ pub(super) fn samples(model: &Model, n: usize, test: &Images, given: &[(&str, Va
         let count = BATCH.min(n - first);
         let labels = &asked[first * network.classes().len()..][..count * network.classes().len()];
         let draw = Draw { seed: SEED, first, count, n, labels, settings: &settings };
-        let mut go_on = async |_: models::sample::Frame<'_>| ControlFlow::Continue(());
-        let images = pollster::block_on(sampler.draw(&model.on(&engine), &draw, &mut go_on))?;
-        Ok(images.iter().map(|v| (v.clamp(0.0, 1.0) * 255.0).round() as u8).collect::<Vec<u8>>())
+        draw_batch(model, &engine, sampler, &draw)
     };
     let start = || Sampler::new(network, BATCH).with_context(|| format!("{} draws nothing", model.recipe.id));
     let pixels = on_all_cores("drawing", n.div_ceil(BATCH), start, draw)?.concat();

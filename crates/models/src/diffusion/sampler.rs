@@ -4,7 +4,7 @@ use super::denoiser::denoiser;
 use super::step::{self, Level, Prediction, sum};
 use super::{Config, Network};
 use crate::control::{Refused, Settings};
-use crate::sample::{Draw, Error, Frame, slerp};
+use crate::sample::{self, Draw, Error, Frame, loaded, padded, slerp};
 use data::rng::{Rng, stream};
 use graph::{Load, Run};
 use std::f64::consts::FRAC_PI_2;
@@ -59,7 +59,7 @@ impl<R: Run> Sampler<R> {
             }
         };
         let denoiser = Denoiser {
-            run: loaded(&mut self.many, host, &self.config, self.batch).await?,
+            run: loaded(&mut self.many, host, || denoiser(&self.config.unet, self.batch)).await?,
             none: none(&self.config, draw.count),
             labels: draw.labels.to_vec(),
             guidance: guidance(&self.config, settings),
@@ -89,7 +89,7 @@ impl<R: Run> Sampler<R> {
     ) -> Result<Vec<f32>, Error<R::Error>> {
         let labels = draw.labels[..self.config.unet.classes.len()].to_vec();
         let mut noise = Noise { first: 0, count: 1, ..Noise::new(draw, self.pixels()) };
-        let run = loaded(&mut self.one, host, &self.config, 1).await?;
+        let run = loaded(&mut self.one, host, || denoiser(&self.config.unet, 1)).await?;
         let mut denoiser = Denoiser { run, none: none(&self.config, 1), labels, guidance: 1.0, clip: false };
         let steps = draw.settings.count("steps").unwrap_or(1);
         let level = |i: usize| Level::at(ENCODE_FROM + (1.0 - ENCODE_FROM) * i as f64 / steps as f64);
@@ -339,27 +339,6 @@ impl<R: Run> Denoiser<'_, R> {
     }
 }
 
-/// Zeros up to the size of a batch.
-fn padded(values: &[f32], len: usize) -> Vec<f32> {
-    let mut all = values.to_vec();
-    all.resize(len, 0.0);
-    all
-}
-
-/// The network for `batch` pictures, loaded if it is not there yet.
-async fn loaded<'a, R: Run>(
-    place: &'a mut Option<R>,
-    host: &impl Load<Run = R>,
-    c: &Config,
-    batch: usize,
-) -> Result<&'a mut R, R::Error> {
-    let run = match place.take() {
-        Some(run) => run,
-        None => host.load(&denoiser(&c.unet, batch)).await?,
-    };
-    Ok(place.insert(run))
-}
-
 /// The labels (count, A) that mean none.
 fn none(c: &Config, count: usize) -> Vec<f32> {
     c.unet.classes.iter().map(|&n| n as f32).collect::<Vec<_>>().repeat(count)
@@ -440,8 +419,5 @@ async fn show<E>(
     x: &[f32],
 ) -> Result<(), Error<E>> {
     let (images, predicted) = (levels(z), levels(x));
-    match watch(Frame { step, steps, images: &images, predicted: Some(&predicted) }).await {
-        ControlFlow::Break(()) => Err(Error::Stopped),
-        ControlFlow::Continue(()) => Ok(()),
-    }
+    sample::show(watch, Frame { step, steps, images: &images, predicted: Some(&predicted) }).await
 }

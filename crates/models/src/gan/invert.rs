@@ -7,7 +7,7 @@
 use super::{Config, generate};
 use crate::nn::{AdamW, schedule};
 use crate::params::{Init, Params};
-use crate::sample::{Draw, Error, Frame};
+use crate::sample::{Draw, Error, Frame, show};
 use data::rng::{Rng, stream};
 use graph::{Graph, Program, Run};
 use std::ops::ControlFlow;
@@ -68,9 +68,7 @@ pub(super) async fn descend<R: Run>(
             best = (0..STARTS).min_by(|&i, &j| loss[i].total_cmp(&loss[j])).unwrap_or(0);
             let image = &images[best * picture.len()..][..picture.len()];
             let frame = Frame { step, steps: STEPS, images: image, predicted: None };
-            if watch(frame).await.is_break() {
-                return Err(Error::Stopped);
-            }
+            show(watch, frame).await?;
         }
     }
     Ok(run.read("z").await?[best * c.latents..][..c.latents].to_vec())

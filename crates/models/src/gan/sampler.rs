@@ -4,7 +4,7 @@ use super::space::{self, principal_directions};
 use super::{Config, invert, map, synthesise};
 use crate::control::{Control, Kind, Refused, Settings};
 use crate::params::Params;
-use crate::sample::{Draw, Error, Frame, slerp};
+use crate::sample::{Draw, Error, Frame, loaded, padded, show, slerp};
 use data::rng::{Rng, stream};
 use graph::{Graph, Load, Program, Run};
 use std::ops::ControlFlow;
@@ -82,14 +82,15 @@ impl<R: Run> Sampler<R> {
         watch: &mut impl AsyncFnMut(Frame<'_>) -> ControlFlow<()>,
     ) -> Result<Vec<f32>, Error<R::Error>> {
         let z = self.noise(host, draw, watch).await?;
-        let labels = self.padded(draw.labels, self.config.classes.len());
+        let labels = padded(draw.labels, self.batch * self.config.classes.len());
         let shift = self.shift(host, draw.settings).await?;
         let truncation = draw.settings.number("truncation") as f32;
-        let mean =
-            if truncation < 1.0 { self.mean(host, &labels).await? } else { self.padded(&[], self.config.mapping) };
-        if watch(Frame { step: 0, steps: 1, images: &[], predicted: None }).await.is_break() {
-            return Err(Error::Stopped);
-        }
+        let mean = if truncation < 1.0 {
+            self.mean(host, &labels).await?
+        } else {
+            vec![0.0; self.batch * self.config.mapping]
+        };
+        show(watch, Frame::START).await?;
         let run = loaded(&mut self.pictures, host, || pictures(&self.config, self.batch)).await?;
         write_labels(run, &labels)?;
         for (name, values) in [("z", &z), ("mean", &mean), ("truncation", &vec![truncation]), ("shift", &shift)] {
@@ -150,7 +151,7 @@ impl<R: Run> Sampler<R> {
             (None, None) => self.normal(draw.seed, draw.first + i),
         };
         let z: Vec<f32> = (0..draw.count).flat_map(of_picture).collect();
-        Ok(self.padded(&z, self.config.latents))
+        Ok(padded(&z, self.batch * self.config.latents))
     }
 
     /// Noise of picture `i` of a seed, (L).
@@ -158,13 +159,6 @@ impl<R: Run> Sampler<R> {
         let mut z = vec![0f32; self.config.latents];
         Rng::new(seed, stream::SAMPLE).skip((i as u64) << 32).fill_normal(&mut z);
         z
-    }
-
-    /// Rows of one value each, and zeros up to the size of a batch.
-    fn padded(&self, rows: &[f32], width: usize) -> Vec<f32> {
-        let mut all = rows.to_vec();
-        all.resize(self.batch * width, 0.0);
-        all
     }
 
     /// Mean of w for the labels of each picture, (batch, M).
@@ -212,19 +206,6 @@ fn refuse<T, E>(why: &str) -> Result<T, Error<E>> {
 /// z with the share `vary` of its variance taken from other noise.
 fn mixed(z: &[f32], noise: &[f32], vary: f32) -> Vec<f32> {
     z.iter().zip(noise).map(|(z, e)| (1.0 - vary).sqrt() * z + vary.sqrt() * e).collect()
-}
-
-/// The Program in that place, loaded if it is not there yet.
-async fn loaded<'a, R: Run>(
-    place: &'a mut Option<R>,
-    host: &impl Load<Run = R>,
-    program: impl FnOnce() -> Program,
-) -> Result<&'a mut R, R::Error> {
-    let run = match place.take() {
-        Some(run) => run,
-        None => host.load(&program()).await?,
-    };
-    Ok(place.insert(run))
 }
 
 /// Writes the labels of a batch where the model has some.

@@ -4,7 +4,7 @@ use super::{Config, Inputs, discriminate, generate};
 use crate::nn::{AdamW, schedule};
 use crate::params::Params;
 use crate::registry::Stage;
-use crate::trainer::Batch;
+use crate::trainer::{self, Batch};
 use data::rng::{Rng, stream};
 use graph::{Graph, Program, Tensor, grad};
 
@@ -65,24 +65,10 @@ pub fn inputs(c: &Config, stage: &Stage, batch: &Batch<'_>) -> Vec<(&'static str
     let gamma = schedule::cosine(f64::from(c.gamma), f64::from(c.final_gamma), batch.done);
     let mut inputs = vec![("image", batch.levels()), ("z", z), ("gamma", vec![gamma as f32])];
     if !c.classes.is_empty() {
-        inputs.push(("class", drop_labels(c, batch.labels, noise.skip(1 << 31))));
+        let mut chance = noise.skip(1 << 31);
+        let mut uniform = vec![0f32; stage.batch * (1 + c.classes.len())];
+        uniform.chunks_mut(1 + c.classes.len()).for_each(|row| chance.fill_uniform(row));
+        inputs.push(("class", trainer::drop_labels(batch.labels, &c.classes, &uniform, DROP_ALL, DROP_ONE)));
     }
     inputs
-}
-
-/// Labels (b, A) of which some are replaced by none.
-fn drop_labels(c: &Config, labels: &[f32], mut chance: Rng) -> Vec<f32> {
-    let several = c.classes.len() > 1;
-    let mut u = vec![0f32; c.classes.len() + 1];
-    let mut dropped = labels.to_vec();
-    for row in dropped.chunks_mut(c.classes.len()) {
-        chance.fill_uniform(&mut u);
-        let (all, each) = (u[0] < DROP_ALL, &u[1..]);
-        for ((label, &count), u) in row.iter_mut().zip(&c.classes).zip(each) {
-            if all || several && *u < DROP_ONE {
-                *label = count as f32;
-            }
-        }
-    }
-    dropped
 }

@@ -2,7 +2,7 @@
 
 use super::{Config, next_patch, next_pixel};
 use crate::control::{Control, Kind, Refused, Settings};
-use crate::sample::{Draw, Error, Frame};
+use crate::sample::{self, Draw, Error, Frame, padded};
 use data::rng::{Rng, stream};
 use graph::{Load, Program, Run};
 use std::ops::ControlFlow;
@@ -119,8 +119,7 @@ impl<R: Run> Sampler<R> {
 
 /// Labels of all rows: those of the pictures, then, where there are more rows, none for each of them again.
 fn classes(c: &Config, labels: &[f32], batch: usize, rows: usize) -> Vec<f32> {
-    let mut class = labels.to_vec();
-    class.resize(batch * c.classes.len(), 0.0);
+    let mut class = padded(labels, batch * c.classes.len());
     class.extend((batch..rows).flat_map(|_| c.classes.iter().map(|n| *n as f32)));
     class
 }
@@ -138,9 +137,8 @@ fn guided(logits: Vec<f32>, parts: usize, guidance: f32) -> Vec<f32> {
 /// Loads a Program and sets its states to zeros: what a cache holds of patches to come is not looked at, but must be finite.
 async fn load<L: Load>(host: &L, program: &Program) -> Result<L::Run, <L::Run as Run>::Error> {
     let mut run = host.load(program).await?;
-    let states = program.state.iter().filter_map(|(input, _)| program.inputs.iter().find(|(_, id)| id == input));
-    for (name, id) in states {
-        run.write(name, &vec![0.0; program.node(*id).len()])?;
+    for (name, shape) in program.states() {
+        run.write(name, &vec![0.0; shape.iter().product()])?;
     }
     Ok(run)
 }
@@ -224,10 +222,7 @@ impl<'a> Canvas<'a> {
     ) -> Result<(), Error<E>> {
         let images = self.pictures();
         let steps = self.config.patches() * self.config.patch;
-        match watch(Frame { step, steps, images: &images, predicted: None }).await {
-            ControlFlow::Continue(()) => Ok(()),
-            ControlFlow::Break(()) => Err(Error::Stopped),
-        }
+        sample::show(watch, Frame { step, steps, images: &images, predicted: None }).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Config, drawer, encoder, sampler};
 use crate::control::{Control, Kind, Refused};
-use crate::sample::{Draw, Error, Frame, slerp};
+use crate::sample::{Draw, Error, Frame, loaded, padded, show, slerp};
 use data::rng::{Rng, stream};
 use graph::{Load, Run};
 use std::ops::ControlFlow;
@@ -47,12 +47,11 @@ impl<R: Run> Sampler<R> {
         draw: &Draw<'_>,
         watch: &mut impl AsyncFnMut(Frame<'_>) -> ControlFlow<()>,
     ) -> Result<Vec<f32>, Error<R::Error>> {
-        start(watch).await?;
-        let mut z = self.latents(host, draw).await?;
+        show(watch, Frame::START).await?;
+        let z = self.latents(host, draw).await?;
         let (c, count) = (&self.config, draw.count);
-        z.resize(self.batch * c.latents, 0.0);
-        let mut class = draw.labels.to_vec();
-        class.resize(self.batch * c.classes.len(), 0.0);
+        let z = padded(&z, self.batch * c.latents);
+        let class = padded(draw.labels, self.batch * c.classes.len());
         let drawn = draw.settings.choice("pixels") == "drawn";
         let (run, output) = if drawn {
             let run = loaded(&mut self.drawer, host, || drawer(c, self.batch)).await?;
@@ -82,7 +81,7 @@ impl<R: Run> Sampler<R> {
         draw: &Draw<'_>,
         watch: &mut impl AsyncFnMut(Frame<'_>) -> ControlFlow<()>,
     ) -> Result<Vec<f32>, Error<R::Error>> {
-        start(watch).await?;
+        show(watch, Frame::START).await?;
         Ok(self.mean(host, picture, draw).await?)
     }
 
@@ -141,27 +140,6 @@ impl<R: Run> Sampler<R> {
             z.iter().zip(noise).map(|(z, e)| kept * z + vary * e).collect()
         };
         Ok((0..draw.count).flat_map(point).collect())
-    }
-}
-
-/// The Program, loaded now if it is not yet.
-async fn loaded<'a, R: Run>(
-    slot: &'a mut Option<R>,
-    host: &impl Load<Run = R>,
-    program: impl FnOnce() -> graph::Program,
-) -> Result<&'a mut R, R::Error> {
-    let run = match slot.take() {
-        Some(run) => run,
-        None => host.load(&program()).await?,
-    };
-    Ok(slot.insert(run))
-}
-
-/// Nothing is drawn yet: a chance to stop.
-async fn start<E>(watch: &mut impl AsyncFnMut(Frame<'_>) -> ControlFlow<()>) -> Result<(), Error<E>> {
-    match watch(Frame { step: 0, steps: 1, images: &[], predicted: None }).await {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(()) => Err(Error::Stopped),
     }
 }
 
