@@ -36,6 +36,8 @@ export interface Metrics {
   std_error?: number;
   bits_per_dim?: number;
   elbo_nats?: number;
+  /** Mean of log p(x) where `nats` is log p(x | labels). */
+  unlabelled_nats?: number;
   command: string;
   [name: string]: unknown;
 }

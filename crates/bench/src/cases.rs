@@ -6,7 +6,7 @@ use data::rng::{Rng, stream};
 use engine::Cpu;
 use graph::{Graph, Program, Run, Tensor, Window, grad};
 use models::nn::{self, AdamW};
-use models::{Params, Weights, diffusion, gan::dcgan, transformer, unet};
+use models::{Params, Storage, Weights, diffusion, gan::dcgan, transformer, unet};
 use pollster::block_on;
 use std::path::Path;
 
@@ -54,7 +54,7 @@ fn write_case(
         found.map(|(_, values)| values.as_slice())
     };
     std::fs::write(dir.join(format!("{name}.onnx")), onnx::export(program, name, weights)?)?;
-    Ok(std::fs::write(dir.join(format!("{name}.safetensors")), file.to_bytes(false)?)?)
+    Ok(std::fs::write(dir.join(format!("{name}.safetensors")), file.to_bytes(Storage::F32)?)?)
 }
 
 type Case = (String, Program, Vec<(String, Vec<f32>)>);

@@ -8,7 +8,7 @@ mod native;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use models::Weights;
+use models::{Storage, Weights};
 use std::path::{Path, PathBuf};
 
 #[derive(Parser)]
@@ -63,7 +63,7 @@ fn files(workload: &bench::Workload, dir: &Path) -> Result<()> {
         weights.insert(name, workload.program.shape_of(name).unwrap_or_default(), workload.values(name));
     }
     std::fs::create_dir_all(dir)?;
-    std::fs::write(dir.join(format!("{}.safetensors", workload.id())), weights.to_bytes(true)?)?;
+    std::fs::write(dir.join(format!("{}.safetensors", workload.id())), weights.to_bytes(Storage::F16)?)?;
     Ok(std::fs::write(dir.join(format!("{}.onnx", workload.id())), workload.onnx()?)?)
 }
 

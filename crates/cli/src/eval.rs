@@ -70,6 +70,15 @@ fn fit(model: &Model, n: usize, k: usize) -> Result<Fit> {
     let mean_of = |f: &dyn Fn(&Estimate) -> f64| mean_and_error(&estimates.iter().map(f).collect::<Vec<_>>());
     let defined = !estimates.iter().any(|e| matches!(e.kind, Kind::Undefined(_)));
     let (nats, std_error) = mean_of(&|e| e.nats);
+    let exact = matches!(estimates.first(), Some(Estimate { kind: Kind::Exact, .. }));
+    let counts = model.recipe.network.classes();
+    let unlabelled = if exact && !counts.is_empty() {
+        let none: Vec<f32> = counts.iter().map(|&count| count as f32).collect();
+        let estimates = score(model, &test, n, &none.repeat(test.len()), k)?;
+        Some(mean_and_error(&estimates.iter().map(|e| e.nats).collect::<Vec<_>>()).0)
+    } else {
+        None
+    };
     let elbos: Vec<f64> = estimates.iter().filter_map(|e| Some(e.parts?.elbo)).collect();
     Ok(Fit {
         images: estimates.len(),
@@ -79,6 +88,7 @@ fn fit(model: &Model, n: usize, k: usize) -> Result<Fit> {
         std_error: Some(std_error).filter(|_| defined),
         bits_per_dim: Some(mean_of(&|e| e.bits_per_dim).0).filter(|_| defined),
         elbo_nats: (!elbos.is_empty()).then(|| mean_and_error(&elbos).0),
+        unlabelled_nats: unlabelled,
     })
 }
 

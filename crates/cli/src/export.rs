@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use engine::Engine;
 use models::params::Spec;
 use models::registry::{self, Card, FileCard, ImageCard, Label};
-use models::{Weights, golden};
+use models::{Storage, Weights, golden};
 use std::path::{Path, PathBuf};
 
 /// File of 100 samples.
@@ -15,13 +15,13 @@ const SHEET: &str = "sheet.png";
 
 /// Writes the model's folder. Figures on the card that is there stay where the weights are the same; else they are those of
 /// other weights, and `pofx eval --save` makes new ones.
-pub(crate) fn export(mut model: Model, f16: bool) -> Result<()> {
+pub(crate) fn export(mut model: Model, storage: Storage) -> Result<()> {
     let folder = model::folder(&model.recipe.id);
     std::fs::create_dir_all(&folder).with_context(|| format!("{} can't be made", folder.display()))?;
-    let bytes = model.weights.to_bytes(f16)?;
+    let bytes = model.weights.to_bytes(storage)?;
     // From here on the weights are the rounded ones: the golden vector is of what is shipped.
     model.weights = Weights::parse(&bytes, &model.recipe.network.specs())?;
-    let golden = golden(&model)?.to_bytes(false)?;
+    let golden = golden(&model)?.to_bytes(Storage::F32)?;
     write(&folder.join("weights.safetensors"), &bytes)?;
     write(&folder.join("golden.safetensors"), &golden)?;
     let mut card = card(&model, &bytes, &golden)?;
@@ -62,7 +62,7 @@ pub(crate) fn onnx(model: &Model, folder: &Path) -> Result<Vec<PathBuf>> {
                 values.insert(&format!("{side}.{value}"), &program.node(*id).shape, known.to_vec());
             }
         }
-        write(&path.with_extension("safetensors"), &values.to_bytes(false)?)?;
+        write(&path.with_extension("safetensors"), &values.to_bytes(Storage::F32)?)?;
         written.push(path);
     }
     Ok(written)

@@ -127,7 +127,7 @@ enum Verb {
         /// Write the model's networks into this folder as ONNX, with the golden vector's part of each, and nothing else
         #[arg(long, conflicts_with = "f32")]
         onnx: Option<PathBuf>,
-        /// Keep f32 instead of f16
+        /// Keep f32 instead of what the recipe says
         #[arg(long)]
         f32: bool,
     },
@@ -196,7 +196,8 @@ fn run(args: Args) -> Result<()> {
             if let models::Network::Classifier(_) = opened.recipe.network {
                 say(eval::write_judge(&opened)?.display());
             } else {
-                export::export(opened, !f32)?;
+                let storage = if f32 { models::Storage::F32 } else { opened.recipe.storage };
+                export::export(opened, storage)?;
                 say(model::folder(&model).display());
             }
         }

@@ -81,3 +81,15 @@ pub(crate) fn folder(id: &str) -> PathBuf {
 fn read(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).with_context(|| format!("{} can't be read", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_shipped_weights_together_are_at_most_30_mb() {
+        let files = registry::ids().into_iter().map(|id| folder(&id).join("weights.safetensors"));
+        let bytes: Vec<u64> = files.filter_map(|path| Some(std::fs::metadata(path).ok()?.len())).collect();
+        assert!(!bytes.is_empty() && bytes.iter().sum::<u64>() <= 30_000_000, "{bytes:?}");
+    }
+}

@@ -6,9 +6,9 @@ use anyhow::{Context, Result, bail};
 use data::images::Images;
 use engine::{Engine, Loaded};
 use indicatif::{ProgressBar, ProgressStyle};
-use models::Weights;
 use models::registry::{Recipe, Stage};
 use models::trainer::{self, Batch, Trainer};
+use models::{Storage, Weights};
 use pollster::block_on;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -90,7 +90,7 @@ pub(crate) fn train(recipe: &Recipe, engine: Engine, folder: &Path) -> Result<Pa
     let weights = trainer::shipped(&weights, &specs)?;
     let finished = block_on(recipe.network.finish(&Host { engine: &engine, weights: &weights }, weights.clone()))?;
     let path = folder.join(format!("{}-shipped.safetensors", recipe.id));
-    write(&path, &finished.to_bytes(false)?)?;
+    write(&path, &finished.to_bytes(Storage::F32)?)?;
     Ok(path)
 }
 
@@ -275,7 +275,7 @@ fn save(path: &Path, weights: &Weights, progress: Progress) -> Result<()> {
     let mut all = weights.clone();
     let place = [progress.stage, progress.epoch, progress.batch, progress.step as usize];
     all.insert("progress", &[4], place.iter().map(|&n| n as f32).collect());
-    write(path, &all.to_bytes(false)?)
+    write(path, &all.to_bytes(Storage::F32)?)
 }
 
 /// Writes beside the old file and renames, so that there is a whole one at any time.

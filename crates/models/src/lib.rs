@@ -20,5 +20,5 @@ pub mod vae;
 
 pub use control::{Control, Settings};
 pub use family::{Family, Network};
-pub use params::{Params, Spec, Weights};
+pub use params::{Params, Spec, Storage, Weights};
 pub use registry::{Card, Recipe};

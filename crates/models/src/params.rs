@@ -4,6 +4,7 @@
 use data::rng::{Rng, stream};
 use graph::{Graph, Run, Tensor};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -98,7 +99,7 @@ pub enum WeightsError {
         got: Vec<usize>,
     },
     /// A parameter has a type that is not read.
-    #[error("These weights can't be read: {name} is stored as {got}; only F32 and F16 are.")]
+    #[error("These weights can't be read: {name} is stored as {got}; only F32, F16 and I8 with a scale are.")]
     Dtype {
         /// Parameter.
         name: String,
@@ -111,6 +112,28 @@ pub enum WeightsError {
         /// Parameter.
         name: String,
     },
+}
+
+/// How the numbers of a weights file are stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Storage {
+    /// Four bytes each, nothing lost.
+    F32,
+    /// Two bytes each, to 11 bits.
+    #[default]
+    F16,
+    /// One byte each, where a parameter is a matrix or more: whole numbers from -127 to 127 times the scale of their row
+    /// (all that belongs to one index of the first axis), an F32 in `<name>.scale`; two bytes where it is not.
+    I8,
+}
+
+/// Largest magnitude of a number that is stored as I8.
+const LARGEST_I8: f32 = 127.0;
+
+/// Name of the scales of a parameter that is stored as I8.
+fn scale_of(name: &str) -> String {
+    format!("{name}.scale")
 }
 
 /// Longest header that is read: the largest of ours has 4 kB.
@@ -175,7 +198,7 @@ impl Weights {
         Ok(())
     }
 
-    /// Reads a safetensors file that must hold exactly the parameters in `specs`, as F32 or F16, all finite.
+    /// Reads a safetensors file that must hold exactly the parameters in `specs`, in any [`Storage`], all finite.
     pub fn parse(bytes: &[u8], specs: &[Spec]) -> Result<Weights, WeightsError> {
         let weights = Weights::parse_any(bytes)?;
         weights.expect(specs)?;
@@ -228,7 +251,14 @@ impl Weights {
         let mut weights = Weights::default();
         for (name, view) in file.tensors() {
             let name: String = name.chars().filter(|c| !c.is_control()).take(80).collect();
-            let values = decode(&name, &view)?;
+            let is_i8 = |of: &str| file.tensor(of).is_ok_and(|view| view.dtype() == Dtype::I8);
+            if name.strip_suffix(".scale").is_some_and(is_i8) {
+                continue;
+            }
+            let values = match view.dtype() {
+                Dtype::I8 => decode_rows(&name, &view, file.tensor(&scale_of(&name)).ok())?,
+                _ => decode(&name, &view)?,
+            };
             if !values.iter().all(|v| v.is_finite()) {
                 return Err(WeightsError::NotFinite { name });
             }
@@ -237,17 +267,24 @@ impl Weights {
         Ok(weights)
     }
 
-    /// Writes a safetensors file; `f16` halves its size.
-    pub fn to_bytes(&self, f16: bool) -> Result<Vec<u8>, WeightsError> {
-        let encoded: Vec<(&str, &[usize], Vec<u8>)> = self
-            .tensors
-            .iter()
-            .map(|(name, (shape, values))| (name.as_str(), shape.as_slice(), encode(values, f16)))
-            .collect();
-        let dtype = if f16 { Dtype::F16 } else { Dtype::F32 };
+    /// Writes a safetensors file.
+    pub fn to_bytes(&self, storage: Storage) -> Result<Vec<u8>, WeightsError> {
+        let mut encoded: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
+        for (name, (shape, values)) in &self.tensors {
+            let (name, shape) = (name.clone(), shape.clone());
+            match storage {
+                Storage::F32 => encoded.push((name, Dtype::F32, shape, f32_bytes(values))),
+                Storage::I8 if shape.len() > 1 && !values.is_empty() => {
+                    let (scales, bytes) = encode_rows(values, shape[0]);
+                    encoded.push((scale_of(&name), Dtype::F32, vec![shape[0]], f32_bytes(&scales)));
+                    encoded.push((name, Dtype::I8, shape, bytes));
+                }
+                Storage::F16 | Storage::I8 => encoded.push((name, Dtype::F16, shape, f16_bytes(values))),
+            }
+        }
         let views = encoded
             .iter()
-            .map(|(name, shape, bytes)| Ok((*name, TensorView::new(dtype, shape.to_vec(), bytes)?)))
+            .map(|(name, dtype, shape, bytes)| Ok((name, TensorView::new(*dtype, shape.clone(), bytes)?)))
             .collect::<Result<Vec<_>, safetensors::SafeTensorError>>();
         views.and_then(|views| safetensors::serialize(views, None)).map_err(|e| WeightsError::Format(e.to_string()))
     }
@@ -257,12 +294,33 @@ fn first_names(names: &[&str]) -> String {
     names.iter().take(3).copied().collect::<Vec<_>>().join(", ")
 }
 
-fn encode(values: &[f32], f16: bool) -> Vec<u8> {
-    if f16 {
-        values.iter().flat_map(|v| half::f16::from_f32(*v).to_le_bytes()).collect()
-    } else {
-        values.iter().flat_map(|v| v.to_le_bytes()).collect()
-    }
+fn f32_bytes(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|v| v.to_le_bytes()).collect()
+}
+
+fn f16_bytes(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|v| half::f16::from_f32(*v).to_le_bytes()).collect()
+}
+
+/// The scale of each of `rows` rows, and all values in units of them.
+fn encode_rows(values: &[f32], rows: usize) -> (Vec<f32>, Vec<u8>) {
+    let scale = |row: &[f32]| row.iter().fold(f32::MIN_POSITIVE, |most, v| v.abs().max(most)) / LARGEST_I8;
+    let row = values.chunks(values.len() / rows);
+    let byte = |v: &f32, scale: f32| (v / scale).round().clamp(-LARGEST_I8, LARGEST_I8) as i8 as u8;
+    (row.clone().map(scale).collect(), row.flat_map(|row| row.iter().map(move |v| byte(v, scale(row)))).collect())
+}
+
+/// The values of a parameter that is stored as I8, with its scales.
+fn decode_rows(name: &str, view: &TensorView<'_>, scales: Option<TensorView<'_>>) -> Result<Vec<f32>, WeightsError> {
+    let rows = view.shape().first().copied().unwrap_or(0);
+    let scales = scales.filter(|scales| scales.shape() == [rows]);
+    let Some(scales) = scales else {
+        return Err(WeightsError::Dtype { name: name.to_string(), got: "I8 without a scale for each row".into() });
+    };
+    let scales = decode(&scale_of(name), &scales)?;
+    let width = view.data().len() / rows.max(1);
+    let values = view.data().chunks(width.max(1)).zip(scales);
+    Ok(values.flat_map(|(row, scale)| row.iter().map(move |byte| f32::from(*byte as i8) * scale)).collect())
 }
 
 fn decode(name: &str, view: &TensorView<'_>) -> Result<Vec<f32>, WeightsError> {
@@ -294,17 +352,22 @@ mod tests {
     #[test]
     fn weights_survive_the_file() {
         let w = Weights::init(&specs(), 1);
-        assert_eq!(Weights::parse(&w.to_bytes(false).unwrap(), &specs()).unwrap(), w);
-        let half = Weights::parse(&w.to_bytes(true).unwrap(), &specs()).unwrap();
+        assert_eq!(Weights::parse(&w.to_bytes(Storage::F32).unwrap(), &specs()).unwrap(), w);
+        let half = Weights::parse(&w.to_bytes(Storage::F16).unwrap(), &specs()).unwrap();
         for ((_, a), (_, b)) in w.iter().zip(half.iter()) {
             assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() <= a.abs() / 1024.0));
+        }
+        let bytes = Weights::parse(&w.to_bytes(Storage::I8).unwrap(), &specs()).unwrap();
+        for (row, exact) in bytes.get("a.weight").unwrap().chunks(3).zip(w.get("a.weight").unwrap().chunks(3)) {
+            let most = exact.iter().fold(0f32, |most, v| most.max(v.abs()));
+            assert!(row.iter().zip(exact).all(|(a, b)| (a - b).abs() <= most / 253.0), "{row:?} for {exact:?}");
         }
         assert_ne!(w, Weights::init(&specs(), 2));
     }
 
     #[test]
     fn every_broken_file_gets_its_sentence() {
-        let good = Weights::init(&specs(), 1).to_bytes(false).unwrap();
+        let good = Weights::init(&specs(), 1).to_bytes(Storage::F32).unwrap();
         let refused = |bytes: &[u8]| Weights::parse(bytes, &specs()).unwrap_err();
         for cut in [0, 7, 8, 20, good.len() - 1] {
             assert!(matches!(refused(&good[..cut]), WeightsError::Format(_)), "cut at {cut}");
@@ -323,11 +386,15 @@ mod tests {
         assert!(refused(&file(bias, &[0; 8])).to_string().contains("1 of 2 are missing (a.weight)"));
         let ints = r#"{"a.bias":{"dtype":"I64","shape":[2],"data_offsets":[0,16]}}"#;
         assert!(refused(&file(ints, &[0; 16])).to_string().contains("stored as I64"));
+        let bare = r#"{"a.bias":{"dtype":"I8","shape":[2],"data_offsets":[0,2]}}"#;
+        assert!(refused(&file(bare, &[0; 2])).to_string().contains("stored as I8 without a scale"));
+        let endless = r#"{"a.bias":{"dtype":"I8","shape":[2,0],"data_offsets":[0,0]},"a.bias.scale":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#;
+        assert!(matches!(refused(&file(endless, &[0; 8])), WeightsError::Names(_)));
         let mut other = Weights::init(&specs(), 1);
         other.insert("a.bias", &[1, 2], vec![0.0; 2]);
-        assert!(matches!(refused(&other.to_bytes(false).unwrap()), WeightsError::Shape { .. }));
+        assert!(matches!(refused(&other.to_bytes(Storage::F32).unwrap()), WeightsError::Shape { .. }));
         other = Weights::init(&specs(), 1);
         other.insert("b", &[1], vec![0.0]);
-        assert!(refused(&other.to_bytes(false).unwrap()).to_string().contains("1 are unknown (b)"));
+        assert!(refused(&other.to_bytes(Storage::F32).unwrap()).to_string().contains("1 are unknown (b)"));
     }
 }

@@ -3,6 +3,7 @@
 use crate::control::{Control, Kind};
 use crate::family::Network;
 use crate::nn::{AdamW, schedule};
+use crate::params::Storage;
 use data::image::Prepared;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -21,6 +22,9 @@ pub struct Recipe {
     /// Labels of the data by which the model is steered, by name; the network has a count for each.
     #[serde(default)]
     pub labels: Vec<String>,
+    /// How the shipped weights are stored.
+    #[serde(default)]
+    pub storage: Storage,
     /// Values of the first label that are offered to people, by name; all where there is none.
     #[serde(default)]
     pub offered: Vec<String>,
@@ -293,6 +297,9 @@ pub struct Fit {
     /// Mean of the ELBO, for families with latents.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub elbo_nats: Option<f64>,
+    /// Mean of log p(x) without the labels, where `nats` is log p(x | labels) and both are exact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlabelled_nats: Option<f64>,
 }
 
 /// Samples against data. What needs a judge is none where the data set has none.

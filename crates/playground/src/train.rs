@@ -9,7 +9,7 @@ use engine::Loaded;
 use models::nn::AdamW;
 use models::registry::Stage;
 use models::trainer::{self, Batch, Trainer};
-use models::{Network, Weights};
+use models::{Network, Storage, Weights};
 
 /// Seconds between two events.
 const EVENT_SECONDS: f64 = 0.1;
@@ -131,8 +131,10 @@ async fn run(
         if last || !go_on || now - kept >= CHECKPOINT_SECONDS {
             keep(checkpoint, step, &trainer).await?;
             kept = sink.seconds();
-            arrays
-                .push(("weights", Array::U8(trainer::shipped(&checkpoint.states, &network.specs())?.to_bytes(false)?)));
+            arrays.push((
+                "weights",
+                Array::U8(trainer::shipped(&checkpoint.states, &network.specs())?.to_bytes(Storage::F32)?),
+            ));
         }
         let left = seconds_left(started, sink.seconds(), (step - first) as usize, (course.steps - first) as usize);
         let (done, total) = (f64::from(step), f64::from(course.steps));

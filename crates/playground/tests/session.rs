@@ -1,7 +1,7 @@
 //! The session without a browser: real models, the real CPU engine, a list in place of the message port.
 
 use models::registry::{self, Card, DataCard, FileCard, ImageCard, Placement, Reference};
-use models::{Network, Weights, golden, vae};
+use models::{Network, Storage, Weights, golden, vae};
 use playground::protocol::*;
 use playground::{Array, Arrays, Files, Image, Input, Item, Session, Sink};
 use std::cell::RefCell;
@@ -33,7 +33,7 @@ const NETWORK: vae::Config = vae::Config::binary(6, 16, 4);
 fn files() -> Files {
     let weights = Weights::init(&vae::specs(&NETWORK), 1);
     let golden = pollster::block_on(golden::compute(&Network::Vae(NETWORK), &Cpu(&weights))).unwrap();
-    let (weights, golden) = (weights.to_bytes(false).unwrap(), golden.to_bytes(false).unwrap());
+    let (weights, golden) = (weights.to_bytes(Storage::F32).unwrap(), golden.to_bytes(Storage::F32).unwrap());
     let card = card(&weights, &golden);
     Files {
         card: serde_json::to_string(&card).unwrap(),
@@ -217,7 +217,7 @@ fn an_engine_that_computes_otherwise_is_not_used() {
     let mut golden = Weights::parse_any(&files.golden).unwrap();
     let wrong: Vec<f32> = golden.get("sampler.mean").unwrap().iter().map(|v| v * 0.9).collect();
     golden.insert("sampler.mean", &[wrong.len()], wrong);
-    files.golden = golden.to_bytes(false).unwrap();
+    files.golden = golden.to_bytes(Storage::F32).unwrap();
     files.card = serde_json::to_string(&card(&files.weights, &files.golden)).unwrap();
     let event = open(&mut Session::default(), files);
     let (code, message) = error_of(&event);
@@ -283,7 +283,7 @@ fn training_that_is_stopped_or_diverges_keeps_what_was_good() {
     let mut huge = files();
     let mut weights = Weights::default();
     vae::specs(&NETWORK).iter().for_each(|spec| weights.insert(&spec.name, &spec.shape, vec![1e30; spec.len()]));
-    (huge.weights, huge.own) = (weights.to_bytes(false).unwrap(), true);
+    (huge.weights, huge.own) = (weights.to_bytes(Storage::F32).unwrap(), true);
     let mut session = Session::default();
     open(&mut session, huge);
     let event = run(&mut session, train(3), stripes()).pop().unwrap().0;

@@ -143,14 +143,15 @@ export class ModelCard extends LitElement {
 
   /** @param {NonNullable<Card["metrics"]>} m */
   #metrics(m) {
-    const { images, kind, estimator, nats: value, std_error, bits_per_dim, elbo_nats, command, ...quality } = m;
+    const { images, kind, estimator, nats: value, std_error, bits_per_dim, elbo_nats, unlabelled_nats, command, ...quality } = m;
     const error = std_error === undefined ? "" : ` ± ${std_error.toFixed(2)}`;
     const bits = bits_per_dim === undefined ? "" : `, ${bits_per_dim.toFixed(3)} bits per value`;
     const elbo = elbo_nats === undefined ? "" : `; ELBO ${nats(elbo_nats)} nats`;
+    const unlabelled = unlabelled_nats === undefined ? "" : `; ${nats(unlabelled_nats)} without its labels`;
     return html`<p>
         ${value === undefined
           ? `log p(x): ${kind}`
-          : `log p(x), ${kind} (${estimator}): ${nats(value)}${error} nats a picture${bits}${elbo}; over ${images.toLocaleString("en")} test pictures`}
+          : `log p(x), ${kind} (${estimator}): ${nats(value)}${error} nats a picture${bits}${elbo}${unlabelled}; over ${images.toLocaleString("en")} test pictures`}
       </p>
       <table>
         <caption class="hidden">Quality of samples</caption>

@@ -9,7 +9,7 @@ use data::images::Images;
 use engine::Engine;
 use graph::Run;
 use models::registry;
-use models::{Network, Weights, classifier};
+use models::{Network, Storage, Weights, classifier};
 use std::path::{Path, PathBuf};
 
 /// Images that are looked at together.
@@ -87,7 +87,7 @@ impl Judge {
 /// Writes a classifier where the judge of its data set is kept.
 pub(crate) fn write(model: &Model) -> Result<PathBuf> {
     let path = path(&model.recipe.data);
-    std::fs::write(&path, model.weights.to_bytes(true)?)
+    std::fs::write(&path, model.weights.to_bytes(Storage::F16)?)
         .with_context(|| format!("{} can't be written", path.display()))?;
     Ok(path)
 }
