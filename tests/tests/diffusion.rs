@@ -29,7 +29,7 @@ const NONE: f32 = 2.0;
 
 fn config() -> Config {
     let unet = unet::Config { image_channels: 1, size: S, classes: vec![2], ..unet::Config::default() };
-    Config { drop: 0.1, unet }
+    Config { drop: 0.1, guidance: 2.0, unet }
 }
 
 /// In the place of a network that is asked for, the known model.

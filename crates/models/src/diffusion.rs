@@ -35,12 +35,19 @@ pub struct Config {
     /// Part of the images that the model learns from without any label.
     #[serde(default = "tenth")]
     pub drop: f32,
+    /// Weight of the labels where the person who draws gives none.
+    #[serde(default = "two")]
+    pub guidance: f64,
     /// Sizes of the network.
     pub unet: unet::Config,
 }
 
 fn tenth() -> f32 {
     0.1
+}
+
+fn two() -> f64 {
+    2.0
 }
 
 impl Family for Config {
@@ -108,7 +115,10 @@ fn controls(c: &Config) -> Vec<Control> {
         Control::count("to_seed", [0, (1 << 53) - 1], None, "A seed whose noise to walk to"),
     ];
     if !c.classes().is_empty() {
-        controls.insert(0, Control::number("guidance", [0.0, 10.0], 2.0, "Weight of the labels: 0 none, 1 as learned"));
+        controls.insert(
+            0,
+            Control::number("guidance", [0.0, 10.0], c.guidance, "Weight of the labels: 0 none, 1 as learned"),
+        );
     }
     controls
 }
