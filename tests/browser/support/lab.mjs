@@ -19,8 +19,18 @@ export function card(id) {
 
 /** The shipped model of each family with the smallest file. @returns {[string, string][]} family and id */
 export function oneOfEachFamily() {
+  return smallest(({ family }) => family);
+}
+
+/** The same, with grey and with coloured pictures. @returns {[string, string][]} family and id */
+export function oneOfEachFamilyAndColour() {
+  return smallest(({ family, id }) => `${family} ${card(id).image.channels}`);
+}
+
+/** @param {(model: typeof LISTED[number]) => string} kind @returns {[string, string][]} family and id */
+function smallest(kind) {
   const bySize = LISTED.toSorted((a, b) => a.bytes - b.bytes);
-  return [...new Set(bySize.map(({ family }) => family))].map((family) => [family, bySize.find((m) => m.family === family).id]);
+  return [...new Map(bySize.toReversed().map((model) => [kind(model), model])).values()].map(({ family, id }) => [family, id]);
 }
 
 /** The files a test may start from. @param {string} path in dist */
