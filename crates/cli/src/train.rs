@@ -111,16 +111,19 @@ pub(crate) fn labels(recipe: &Recipe, images: &Images) -> Result<Vec<f32>> {
 
 /// The numbers of the images that a stage learns from.
 fn subset(recipe: &Recipe, stage: &Stage, images: &Images) -> Result<Vec<usize>> {
-    if !stage.only_offered {
+    if stage.only.is_empty() {
         return Ok((0..images.len()).collect());
     }
     let first =
         recipe.labels.first().and_then(|name| images.attributes.iter().find(|attribute| attribute.name == *name));
-    let label = first.context("a stage is only for offered labels, and the recipe names no label of the data set")?;
-    let offered = |&i: &usize| recipe.offered.contains(&label.values[usize::from(label.of[i])]);
-    let subset: Vec<usize> = (0..images.len()).filter(offered).collect();
+    let label = first.context("a stage is for some labels only, and the recipe names no label of the data set")?;
+    if let Some(unknown) = stage.only.iter().find(|name| !label.values.contains(name)) {
+        bail!("a stage is only for '{unknown}', which is no value of '{}'", label.name);
+    }
+    let wanted = |&i: &usize| stage.only.contains(&label.values[usize::from(label.of[i])]);
+    let subset: Vec<usize> = (0..images.len()).filter(wanted).collect();
     if subset.len() < stage.batch {
-        bail!("{} images have labels that are offered, and a batch takes {}", subset.len(), stage.batch);
+        bail!("{} images have the labels of a stage, and a batch takes {}", subset.len(), stage.batch);
     }
     Ok(subset)
 }

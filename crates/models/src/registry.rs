@@ -75,10 +75,10 @@ pub struct Stage {
     /// Steps in which the rate rises from 0.
     #[serde(default)]
     pub warm_up: u64,
-    /// Learns only from images whose first label is [offered](Recipe::offered): what all labels taught is made better for
-    /// some.
+    /// Learns only from images whose first label is one of these, if any are named: what all labels taught is made better
+    /// for some.
     #[serde(default)]
-    pub only_offered: bool,
+    pub only: Vec<String>,
 }
 
 fn one() -> usize {
@@ -422,16 +422,8 @@ mod tests {
 
     #[test]
     fn a_stage_starts_and_ends_at_its_rates() {
-        let s = Stage {
-            epochs: 1,
-            batch: 1,
-            k: 1,
-            beta: 1.0,
-            rate: 1e-3,
-            final_rate: 1e-5,
-            warm_up: 4,
-            only_offered: false,
-        };
+        let s =
+            Stage { epochs: 1, batch: 1, k: 1, beta: 1.0, rate: 1e-3, final_rate: 1e-5, warm_up: 4, only: Vec::new() };
         assert_eq!((s.rate_at(4, 0.0), s.rate_at(9, 1.0)), (1e-3, 1e-5));
         assert_eq!(s.rate_at(1, 0.0), 2.5e-4);
         assert!((s.rate_at(5, 0.5) - 5.05e-4).abs() < 1e-12);

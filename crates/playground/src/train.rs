@@ -105,7 +105,7 @@ async fn run(
         rate: course.rate,
         final_rate: course.rate,
         warm_up: 0,
-        only_offered: false,
+        only: Vec::new(),
     };
     let loaded = model.compile(&network.trainer(&stage, OPTIMISER), sink).await?;
     let mut trainer = Trainer::new(loaded, &checkpoint.states)?;
