@@ -39,6 +39,8 @@ export interface Metrics {
   /** Mean of log p(x) where `nats` is log p(x | labels). */
   unlabelled_nats?: number;
   command: string;
+  /** Printed the figures of the samples, where that was another run. */
+  samples_command?: string;
   [name: string]: unknown;
 }
 

@@ -16,7 +16,7 @@ use crate::datasets::{self, Split};
 use crate::logprob::Query;
 use crate::model::Model;
 use crate::train;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use crew::on_all_cores;
 use data::images::Images;
 use engine::Engine;
@@ -47,18 +47,33 @@ impl Report {
 }
 
 /// The figures of the first `n` test images, each with `k` importance samples where the family takes some, and of `samples`
-/// samples.
+/// samples; where a number is 0, those of the card.
 pub(crate) fn eval(model: &Model, n: usize, k: usize, samples: usize) -> Result<Report> {
     let start = std::time::Instant::now();
     let id = &model.recipe.id;
-    let fit = fit(model, n, k)?;
-    let quality = if samples > 0 { Some(quality::quality(model, samples)?) } else { None };
-    let command =
-        format!("cargo run --release -p pofx -- eval {id} --images {} --k {k} --samples {samples} --json", fit.images);
+    let kept = model.card.as_ref().and_then(|card| card.metrics.clone());
+    let command = |images| {
+        format!("cargo run --release -p pofx -- eval {id} --images {images} --k {k} --samples {samples} --json")
+    };
+    let judged = || if samples > 0 { quality::quality(model, samples).map(Some) } else { Ok(None) };
+    let metrics = match kept {
+        Some(kept) if n == 0 && samples > 0 => {
+            Metrics { quality: judged()?, samples_command: Some(command(0)), ..kept }
+        }
+        _ if n == 0 => bail!("--images 0 keeps the card's figures of the fit: it has none, or no samples are judged"),
+        kept => {
+            let (fit, quality) = (fit(model, n, k)?, judged()?);
+            let command = command(fit.images);
+            let old =
+                kept.filter(|_| quality.is_none()).and_then(|m| Some((m.command_of_samples().into(), m.quality?)));
+            let (samples_command, quality) = old.map_or((None, quality), |(command, old)| (Some(command), Some(old)));
+            Metrics { fit, quality, command, samples_command }
+        }
+    };
     Ok(Report {
         model: id.clone(),
         data: format!("test set of {}", model.recipe.data),
-        metrics: Metrics { fit, quality, command },
+        metrics,
         seconds: start.elapsed().as_secs_f64(),
     })
 }

@@ -89,8 +89,8 @@ enum Verb {
     Eval {
         /// Name of the model
         model: String,
-        /// Number of test images, from the first one on
-        #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(2..=10_000))]
+        /// Number of test images, from the first one on; 0: the card's figures of the fit are kept
+        #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(0..=10_000))]
         images: u32,
         /// Importance samples
         #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
@@ -98,7 +98,7 @@ enum Verb {
         /// End with one JSON object on a line of its own
         #[arg(long)]
         json: bool,
-        /// Number of samples that are judged; 0 for none
+        /// Number of samples that are judged; 0: the card's figures of the samples, if any, are kept
         #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(0..=100_000))]
         samples: u32,
         /// Keep the figures in the shipped model's card
@@ -182,7 +182,9 @@ fn run(args: Args) -> Result<()> {
             let report = eval::eval(&model, images as usize, k as usize, samples as usize)?;
             if let (true, Some(mut card)) = (save, model.card.clone()) {
                 card.metrics = Some(report.metrics());
-                card.reference = eval::reference(&model, eval::REFERENCE_IMAGES, eval::REFERENCE_K)?;
+                if images > 0 {
+                    card.reference = eval::reference(&model, eval::REFERENCE_IMAGES, eval::REFERENCE_K)?;
+                }
                 export::write_card(&card)?;
             }
             print_report(&report, json)?;

@@ -272,8 +272,18 @@ pub struct Metrics {
     /// How good its samples are.
     #[serde(flatten)]
     pub quality: Option<Quality>,
-    /// Prints these figures.
+    /// Prints these figures, or those of the fit where the samples were judged in another run.
     pub command: String,
+    /// Prints the figures of the samples, where that is another run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples_command: Option<String>,
+}
+
+impl Metrics {
+    /// Prints the figures of the samples.
+    pub fn command_of_samples(&self) -> &str {
+        self.samples_command.as_ref().unwrap_or(&self.command)
+    }
 }
 
 /// Mean of log p over test images, each given its labels where the model has some.

@@ -143,7 +143,7 @@ export class ModelCard extends LitElement {
 
   /** @param {NonNullable<Card["metrics"]>} m */
   #metrics(m) {
-    const { images, kind, estimator, nats: value, std_error, bits_per_dim, elbo_nats, unlabelled_nats, command, ...quality } = m;
+    const { images, kind, estimator, nats: value, std_error, bits_per_dim, elbo_nats, unlabelled_nats, command, samples_command, ...quality } = m;
     const error = std_error === undefined ? "" : ` ± ${std_error.toFixed(2)}`;
     const bits = bits_per_dim === undefined ? "" : `, ${bits_per_dim.toFixed(3)} bits per value`;
     const elbo = elbo_nats === undefined ? "" : `; ELBO ${nats(elbo_nats)} nats`;
@@ -161,7 +161,7 @@ export class ModelCard extends LitElement {
             .map(([name, value]) => html`<tr><th scope="row">${name}</th><td>${value}</td></tr>`)}
         </tbody>
       </table>
-      <code>${command}</code>`;
+      <code>${command}</code>${samples_command ? html`<br /><code>${samples_command}</code>` : nothing}`;
   }
 
   /** @param {string} id @param {string} file */
