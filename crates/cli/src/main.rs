@@ -145,6 +145,9 @@ enum Verb {
         /// Write a PNG of 100 of its images
         #[arg(long)]
         sheet: Option<PathBuf>,
+        /// Print how often each of the 256 levels occurs in a million values of its images
+        #[arg(long)]
+        levels: bool,
     },
 }
 
@@ -206,7 +209,7 @@ fn run(args: Args) -> Result<()> {
         Verb::Explain { model } => {
             say(explain::explain(&models::registry::recipe(&model)?, &engine(args.engine)?)?.trim_end());
         }
-        Verb::Data { set, sheet } => {
+        Verb::Data { set, sheet, levels } => {
             let set = datasets::set(&set)?;
             let train = set.load(Split::Train)?;
             say(format!("{}: {} ({}; {})", set.name, set.title, set.source, set.licence));
@@ -217,6 +220,9 @@ fn run(args: Args) -> Result<()> {
             }
             if let Some(sheet) = sheet {
                 picture::write_sheet(&sheet, &train, 100, 2)?;
+            }
+            if levels {
+                say(format!("{:?}", train.levels_in_a_million()));
             }
             say(set.folder()?.display());
         }

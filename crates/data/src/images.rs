@@ -35,6 +35,14 @@ impl Images {
         self.pixels.len().checked_div(self.len_of_one()).unwrap_or(0)
     }
 
+    /// How often each of the 256 levels occurs in a million values; all 0 where there is no image.
+    pub fn levels_in_a_million(&self) -> [u32; 256] {
+        let mut counts = [0u64; 256];
+        self.pixels.iter().for_each(|&level| counts[usize::from(level)] += 1);
+        let all = self.pixels.len().max(1) as u64;
+        counts.map(|count| ((count * 1_000_000 + all / 2) / all) as u32)
+    }
+
     /// Whether there is no image.
     pub fn is_empty(&self) -> bool {
         self.pixels.is_empty()
@@ -50,5 +58,18 @@ impl Images {
     pub fn bytes(&self) -> Vec<u8> {
         let labels = self.attributes.iter().flat_map(|a| &a.of).flat_map(|l| l.to_le_bytes());
         self.pixels.iter().copied().chain(labels).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_counted_in_a_million() {
+        let images = |pixels: Vec<u8>| Images { channels: 1, size: 2, pixels, attributes: Vec::new() };
+        let counts = images(vec![0, 0, 7, 255, 0, 0, 0, 255]).levels_in_a_million();
+        assert_eq!((counts[0], counts[7], counts[255], counts[8]), (625_000, 125_000, 250_000, 0));
+        assert_eq!(images(vec![]).levels_in_a_million(), [0; 256]);
     }
 }

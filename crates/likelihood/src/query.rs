@@ -4,6 +4,7 @@ use crate::iwae::{self, Error, Progress};
 use crate::{Estimate, Kind, exact, vlb};
 use data::rng::{Rng, stream};
 use graph::{Load, Run};
+use models::diffusion::decoder::Decoder;
 use models::{Network, diffusion, pixel_transformer, vae};
 use std::ops::ControlFlow;
 
@@ -44,6 +45,8 @@ pub enum Query<R> {
     Diffusion {
         /// `models::diffusion::denoiser`.
         denoiser: R,
+        /// That of the network.
+        decoder: Decoder,
     },
     /// There is no density; the text says why.
     Undefined(&'static str),
@@ -72,7 +75,8 @@ impl<R: Run> Query<R> {
                  no density at all",
             ),
             Network::Diffusion(c) => {
-                Query::Diffusion { denoiser: host.load(&diffusion::denoiser(&c.unet, batch)).await? }
+                let decoder = Decoder::new(&c.levels);
+                Query::Diffusion { denoiser: host.load(&diffusion::denoiser(&c.unet, batch)).await?, decoder }
             }
             Network::Classifier(_) => Query::Undefined("a classifier says p(label | x), not p(x)"),
         })
@@ -103,9 +107,9 @@ impl<R: Run> Query<R> {
                 iwae::log_prob(encoder, weigher, &x, labels, k, noise, progress).await
             }
             Query::Transformer { network, scorer } => exact::log_prob(scorer, network, levels, labels).await,
-            Query::Diffusion { denoiser } => {
+            Query::Diffusion { denoiser, decoder } => {
                 let noise = Rng::new(seed, stream::ESTIMATE).skip(index << 32);
-                vlb::log_prob(denoiser, levels, labels, k, noise, progress).await
+                vlb::log_prob(denoiser, decoder, levels, labels, k, noise, progress).await
             }
             Query::Undefined(why) => Ok(undefined(why)),
         }

@@ -4,6 +4,7 @@
 //!
 //! Names: B images of C channels and S x S pixels, A labels.
 
+pub mod decoder;
 pub mod denoiser;
 mod sampler;
 pub mod step;
@@ -38,6 +39,10 @@ pub struct Config {
     /// Weight of the labels where the person who draws gives none.
     #[serde(default = "two")]
     pub guidance: f64,
+    /// How often each of the 256 levels occurs in a million values of the training images, as `pofx data <set> --levels` prints
+    /// it; none: all alike.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub levels: Vec<u32>,
     /// Sizes of the network.
     pub unet: unet::Config,
 }

@@ -1,5 +1,6 @@
 //! Drawing pictures: the way from noise to picture, filling in, changing and walking between pictures, and the way back.
 
+use super::decoder::Decoder;
 use super::denoiser::denoiser;
 use super::step::{self, Level, Prediction, sum};
 use super::{Config, Network};
@@ -65,7 +66,8 @@ impl<R: Run> Sampler<R> {
             guidance: guidance(&self.config, settings),
             clip: settings.on("clip"),
         };
-        let mut way = Way { denoiser, noise, method: Method::new(settings), last: None, done: 0, steps };
+        let decoder = Decoder::new(&self.config.levels);
+        let mut way = Way { denoiser, decoder, noise, method: Method::new(settings), last: None, done: 0, steps };
         match task {
             Task::FillIn { picture, mask } => {
                 let known = Known::new(picture, mask, draw.count);
@@ -209,6 +211,7 @@ impl Method {
 /// Pictures on their way from noise.
 struct Way<'a, R> {
     denoiser: Denoiser<'a, R>,
+    decoder: Decoder,
     noise: Noise,
     method: Method,
     /// Prediction of the step before, for methods of several steps.
@@ -263,10 +266,10 @@ impl<R: Run> Way<'_, R> {
         Ok(())
     }
 
-    /// z at time `s`. At time 0 it is the predicted picture, as in all methods whose noise ends at 0.
+    /// z at time `s`. At time 0 it is the likeliest picture for the prediction.
     async fn step(&mut self, z: &[f32], p: &Prediction, s: f64) -> Result<Vec<f32>, R::Error> {
         if s == 0.0 {
-            return Ok(p.x.clone());
+            return Ok(self.decoder.modes(&p.x));
         }
         let s = Level::at(s);
         Ok(match self.method {
