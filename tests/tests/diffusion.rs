@@ -8,6 +8,7 @@ use engine::{Engine, Error, Loaded};
 use graph::{Graph, Load, Program};
 use likelihood::vlb;
 use models::control::Value;
+use models::diffusion::decoder::Decoder;
 use models::diffusion::{Config, Sampler};
 use models::nn;
 use models::sample::{self, Draw, Frame};
@@ -29,7 +30,7 @@ const NONE: f32 = 2.0;
 
 fn config() -> Config {
     let unet = unet::Config { image_channels: 1, size: S, classes: vec![2], ..unet::Config::default() };
-    Config { drop: 0.1, guidance: 2.0, unet }
+    Config { drop: 0.1, guidance: 2.0, levels: Vec::new(), unet }
 }
 
 /// In the place of a network that is asked for, the known model.
@@ -309,9 +310,11 @@ fn the_bound_is_below_the_truth_and_near_it() {
     let truth: f64 = levels.iter().map(log_density).sum();
     let c = config();
     let mut denoiser = block_on(Normal.load(&models::diffusion::denoiser(&c.unet, 64))).unwrap();
+    let decoder = Decoder::new(&c.levels);
     let mut ask = |k: usize, seed: u64| {
         let go_on = async |_| ControlFlow::Continue(());
-        block_on(vlb::log_prob(&mut denoiser, &levels, &[1.0], k, Rng::new(seed, stream::ESTIMATE), go_on)).unwrap()
+        let noise = Rng::new(seed, stream::ESTIMATE);
+        block_on(vlb::log_prob(&mut denoiser, &decoder, &levels, &[1.0], k, noise, go_on)).unwrap()
     };
     let e = ask(2048, 1);
     let error = e.std_error.unwrap();

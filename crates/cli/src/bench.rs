@@ -8,6 +8,7 @@ use data::rng::{Rng, stream};
 use engine::Engine;
 use engine::gpu::{Limits, Plan};
 use graph::{Program, Run};
+use likelihood::query::Method;
 use models::{Weights, vae};
 use serde::Serialize;
 use std::time::Instant;
@@ -60,7 +61,7 @@ pub(crate) fn bench(model: &Model) -> Result<Report> {
         Ok(())
     };
     let levels: Vec<u8> = x[..vae::D].iter().map(|&v| if v > 0.5 { 255 } else { 0 }).collect();
-    let mut query = Query::load(model, &engine, QUERY_K, true)?;
+    let mut query = Query::load(model, Method::Own, &engine, QUERY_K, true)?;
     Ok(Report {
         model: model.recipe.id.clone(),
         cores: std::thread::available_parallelism().map_or(1, |n| n.get()),

@@ -20,6 +20,7 @@ use anyhow::{Result, bail};
 use crew::on_all_cores;
 use data::images::Images;
 use engine::Engine;
+use likelihood::query::Method;
 use likelihood::{Estimate, Kind, mean_and_error};
 use models::control::Value;
 use models::registry::{Fit, Metrics, Reference};
@@ -136,7 +137,7 @@ fn ascending(estimates: &[Estimate]) -> Vec<f32> {
 /// Scores of the first `n` images with the labels (n, A).
 fn score(model: &Model, images: &Images, n: usize, labels: &[f32], k: usize) -> Result<Vec<Estimate>> {
     let a = model.recipe.network.classes().len();
-    let load = || Query::load(model, &Engine::cpu(), k, false);
+    let load = || Query::load(model, Method::Own, &Engine::cpu(), k, false);
     on_all_cores("scoring", n.min(images.len()), load, |query, i| {
         query.log_prob(images.image(i), &labels[i * a..][..a], k, data::TEST_SEED, i as u64)
     })

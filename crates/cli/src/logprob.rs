@@ -1,10 +1,11 @@
 //! `pofx logprob`: how likely is the picture in this file?
 
 use crate::model::Model;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use data::image::Prepared;
 use engine::{Engine, Loaded};
-use likelihood::{Estimate, query};
+use likelihood::Estimate;
+use likelihood::query::{self, Method};
 use models::registry::ImageCard;
 use std::ops::ControlFlow;
 
@@ -19,9 +20,9 @@ pub(crate) struct Query(query::Query<Loaded>);
 
 impl Query {
     /// Loads the Programs for `k` Monte Carlo samples; `terms` asks for the surprise of each pixel.
-    pub(crate) fn load(model: &Model, engine: &Engine, k: usize, terms: bool) -> Result<Query> {
+    pub(crate) fn load(model: &Model, method: Method, engine: &Engine, k: usize, terms: bool) -> Result<Query> {
         let host = model.on(engine);
-        Ok(Query(pollster::block_on(query::Query::load(&model.recipe.network, &host, batch(k), terms))?))
+        Ok(Query(pollster::block_on(query::Query::load(&model.recipe.network, method, &host, batch(k), terms))?))
     }
 
     /// log p of a picture of these levels, given the numbers of its labels, with at least `k` Monte Carlo samples; `index`
@@ -43,11 +44,17 @@ impl Query {
 /// The estimate for a picture of any size, and what had to be done to it.
 pub(crate) fn log_prob(
     model: &Model,
+    method: Method,
     engine: &Engine,
     (rgba, width, height): (Vec<u8>, usize, usize),
     k: usize,
     seed: u64,
 ) -> Result<(Estimate, Vec<String>)> {
+    let methods = Method::of(&model.recipe.network);
+    if !methods.contains(&method) {
+        let names: Vec<&str> = methods.iter().map(|method| method.name()).collect();
+        bail!("{} can't be asked by the estimator {}, only by: {}", model.recipe.id, method.name(), names.join(", "));
+    }
     let [channels, size, _] = model.recipe.network.image();
     let placement = crate::datasets::set(&model.recipe.data)?.placement;
     let Prepared { levels, mut notices } = ImageCard { channels, size, placement }.prepare(&rgba, width, height)?;
@@ -55,7 +62,7 @@ pub(crate) fn log_prob(
         notices.push(format!("Grey levels were binarised at random with seed {seed}, as in training."));
     }
     let none: Vec<f32> = model.recipe.network.classes().iter().map(|&n| n as f32).collect();
-    let mut estimate = Query::load(model, engine, k, true)?.log_prob(&levels, &none, k, seed, 0)?;
+    let mut estimate = Query::load(model, method, engine, k, true)?.log_prob(&levels, &none, k, seed, 0)?;
     if let Some(reference) = model.card.as_ref().and_then(|card| card.reference.as_ref()) {
         estimate = estimate.placed_in(reference);
     }

@@ -15,6 +15,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand, ValueEnum};
 use datasets::Split;
 use engine::{Engine, Gpu};
+use likelihood::query::Method;
 use model::Model;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -34,6 +35,29 @@ struct Args {
 enum EngineName {
     Cpu,
     Gpu,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Estimator {
+    /// The family's own
+    Own,
+    /// Importance sampling around the modes of p(z|x): VAE, GAN with noise
+    Laplace,
+    /// Annealed importance sampling: VAE, GAN with noise
+    Ais,
+    /// The integral over the plane: VAE of two latents
+    Quadrature,
+}
+
+impl From<Estimator> for Method {
+    fn from(estimator: Estimator) -> Method {
+        match estimator {
+            Estimator::Own => Method::Own,
+            Estimator::Laplace => Method::Laplace,
+            Estimator::Ais => Method::Ais,
+            Estimator::Quadrature => Method::Quadrature,
+        }
+    }
 }
 
 #[derive(Subcommand)]
@@ -72,9 +96,12 @@ enum Verb {
         model: String,
         /// A PNG file; any size, it is placed as MNIST places digits
         file: PathBuf,
-        /// Importance samples
+        /// Importance samples; temperatures of AIS
         #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
         k: u32,
+        /// How the answer is made
+        #[arg(long, value_enum, default_value_t = Estimator::Own)]
+        estimator: Estimator,
         /// Seed of binarisation and importance samples
         #[arg(long, default_value_t = 0)]
         seed: u64,
@@ -173,9 +200,10 @@ fn run(args: Args) -> Result<()> {
             sample::sample(&model, &engine(args.engine)?, n as usize, &request, &out)?;
             say(out.display());
         }
-        Verb::Logprob { model, file, k, seed, json, checkpoint } => {
+        Verb::Logprob { model, file, k, estimator, seed, json, checkpoint } => {
             let (model, picture) = (open(&model, checkpoint.as_deref())?, picture::read_rgba(&file)?);
-            let (estimate, notices) = logprob::log_prob(&model, &engine(args.engine)?, picture, k as usize, seed)?;
+            let (estimate, notices) =
+                logprob::log_prob(&model, estimator.into(), &engine(args.engine)?, picture, k as usize, seed)?;
             print_estimate(&estimate, &notices, json)?;
         }
         Verb::Eval { model, images, k, samples, json, save, checkpoint } => {

@@ -81,9 +81,9 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// Places the number among the scores of other images, if those were made with the same k.
+    /// Places the number among the scores of other images, if those were made in the same way.
     pub fn placed_in(mut self, reference: &Reference) -> Estimate {
-        if reference.k == self.k {
+        if reference.k == self.k && reference.estimator == self.estimator {
             self.percentile_own = crate::percentile(&reference.own, self.nats);
             self.percentile_held_out = crate::percentile(&reference.held_out, self.nats);
         }
@@ -131,10 +131,13 @@ mod tests {
             percentile_held_out: None,
         };
         assert_eq!(e.to_string(), "log p(x) ≥ -96.4 nats (lower bound, IWAE k=64, ± 0.3)");
-        let reference = |k| Reference { estimator: String::new(), k, held_out: vec![-100.0, -90.0], own: vec![-97.0] };
+        let reference =
+            |k| Reference { estimator: "IWAE k=64".into(), k, held_out: vec![-100.0, -90.0], own: vec![-97.0] };
         assert_eq!(e.clone().placed_in(&reference(5000)).percentile_own, None);
         e = e.placed_in(&reference(64));
         assert_eq!((e.percentile_held_out, e.percentile_own), (Some(50.0), Some(100.0)));
+        let other = Estimate { estimator: "AIS".into(), percentile_own: None, ..e.clone() };
+        assert_eq!(other.placed_in(&reference(64)).percentile_own, None);
         e.kind = Kind::Undefined("no density on pixels".into());
         assert_eq!(e.to_string(), "log p(x) is not defined: no density on pixels");
     }

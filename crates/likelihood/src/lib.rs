@@ -2,11 +2,19 @@
 //!
 //! Sign and unit are the same everywhere: log p in nats, higher is more likely. Sums are made in f64.
 
+pub mod ais;
 pub mod elbo;
 pub mod estimate;
 pub mod exact;
+pub mod footing;
+pub mod hmc;
 pub mod iwae;
+pub mod laplace;
+pub mod latent;
+pub mod parametric;
+pub mod quadrature;
 pub mod query;
+pub mod typicality;
 pub mod vlb;
 
 pub use estimate::{Estimate, Kind, Parts};

@@ -7,6 +7,7 @@ pub mod dit;
 pub mod family;
 pub mod gan;
 pub mod golden;
+pub mod latent;
 pub mod nn;
 pub mod params;
 pub mod pixel_transformer;

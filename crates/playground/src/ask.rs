@@ -5,7 +5,7 @@ use crate::model::{Host, OpenModel};
 use crate::protocol::{Budget, Event, Phase, Progress};
 use crate::sink::{Sink, seconds_left};
 use engine::{Engine, Loaded};
-use likelihood::query::{Query, Question};
+use likelihood::query::{Method, Query, Question};
 use likelihood::{Estimate, iwae};
 use models::{Settings, sample};
 use std::ops::ControlFlow;
@@ -68,5 +68,5 @@ async fn load(model: &mut OpenModel, budget: Budget, sink: &impl Sink) -> Result
         (Engine::Gpu(_), Budget::Fast) => 64,
         (Engine::Gpu(_), Budget::Precise) => 50,
     };
-    Ok(Query::load(&model.card.network, &Host { model, sink }, batch, true).await?)
+    Ok(Query::load(&model.card.network, Method::Own, &Host { model, sink }, batch, true).await?)
 }

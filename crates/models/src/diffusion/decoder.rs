@@ -26,7 +26,7 @@ pub struct Decoder {
     noise: Noise,
     /// Logarithm of what weight times noise sums to, for each predicted value.
     total: Vec<f64>,
-    /// The likeliest level of a finished picture for each predicted value.
+    /// The likeliest level of a finished picture for each predicted value; none where all levels are alike.
     mode: Vec<u8>,
 }
 
@@ -41,7 +41,8 @@ impl Decoder {
             (0..256).map(|level| prior[level] + noise.log_prob(level, value)).collect()
         };
         let total = (0..VALUES).map(|value| log_sum_exp(&joint(&noise, value))).collect();
-        let mode = (0..VALUES).map(|value| likeliest(&joint(&finished, value))).collect();
+        let told = if levels.is_empty() { 0 } else { VALUES };
+        let mode = (0..told).map(|value| likeliest(&joint(&finished, value))).collect();
         Decoder { prior, noise, total, mode }
     }
 
@@ -52,8 +53,12 @@ impl Decoder {
             .map_or(f64::NAN, |value| self.prior[level] + self.noise.log_prob(level, value) - self.total[value])
     }
 
-    /// The likeliest level of a finished picture for each prediction, both in \[-1, 1\].
+    /// The likeliest level of a finished picture for each prediction, both in \[-1, 1\]; the prediction itself where all levels
+    /// are alike.
     pub fn modes(&self, predicted: &[f32]) -> Vec<f32> {
+        if self.mode.is_empty() {
+            return predicted.to_vec();
+        }
         let mode = |&x: &f32| value(x).map_or(f32::NAN, |value| f32::from(self.mode[value]) / 127.5 - 1.0);
         predicted.iter().map(mode).collect()
     }
@@ -142,7 +147,7 @@ mod tests {
         let black = Decoder::new(&mostly_black());
         assert_eq!(black.modes(&[centred(2.3), centred(-1.0), centred(90.2)]), [-1.0, -1.0, centred(90.0)]);
         let plain = Decoder::new(&[]);
-        assert_eq!(plain.modes(&[centred(2.3), centred(90.2)]), [centred(2.0), centred(90.0)]);
+        assert_eq!(plain.modes(&[centred(2.3), centred(90.2)]), [centred(2.3), centred(90.2)]);
         assert!(black.modes(&[f32::NAN])[0].is_nan() && black.log_prob(0, f32::NAN).is_nan());
         assert!(black.log_prob(0, centred(2.3)) > plain.log_prob(0, centred(2.3)) + 1.0);
     }

@@ -1,0 +1,284 @@
+//! Models of latents z ~ N(0, I) and a decoder p(x|z), asked for one x at many z: what the estimators of
+//!     log p(x) = log int p(x|z) N(z; 0, I) dz
+//! in `ais`, `laplace` and `quadrature` run on.
+//!
+//! Names: n latents, rows of L; an x of D values.
+
+pub(crate) mod proposal;
+
+use crate::iwae::Error;
+use crate::{Estimate, Kind};
+use graph::{Load, Run};
+use models::{gan, latent, vae};
+use std::f64::consts::{LN_2, TAU};
+
+pub use proposal::{Normal, Proposal};
+
+/// Below this effective sample size of importance weights, or a quarter of them where they are few, a few weights
+/// decide.
+const MIN_EFFECTIVE_SAMPLES: f64 = 10.0;
+
+/// A log density at n latents.
+#[derive(Clone, Debug, Default)]
+pub struct Values {
+    /// In nats, (n).
+    pub log_p: Vec<f64>,
+    /// Its gradient in z, (n, L); empty where it was not asked for.
+    pub grad: Vec<f64>,
+}
+
+/// p(x|z) of one x.
+pub trait Latent {
+    /// What can go wrong on the device.
+    type Error: std::error::Error + 'static;
+
+    /// L, size of z.
+    fn latents(&self) -> usize;
+
+    /// D, number of values of x.
+    fn dims(&self) -> usize;
+
+    /// How many latents are best asked for at once.
+    fn batch(&self) -> usize;
+
+    /// What makes log p(x) one of discrete data when added to it, in nats: 0, or for a density minus the log of the
+    /// number of levels in a unit of volume.
+    fn log_unit(&self) -> f64 {
+        0.0
+    }
+
+    /// What the number rests on, one plain sentence each.
+    fn assumptions(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// log p(x|z) for each z (n, L), and its gradient if wanted.
+    fn evaluate(&mut self, z: &[f64], gradient: bool) -> impl Future<Output = Result<Values, Self::Error>>;
+}
+
+/// log p(x, z) = log p(x|z) + log N(z; 0, I) for each z (n, L), and its gradient if wanted.
+pub async fn joint<M: Latent>(model: &mut M, z: &[f64], gradient: bool) -> Result<Values, M::Error> {
+    let mut values = model.evaluate(z, gradient).await?;
+    for (log_p, z) in values.log_p.iter_mut().zip(z.chunks(model.latents())) {
+        *log_p -= 0.5 * z.iter().map(|z| z * z + TAU.ln()).sum::<f64>();
+    }
+    values.grad.iter_mut().zip(z).for_each(|(grad, z)| *grad -= z);
+    Ok(values)
+}
+
+/// A decoder's Programs (`models::latent`) with the weights written.
+pub struct Decoder<R> {
+    /// log p(x|z).
+    density: R,
+    /// The same with its gradient.
+    gradient: R,
+    batch: usize,
+    log_unit: f64,
+    assumptions: Vec<String>,
+}
+
+impl<R: Run> Decoder<R> {
+    /// That of a VAE; x is as `vae::Config::observe` makes it.
+    pub async fn vae(c: &vae::Config, host: &impl Load<Run = R>, batch: usize) -> Result<Decoder<R>, R::Error> {
+        let what = match c.likelihood {
+            vae::Likelihood::Bernoulli => "The probability of these black and white pixels.",
+            vae::Likelihood::DiscretisedLogistic => "The probability of these 8-bit levels.",
+        };
+        Ok(Decoder {
+            density: host.load(&latent::vae(c, batch, false)).await?,
+            gradient: host.load(&latent::vae(c, batch, true)).await?,
+            batch,
+            log_unit: 0.0,
+            assumptions: vec![what.into()],
+        })
+    }
+
+    /// That of a GAN with Gaussian noise of this variance in every value, on a scale of levels from 0 to 1; x is as
+    /// `models::latent::dequantise` makes it.
+    pub async fn gan(
+        c: &gan::Config,
+        host: &impl Load<Run = R>,
+        batch: usize,
+        variance: f32,
+    ) -> Result<Decoder<R>, R::Error> {
+        let mut density = host.load(&latent::gan(c, batch, false)).await?;
+        let mut gradient = host.load(&latent::gan(c, batch, true)).await?;
+        for run in [&mut density, &mut gradient] {
+            run.write("variance", &[variance])?;
+        }
+        let d = (c.image_channels * c.size() * c.size()) as f64;
+        let assumptions = vec![
+            format!(
+                "The density of G(z) plus Gaussian noise, not of G(z), which has none: sigma = {:.4} on levels from 0 \
+                 to 1 (sigma² = {variance}). Most of the number is a matter of sigma.",
+                variance.sqrt()
+            ),
+            "Levels are made continuous by one draw of uniform noise, (k + u) / 256; in expectation that is not above \
+             the log probability of the levels."
+                .into(),
+        ];
+        Ok(Decoder { density, gradient, batch, log_unit: -d * 256f64.ln(), assumptions })
+    }
+
+    /// Sets x (D) and the labels `class` (A).
+    pub fn observe(&mut self, x: &[f32], class: &[f32]) -> Result<(), R::Error> {
+        for run in [&mut self.density, &mut self.gradient] {
+            run.write("x", x)?;
+            if !class.is_empty() {
+                run.write("class", class)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn size(&self, input: &str) -> usize {
+        self.density.program().shape_of(input).map_or(0, |shape| shape[1])
+    }
+}
+
+impl<R: Run> Latent for Decoder<R> {
+    type Error = R::Error;
+
+    fn latents(&self) -> usize {
+        self.size("z")
+    }
+
+    fn dims(&self) -> usize {
+        self.size("x")
+    }
+
+    fn batch(&self) -> usize {
+        self.batch
+    }
+
+    fn log_unit(&self) -> f64 {
+        self.log_unit
+    }
+
+    fn assumptions(&self) -> Vec<String> {
+        self.assumptions.clone()
+    }
+
+    async fn evaluate(&mut self, z: &[f64], gradient: bool) -> Result<Values, R::Error> {
+        let (l, b) = (self.latents(), self.batch);
+        let run = if gradient { &mut self.gradient } else { &mut self.density };
+        let wanted = &["log_p", "grad"][..if gradient { 2 } else { 1 }];
+        let mut all = Values::default();
+        for some in z.chunks(b * l) {
+            let mut rows: Vec<f32> = some.iter().map(|&z| z as f32).collect();
+            rows.resize(b * l, 0.0);
+            run.ready().await?;
+            run.write("z", &rows)?;
+            run.step()?;
+            let values = run.read_all(wanted).await?;
+            all.log_p.extend(values[0][..some.len() / l].iter().map(|&v| f64::from(v)));
+            if let Some(grad) = values.get(1) {
+                all.grad.extend(grad[..some.len()].iter().map(|&v| f64::from(v)));
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// q(z|x) of a VAE for x (D) and labels `class` (A). `encoder` is `models::vae::encoder` of one image with the weights
+/// written.
+pub async fn encoded<R: Run>(encoder: &mut R, x: &[f32], class: &[f32]) -> Result<Normal, Error<R::Error>> {
+    encoder.write("x", x)?;
+    if !class.is_empty() {
+        encoder.write("class", class)?;
+    }
+    encoder.step()?;
+    let q = encoder.read_all(&["mu", "logvar"]).await?;
+    if !q.iter().flatten().all(|v| v.is_finite()) {
+        return Err(Error::NotANumber);
+    }
+    let [mu, logvar] = [&q[0], &q[1]].map(|v| v.iter().map(|&v| f64::from(v)).collect::<Vec<f64>>());
+    Ok(Normal::diagonal(&mu, &logvar))
+}
+
+/// What importance weights w, given by their logarithms, say of E[w].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Mean {
+    /// log of their mean.
+    pub log: f64,
+    /// Its standard error by the delta method, sd(w) / (sqrt(k) mean(w)); infinite where there is none to be had.
+    pub std_error: f64,
+    /// (sum w)^2 / sum w^2; 0 where every weight is 0.
+    pub effective: f64,
+}
+
+impl Mean {
+    /// Of all of `log_w`; NaN if one is.
+    pub fn of(log_w: &[f64]) -> Mean {
+        let k = log_w.len() as f64;
+        let log_sum = crate::log_sum_exp(log_w);
+        if log_sum == f64::NEG_INFINITY {
+            return Mean { log: log_sum, std_error: f64::INFINITY, effective: 0.0 };
+        }
+        // Each weight in units of the mean.
+        let relative: Vec<f64> = log_w.iter().map(|w| (w - log_sum).exp() * k).collect();
+        let variance = relative.iter().map(|r| (r - 1.0).powi(2)).sum::<f64>() / (k - 1.0);
+        let std_error = if k < 2.0 { f64::INFINITY } else { (variance / k).sqrt() };
+        Mean { log: log_sum - k.ln(), std_error, effective: k * k / relative.iter().map(|r| r * r).sum::<f64>() }
+    }
+}
+
+/// The answer from unbiased weights: of p(x) for a lower bound, of 1 / p(x) for an upper one.
+pub(crate) fn estimate<M: Latent>(
+    model: &M,
+    log_w: &[f64],
+    kind: Kind,
+    estimator: String,
+    n_evals: usize,
+) -> Result<Estimate, Error<M::Error>> {
+    let (k, mean) = (log_w.len(), Mean::of(log_w));
+    if mean.log.is_nan() {
+        return Err(Error::NotANumber);
+    }
+    let upper = kind == Kind::UpperBound;
+    let nats = if upper { -mean.log } else { mean.log } + model.log_unit();
+    let (what, relation) = if upper { ("An upper", "most") } else { ("A lower", "least") };
+    let mut assumptions =
+        vec![format!("{what} bound in expectation: log p(x) is at {relation} this, up to the Monte Carlo error.")];
+    assumptions.extend(model.assumptions());
+    if mean.effective < MIN_EFFECTIVE_SAMPLES.min(k as f64 / 4.0) {
+        assumptions.push(format!(
+            "Few samples decide (effective sample size {:.1} of {k}): the bound is loose here and its error is larger \
+             than stated.",
+            mean.effective
+        ));
+    }
+    Ok(Estimate {
+        nats,
+        std_error: Some(mean.std_error).filter(|e| e.is_finite()),
+        kind,
+        bits_per_dim: -nats / (model.dims() as f64 * LN_2),
+        estimator,
+        k,
+        effective_samples: Some(mean.effective),
+        parts: None,
+        terms: Vec::new(),
+        n_evals,
+        assumptions,
+        percentile_own: None,
+        percentile_held_out: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mean_of_weights_is_that_of_the_textbook() {
+        let of = |w: &[f64]| Mean::of(&w.iter().map(|w| w.ln() - 1000.0).collect::<Vec<f64>>());
+        let mean = of(&[1.0, 2.0, 3.0, 4.0]);
+        assert!((mean.log - (2.5f64.ln() - 1000.0)).abs() < 1e-12);
+        // sd / (sqrt(k) mean) with sd^2 = 5 / 3; 10^2 / 30.
+        assert!((mean.std_error - (5.0f64 / 3.0 / 4.0).sqrt() / 2.5).abs() < 1e-12);
+        assert!((mean.effective - 100.0 / 30.0).abs() < 1e-12);
+        assert_eq!(of(&[0.0, 0.0]), Mean { log: f64::NEG_INFINITY, std_error: f64::INFINITY, effective: 0.0 });
+        assert_eq!(of(&[1.0]).std_error, f64::INFINITY);
+        assert!(of(&[1.0, f64::NAN]).log.is_nan());
+    }
+}
