@@ -5,6 +5,7 @@ mod datasets;
 mod eval;
 mod explain;
 mod export;
+mod floors;
 mod logprob;
 mod model;
 mod picture;
@@ -47,6 +48,8 @@ enum Estimator {
     Ais,
     /// The integral over the plane: VAE of two latents
     Quadrature,
+    /// The probability flow: diffusion
+    Flow,
 }
 
 impl From<Estimator> for Method {
@@ -56,6 +59,7 @@ impl From<Estimator> for Method {
             Estimator::Laplace => Method::Laplace,
             Estimator::Ais => Method::Ais,
             Estimator::Quadrature => Method::Quadrature,
+            Estimator::Flow => Method::Flow,
         }
     }
 }
@@ -164,6 +168,21 @@ enum Verb {
         #[arg(default_value = "binary-mnist-vae")]
         model: String,
     },
+    /// How well densities in closed form fit a data set: what every model should be above
+    Floors {
+        /// Name of the data set
+        #[arg(default_value = "mnist")]
+        set: String,
+        /// Another data set: how its test images are told from those of the first
+        #[arg(long)]
+        against: Option<String>,
+        /// Fit probabilistic PCA with so many latents, too; as often as wanted
+        #[arg(long, value_name = "LATENTS")]
+        ppca: Vec<usize>,
+        /// Print one JSON object on a line of its own
+        #[arg(long)]
+        json: bool,
+    },
     /// Fetch a data set, check it and print what is in it
     Data {
         /// Name of the data set
@@ -236,6 +255,9 @@ fn run(args: Args) -> Result<()> {
         }
         Verb::Explain { model } => {
             say(explain::explain(&models::registry::recipe(&model)?, &engine(args.engine)?)?.trim_end());
+        }
+        Verb::Floors { set, against, ppca, json } => {
+            print_report(&floors::floors(&set, against.as_deref(), &ppca)?, json)?;
         }
         Verb::Data { set, sheet, levels } => {
             let set = datasets::set(&set)?;

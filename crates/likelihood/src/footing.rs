@@ -1,8 +1,9 @@
-//! The one footing on which models of 8-bit data are compared: log P(k) of levels k, in bits per dimension. A density p over real
-//! numbers gets there through k + u, u uniform in \[0, 1)^D, for P(k) = E_u\[p(k + u)\] is a probability of levels:
+//! The one footing on which models of 8-bit data are compared: log P(k) of levels k, in bits per dimension. A density p
+//! over real numbers gets there through k + u, u uniform in \[0, 1)^D, for P(k) = E_u\[p(k + u)\] is a probability of
+//! levels:
 //!     E_u\[log p(k + u)\] <= E\[log 1/M sum_m p(k + u_m)\] <= log P(k),
-//! uniform dequantisation (Theis, van den Oord & Bethge 2016, arXiv:1511.01844, eq. 4 to 6) and its importance-weighted form (Burda et al.
-//! 2016, arXiv:1509.00519, eq. 8, with u as the latent), which rises with M.
+//! uniform dequantisation (Theis, van den Oord & Bethge 2016, arXiv:1511.01844) and its importance-weighted form (Burda
+//! et al. 2016, arXiv:1509.00519, with u as the latent), which rises with M.
 
 use crate::{log_sum_exp, mean_and_error};
 use data::rng::Rng;
@@ -57,8 +58,8 @@ pub enum Scale {
         /// Of the data in \[0, 1).
         sd: f64,
     },
-    /// y = ln(s / (1 - s)) with s = alpha + (1 - 2 alpha) v / 256 (Dinh et al. 2017, arXiv:1605.08803, section 4.1), which adds 8 and
-    /// a part that depends on v.
+    /// y = ln(s / (1 - s)) with s = alpha + (1 - 2 alpha) v / 256 (after Dinh et al. 2017, arXiv:1605.08803), which
+    /// adds 8 and a part that depends on v.
     Logit {
         /// How far s stays from 0 and 1.
         alpha: f64,
@@ -156,8 +157,8 @@ fn widen<E: std::error::Error + 'static>(error: Plain) -> Error<E> {
 }
 
 impl Dequantised {
-    /// The lower bound on log P(k) from whole groups of `m` draws, and its standard error, which is 0 for one group; `m` = 1 is
-    /// uniform dequantisation.
+    /// The lower bound on log P(k) from whole groups of `m` draws, and its standard error, which is 0 for one group;
+    /// `m` = 1 is uniform dequantisation.
     pub fn bound(&self, m: usize) -> Result<(f64, f64), Plain> {
         if m == 0 || m > self.log_p.len() {
             return Err(Error::Empty);
@@ -176,7 +177,8 @@ pub enum Bins {
     Centred,
 }
 
-/// ln of the probability that a logistic variable falls into the bin of level k, without a difference of nearly equal numbers.
+/// ln of the probability that a logistic variable falls into the bin of level k, without a difference of nearly equal
+/// numbers.
 pub fn discretised_logistic(k: u8, mean: f64, scale: f64, bins: Bins) -> Result<f64, Plain> {
     if !mean.is_finite() || scale.is_nan() {
         return Err(Error::NotANumber);

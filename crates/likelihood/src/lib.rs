@@ -6,6 +6,7 @@ pub mod ais;
 pub mod elbo;
 pub mod estimate;
 pub mod exact;
+pub mod flow;
 pub mod footing;
 pub mod hmc;
 pub mod iwae;
@@ -14,6 +15,7 @@ pub mod latent;
 pub mod parametric;
 pub mod quadrature;
 pub mod query;
+pub mod runge_kutta;
 pub mod typicality;
 pub mod vlb;
 

@@ -1,8 +1,8 @@
-//! Densities in closed form: log p(x) needs no network and no estimate. They are the floor below which no model should be, and
-//! the truth that the estimators of models are tested against.
+//! Densities in closed form: log p(x) needs no network and no estimate. They are the floor below which no model should
+//! be, and the truth that the estimators of models are tested against.
 //!
-//! Data are rows (N, D), row major. log p is in nats, of a density over the values as they are given; what that says of 8-bit
-//! levels is in `footing`.
+//! Data are rows (N, D), row major. log p is in nats, of a density over the values as they are given; what that says of
+//! 8-bit levels is in `footing`.
 
 mod categorical;
 mod diagonal;

@@ -3,7 +3,7 @@
 use crate::iwae::{self, Error, Progress};
 use crate::laplace::Cover;
 use crate::latent::{self, Decoder};
-use crate::{Estimate, Kind, ais, exact, laplace, quadrature, vlb};
+use crate::{Estimate, Kind, ais, exact, flow, laplace, quadrature, vlb};
 use data::rng::{Rng, stream};
 use graph::{Load, Run};
 use models::{Network, diffusion, pixel_transformer, vae};
@@ -20,9 +20,14 @@ pub enum Method {
     Ais,
     /// The integral over the plane, for models with two latents.
     Quadrature,
+    /// The probability-flow ODE, for diffusion.
+    Flow,
 }
 
 impl Method {
+    /// All there are.
+    pub const ALL: [Method; 5] = [Method::Own, Method::Laplace, Method::Ais, Method::Quadrature, Method::Flow];
+
     /// In a word, as the command line has it.
     pub fn name(self) -> &'static str {
         match self {
@@ -30,6 +35,7 @@ impl Method {
             Method::Laplace => "laplace",
             Method::Ais => "ais",
             Method::Quadrature => "quadrature",
+            Method::Flow => "flow",
         }
     }
 
@@ -39,7 +45,8 @@ impl Method {
             Network::Vae(c) if c.latents == 2 => &[Method::Own, Method::Laplace, Method::Ais, Method::Quadrature],
             Network::Vae(_) => &[Method::Own, Method::Laplace, Method::Ais],
             Network::Gan(_) => &[Method::Own, Method::Laplace, Method::Ais],
-            Network::Transformer(_) | Network::Diffusion(_) | Network::Classifier(_) => &[Method::Own],
+            Network::Diffusion(_) => &[Method::Own, Method::Flow],
+            Network::Transformer(_) | Network::Classifier(_) => &[Method::Own],
         }
     }
 }
@@ -59,7 +66,8 @@ pub struct Question<'a> {
     pub levels: &'a [u8],
     /// Numbers of its labels, one past a label's last value for one that is not given.
     pub labels: &'a [f32],
-    /// Monte Carlo samples, where the estimator takes some; temperatures of annealed importance sampling.
+    /// Monte Carlo samples, where the estimator takes some; temperatures of annealed importance sampling; paths of the
+    /// probability flow.
     pub k: usize,
     /// Seed of all noise.
     pub seed: u64,
@@ -91,6 +99,11 @@ pub enum Query<R> {
         denoiser: R,
         /// That of the network.
         decoder: diffusion::decoder::Decoder,
+    },
+    /// The probability flow.
+    Flow {
+        /// `models::diffusion::denoiser`.
+        denoiser: R,
     },
     /// The integral over the latents of a VAE or, of its pictures with noise, of a GAN.
     Latent {
@@ -136,6 +149,9 @@ impl<R: Run> Query<R> {
                 "a GAN draws pictures on a thin sheet within the space of all pictures, where almost every picture has \
                  no density at all",
             ),
+            Network::Diffusion(c) if method == Method::Flow => {
+                Query::Flow { denoiser: host.load(&diffusion::denoiser(&c.unet, batch)).await? }
+            }
             Network::Diffusion(c) => {
                 let decoder = diffusion::decoder::Decoder::new(&c.levels);
                 Query::Diffusion { denoiser: host.load(&diffusion::denoiser(&c.unet, batch)).await?, decoder }
@@ -174,6 +190,10 @@ impl<R: Run> Query<R> {
             Query::Diffusion { denoiser, decoder } => {
                 let noise = Rng::new(seed, stream::ESTIMATE).skip(index << 32);
                 vlb::log_prob(denoiser, decoder, levels, labels, k, noise, progress).await
+            }
+            Query::Flow { denoiser } => {
+                let noise = Rng::new(seed, stream::ESTIMATE).skip(index << 32);
+                flow::log_prob(denoiser, levels, labels, k, flow::Plan::default(), noise, progress).await
             }
             Query::Latent { method, vae, decoder } => {
                 let noise = Rng::new(seed, stream::ESTIMATE).skip(index << 32);

@@ -25,8 +25,8 @@ impl Categorical {
         Ok(Categorical { levels, log_p: probabilities.iter().map(|p| p.ln()).collect() })
     }
 
-    /// How often each level occurs at each place of rows (N, D), with `smoothing` added to each count; where that is 0, a level
-    /// that never occurred is impossible.
+    /// How often each level occurs at each place of rows (N, D), with `smoothing` added to each count; where that is 0,
+    /// a level that never occurred is impossible.
     pub fn fit(data: &[u8], d: usize, levels: usize, smoothing: f64) -> Result<Categorical, Error> {
         let n = whole_rows(data.len(), d)?;
         if !smoothing.is_finite() || smoothing < 0.0 {

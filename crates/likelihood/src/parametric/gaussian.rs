@@ -76,7 +76,8 @@ impl Gaussian {
         Ok(z.iter().zip(diagonal).map(|(z, l)| -0.5 * z * z - l.ln() - HALF_LN_TAU).collect())
     }
 
-    /// Trace of Sigma^-1: twice what E\[log p(x + e)\] is below log p(x), for independent noise e of mean 0 and variance 1.
+    /// Trace of Sigma^-1: twice what E\[log p(x + e)\] is below log p(x), for independent noise e of mean 0 and
+    /// variance 1.
     pub fn trace_of_precision(&self) -> f64 {
         let d = self.mean.len();
         let column = |i: usize| {

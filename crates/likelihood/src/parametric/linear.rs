@@ -68,8 +68,8 @@ pub(super) fn eigen(a: &[f64], d: usize) -> (Vec<f64>, Vec<f64>) {
     (order.iter().map(|&i| e.eigenvalues[i]).collect(), vectors)
 }
 
-/// The covariance of largest likelihood among those without eigenvalue below `floor`: the one given, with its eigenvalues
-/// raised to it.
+/// The covariance of largest likelihood among those without eigenvalue below `floor`: the one given, with its
+/// eigenvalues raised to it.
 pub(super) fn floored(a: &[f64], d: usize, floor: f64) -> Vec<f64> {
     let (values, vectors) = eigen(a, d);
     let mut out = a.to_vec();

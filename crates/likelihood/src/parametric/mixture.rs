@@ -1,6 +1,6 @@
-//! A mixture of normal densities, log p(x) = ln sum_k pi_k N(x; mu_k, Sigma_k), fitted by expectation maximisation (Dempster, Laird
-//! & Rubin 1977). Without a floor under the variances the likelihood has no largest value: a component that shrinks onto one point
-//! raises it for ever.
+//! A mixture of normal densities, log p(x) = ln sum_k pi_k N(x; mu_k, Sigma_k), fitted by expectation maximisation
+//! (Dempster, Laird & Rubin 1977). Without a floor under the variances the likelihood has no largest value: a component
+//! that shrinks onto one point raises it for ever.
 
 use super::linear::floored;
 use super::{Error, Gaussian, Moments};
@@ -45,7 +45,8 @@ impl Mixture {
         Ok(Mixture { weights, components })
     }
 
-    /// Fitted to rows (N, D), with the mean log-likelihood before each step and after the last. `rng` chooses where it starts.
+    /// Fitted to rows (N, D), with the mean log-likelihood before each step and after the last. `rng` chooses where it
+    /// starts.
     pub fn fit(data: &[f64], d: usize, em: &Em, mut rng: Rng) -> Result<(Mixture, Vec<f64>), Error> {
         if em.components == 0 || em.floor.is_nan() || em.floor <= 0.0 || em.tolerance.is_nan() {
             return Err(Error::Parameter("a mixture needs a component, a floor above 0 and a tolerance".into()));
@@ -86,8 +87,8 @@ impl Mixture {
         Ok((all, joint.iter().map(|j| (j - all).exp()).collect()))
     }
 
-    /// p of all other values given values at some places: the components' conditionals, weighed by how well each explains what
-    /// is given.
+    /// p of all other values given values at some places: the components' conditionals, weighed by how well each
+    /// explains what is given.
     pub fn conditional(&self, given: &[(usize, f64)]) -> Result<Mixture, Error> {
         let (places, values): (Vec<usize>, Vec<f64>) = given.iter().copied().unzip();
         let marginals = self.components.iter().map(|c| c.marginal(&places)).collect::<Result<_, _>>()?;
@@ -101,8 +102,9 @@ impl Mixture {
         self.weights.iter().zip(&self.components).map(|(w, c)| Ok(w.ln() + c.log_prob(x)?)).collect()
     }
 
-    /// Centres as k-means++ chooses them (Arthur & Vassilvitskii 2007): each next one with a probability that grows with the
-    /// square of the distance to those before. Points belong to the nearest; the components share one covariance.
+    /// Centres as k-means++ chooses them (Arthur & Vassilvitskii 2007): each next one with a probability that grows
+    /// with the square of the distance to those before. Points belong to the nearest; the components share one
+    /// covariance.
     fn start(data: &[f64], moments: &Moments, em: &Em, rng: &mut Rng) -> Result<Mixture, Error> {
         let d = moments.mean.len();
         let mut nearest = vec![(f64::INFINITY, 0); moments.rows];
@@ -215,8 +217,8 @@ mod tests {
         assert!((conditional - (p.log_prob(&x).unwrap() - given)).abs() < 1e-9);
     }
 
-    /// 6,000 points of three components in the plane. The likelihood never falls, passes that of the truth, and weights, means
-    /// and covariances come back within 4 standard errors of what N pi points can tell.
+    /// 6,000 points of three components in the plane. The likelihood never falls, passes that of the truth, and
+    /// weights, means and covariances come back within 4 standard errors of what N pi points can tell.
     #[test]
     fn expectation_maximisation_climbs_and_finds_the_truth() {
         let truth = Mixture::new(
@@ -265,7 +267,8 @@ mod tests {
         }
     }
 
-    /// Two points at which a component could shrink for ever: its variance ends at the floor, and the likelihood climbs to that.
+    /// Two points at which a component could shrink for ever: its variance ends at the floor, and the likelihood climbs
+    /// to that.
     #[test]
     fn the_floor_holds_where_a_component_would_shrink_onto_a_point() {
         let mut data = normals(200, 5);

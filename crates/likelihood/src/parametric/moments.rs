@@ -31,8 +31,8 @@ impl Moments {
         Ok(moments)
     }
 
-    /// Of k + u, where k are levels (N, D) and u is uniform in \[0, 1), in expectation over u: a mean half a level higher, and a
-    /// variance 1/12 larger.
+    /// Of k + u, where k are levels (N, D) and u is uniform in \[0, 1), in expectation over u: a mean half a level
+    /// higher, and a variance 1/12 larger.
     pub fn of_levels(levels: &[u8], d: usize) -> Result<Moments, Error> {
         let mut moments = Moments::sums(levels, d, |level| f64::from(level) + 0.5)?;
         moments.covariance.iter_mut().step_by(d + 1).for_each(|v| *v += 1.0 / 12.0);

@@ -1,6 +1,6 @@
-//! Probabilistic principal component analysis (Tipping & Bishop 1999, "Probabilistic principal component analysis", eq. 2, 6, 7
-//! and 8): x = W z + mu + e with z ~ N(0, I) of q values and e ~ N(0, sigma^2 I), so x ~ N(mu, C) with C = W W^T + sigma^2 I.
-//! With M = W^T W + sigma^2 I, which is only (q, q),
+//! Probabilistic principal component analysis (Tipping & Bishop 1999, "Probabilistic principal component analysis", eq.
+//! 6 to 8): x = W z + mu + e with z ~ N(0, I) of q values and e ~ N(0, sigma^2 I), so x ~ N(mu, C) with C = W W^T +
+//! sigma^2 I. With M = W^T W + sigma^2 I, which is only (q, q),
 //!     ln|C| = (D - q) ln sigma^2 + ln|M|,  x^T C^-1 x = (x^T x - x^T W M^-1 W^T x) / sigma^2.
 
 use super::linear::{cholesky, dot, eigen, solve_lower, solve_upper};
@@ -37,7 +37,8 @@ impl Ppca {
         Ppca::from_moments(&Moments::of(data, d)?, q)
     }
 
-    /// The q largest eigenvalues of the covariance become axes, the mean of the rest is the noise (eq. 7 and 8, with R = I).
+    /// The q largest eigenvalues of the covariance become axes, the mean of the rest is the noise (eq. 7 and 8, with R
+    /// = I).
     pub fn from_moments(m: &Moments, q: usize) -> Result<Ppca, Error> {
         let d = m.mean.len();
         if q == 0 || q >= d {
