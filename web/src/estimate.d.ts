@@ -7,6 +7,9 @@ export type Kind =
   | "density_ratio"
   | { undefined: string };
 
+/** How an answer is made: by the family's own estimator, or by another that `model.estimators` lists. */
+export type Estimator = "own" | "laplace" | "ais" | "quadrature" | "flow";
+
 /** An answer to "how likely is x?", as `crates/likelihood` makes it. */
 export interface Estimate {
   /** log p(x), or the bound on it, in nats. */

@@ -22,6 +22,7 @@ export { PofxError, parseSeed };
 /** @typedef {import("./protocol.d.ts").Progress} Progress */
 /** @typedef {import("./protocol.d.ts").TrainStep} TrainStep */
 /** @typedef {import("./estimate.d.ts").Estimate} EstimateFields */
+/** @typedef {import("./estimate.d.ts").Estimator} Estimator */
 /** @typedef {import("./card.d.ts").Card} Card */
 /** @typedef {import("./card.d.ts").Control} Control */
 /** @typedef {import("./engine/image.js").ImageInput} ImageInput */
@@ -90,6 +91,8 @@ export class Model extends EventTarget {
   /** Which engine runs, whether it was verified, and why it was chosen. @type {BackendInfo} */
   backend = { name: "cpu", verified: false, reason: "" };
 
+  /** How it can be asked for log p(x); the family's own way comes first. @type {Estimator[]} */ estimators = ["own"];
+
   /** @type {Blob | undefined} */ #weights;
   /** Why WebGPU is not to be tried again. @type {string | undefined} */ #noWebgpu;
   /** The model where all questions go. @type {Seat} */ #seat;
@@ -106,8 +109,9 @@ export class Model extends EventTarget {
     this.#eager = workers !== undefined;
     this.#weights = weights;
     const wish = () => ({ id, backend: choice, weights: this.#weights, noWebgpu: this.#noWebgpu });
-    this.#seat = new Seat(host, wish, ({ card, backend }) => {
+    this.#seat = new Seat(host, wish, ({ card, estimators, backend }) => {
       this.card = JSON.parse(card);
+      this.estimators = estimators;
       this.#changeBackend(backend);
     });
   }
@@ -161,17 +165,21 @@ export class Model extends EventTarget {
   /**
    * Asks for log p(x).
    * @param {ImageInput} image a file, a canvas, ImageData, or grey values (0 paper, 255 ink)
-   * @param {JobOptions & { budget?: Budget, seed?: number | string } & Record<string, any>} [options] labels of the model
-   *   may be given: then it is log p(x | label)
+   * @param {JobOptions & { estimator?: Estimator, budget?: Budget, seed?: number | string } & Record<string, any>} [options]
+   *   `estimator` is one of `model.estimators`; labels of the model may be given: then it is log p(x | label)
    * @returns {Promise<Estimate>}
    */
-  async logProb(image, { budget = "fast", seed = 0, signal, onProgress, ...given } = {}) {
+  async logProb(image, { estimator = "own", budget = "fast", seed = 0, signal, onProgress, ...given } = {}) {
     const parsed = parseSeed(seed);
     const { settings } = split(this.controls, given);
+    if (!this.estimators.includes(estimator)) {
+      const known = this.estimators.join(", ");
+      throw new PofxError("bad-request", `The estimator “${String(estimator).slice(0, 64)}” can't answer for this model, only: ${known}.`);
+    }
     const payload = { image: toPayload(image) };
     const onMessage = this.#listener(onProgress);
     await this.#ready({ signal, onMessage });
-    const question = /** @type {const} */ ({ type: "log-prob", budget, seed: parsed, settings });
+    const question = /** @type {const} */ ({ type: "log-prob", estimator, budget, seed: parsed, settings });
     const { event, arrays } = await this.#seat.run(question, { payload, signal, onMessage });
     if (event.type !== "done" || event.reply.type !== "estimate" || !arrays) throw unexpected(event);
     const { estimate, scored } = event.reply;

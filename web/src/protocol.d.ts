@@ -1,11 +1,11 @@
 // Made from crates/playground/src/protocol.rs by its test `types`; UPDATE=1 writes it anew.
 
-import type { Estimate } from "./estimate.d.ts";
+import type { Estimate, Estimator } from "./estimate.d.ts";
 
 /**
  * What the page asks for.
  */
-export type Command = { type: "open"; model: string; backend: BackendChoice } | { type: "sample"; model: number; n: number; first: number; count: number; seed: number; settings: Record<string, number | string | boolean | null> } | { type: "encode"; model: number; seed: number; settings: Record<string, number | string | boolean | null> } | { type: "log-prob"; model: number; budget: Budget; seed: number; settings: Record<string, number | string | boolean | null> } | { type: "train"; model: number; course: Course } | { type: "close"; model: number } | { type: "panic" };
+export type Command = { type: "open"; model: string; backend: BackendChoice } | { type: "sample"; model: number; n: number; first: number; count: number; seed: number; settings: Record<string, number | string | boolean | null> } | { type: "encode"; model: number; seed: number; settings: Record<string, number | string | boolean | null> } | { type: "log-prob"; model: number; estimator: Estimator; budget: Budget; seed: number; settings: Record<string, number | string | boolean | null> } | { type: "train"; model: number; course: Course } | { type: "close"; model: number } | { type: "panic" };
 
 /**
  * A course of training.
@@ -181,7 +181,7 @@ export type BackendName = "webgpu" | "cpu";
 /**
  * The answer to a command.
  */
-export type Reply = { type: "opened"; model: number; card: string; backend: BackendInfo } | { type: "sampled" } | { type: "trained" } | { type: "encoded"; notices: string[] } | { type: "estimate"; estimate: Estimate; scored: Scored } | { type: "closed" };
+export type Reply = { type: "opened"; model: number; card: string; estimators: Estimator[]; backend: BackendInfo } | { type: "sampled" } | { type: "trained" } | { type: "encoded"; notices: string[] } | { type: "estimate"; estimate: Estimate; scored: Scored } | { type: "closed" };
 
 /**
  * The picture that was scored.

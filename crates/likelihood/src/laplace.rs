@@ -129,7 +129,7 @@ pub async fn propose<M: Latent>(
     for z in ends.chunks(l) {
         let near = |(_, mode): &(f64, Normal)| mode.whiten(z).iter().map(|u| u * u).sum::<f64>() < 0.25 * l as f64;
         if modes.len() < MODES && !modes.iter().any(near) {
-            let (log_p, normal) = climb(model, z, &mut n_evals).await?;
+            let (log_p, normal) = climb(model, z, &mut n_evals, &mut watch).await?;
             if !modes.iter().any(|(_, mode)| same(mode, &normal)) {
                 modes.push((log_p + normal.log_det(), normal));
             }
@@ -190,12 +190,20 @@ async fn ascend<M: Latent>(
 
 /// The mode near z (L) by Newton's method, with log p(x, z) at it and the Gaussian of its precision, the first by
 /// differences over [`APART`], others over [`DEVIATIONS`] of the one before.
-async fn climb<M: Latent>(model: &mut M, z: &[f64], n_evals: &mut usize) -> Result<(f64, Normal), Error<M::Error>> {
+async fn climb<M: Latent>(
+    model: &mut M,
+    z: &[f64],
+    n_evals: &mut usize,
+    watch: &mut impl AsyncFnMut() -> ControlFlow<()>,
+) -> Result<(f64, Normal), Error<M::Error>> {
     let l = z.len();
     let small = Normal::diagonal(z, &vec![2.0 * (APART / DEVIATIONS).ln(); l]);
     let mut normal = curvature(model, &small, n_evals).await?;
     let mut step = 1;
     loop {
+        if watch().await.is_break() {
+            return Err(Error::Stopped);
+        }
         let z = normal.mean().to_vec();
         let here = joint(model, &z, true).await?;
         let way = normal.covariance_times(&here.grad);

@@ -7,10 +7,12 @@ use crate::{Estimate, Kind, ais, exact, flow, laplace, quadrature, vlb};
 use data::rng::{Rng, stream};
 use graph::{Load, Run};
 use models::{Network, diffusion, pixel_transformer, vae};
+use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 
 /// How the answer is made.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Method {
     /// The family's own estimator: the chain rule, the importance-weighted bound or the variational bound.
     Own,
@@ -54,8 +56,12 @@ impl Method {
 /// Variance of the noise that gives a GAN a density, on levels from 0 to 1: what Wu et al. 2017 (arXiv:1611.04273) took for
 /// a GAN of 50 latents on MNIST.
 const GAN_VARIANCE: f32 = 0.01;
-/// Draws of the prior, and the best of them, from which the modes of a GAN's p(z|x) are climbed.
-const STARTS: [usize; 2] = [256, 8];
+/// Draws of the prior for a GAN.
+const DRAWS: usize = 256;
+/// The best of them, from which the modes of p(z|x) are climbed; fewer where an answer is to be quick.
+const STARTS: [usize; 2] = [2, 8];
+/// Up to this k it is.
+const QUICK: usize = 100;
 /// Nodes a side of the quadrature.
 const NODES: usize = 100;
 
@@ -228,7 +234,7 @@ async fn integrate<R: Run>(
         }
         None => {
             decoder.observe(&models::latent::dequantise(levels, of_levels), labels)?;
-            let starts = laplace::best_of_prior(decoder, STARTS[0], STARTS[1], of_starts).await?;
+            let starts = laplace::best_of_prior(decoder, DRAWS, STARTS[usize::from(k > QUICK)], of_starts).await?;
             (starts, Cover::prior(latent::Latent::latents(decoder)))
         }
     };

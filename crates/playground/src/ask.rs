@@ -22,15 +22,15 @@ pub(crate) struct Asked {
 pub(crate) async fn log_prob(
     model: &mut OpenModel,
     levels: &[u8],
-    budget: Budget,
+    plan: (Method, Budget),
     seed: u64,
     settings: &Settings,
     sink: &impl Sink,
 ) -> Result<Asked, Failure> {
     let labels = sample::labels(settings, &model.card.labels, seed, 0..1);
     let none = labels.iter().zip(model.card.network.classes()).all(|(label, count)| *label == *count as f32);
-    let mut query = load(model, budget, sink).await?;
-    let question = Question { levels, labels: &labels, k: budget.samples(), seed, index: 0 };
+    let mut query = load(model, plan, sink).await?;
+    let question = Question { levels, labels: &labels, k: plan.1.samples(plan.0), seed, index: 0 };
     let started = sink.seconds();
     let progress = async |p: iwae::Progress| {
         let progress = Progress {
@@ -45,7 +45,7 @@ pub(crate) async fn log_prob(
     };
     let estimate = query.log_prob(&question, progress).await?;
     let scored = query.scored(&question);
-    model.loaded.query = Some((budget, query));
+    model.loaded.query = Some((plan, query));
     let estimate = match &model.card.reference {
         Some(reference) if none && !model.own => estimate.placed_in(reference),
         _ => estimate,
@@ -53,10 +53,17 @@ pub(crate) async fn log_prob(
     Ok(Asked { estimate, scored })
 }
 
-/// The Programs for a budget: those of the last question, or new ones.
-async fn load(model: &mut OpenModel, budget: Budget, sink: &impl Sink) -> Result<Query<Loaded>, Failure> {
-    if let Some((_, query)) = model.loaded.query.take_if(|(b, _)| *b == budget) {
+/// The Programs for an estimator and a budget: those of the last question, or new ones.
+async fn load(model: &mut OpenModel, plan: (Method, Budget), sink: &impl Sink) -> Result<Query<Loaded>, Failure> {
+    if let Some((_, query)) = model.loaded.query.take_if(|(p, _)| *p == plan) {
         return Ok(query);
+    }
+    let ((method, budget), methods) = (plan, Method::of(&model.card.network));
+    if !methods.contains(&method) {
+        let names: Vec<&str> = methods.iter().map(|method| method.name()).collect();
+        let message =
+            format!("The estimator “{}” can't answer for this model, only: {}.", method.name(), names.join(", "));
+        return Err(Failure::new("bad-request", message));
     }
     // A batch can't be interrupted, and an abort must be heard within 100 ms: slow engines take small ones. All divide
     // the k of their budget.
@@ -68,5 +75,5 @@ async fn load(model: &mut OpenModel, budget: Budget, sink: &impl Sink) -> Result
         (Engine::Gpu(_), Budget::Fast) => 64,
         (Engine::Gpu(_), Budget::Precise) => 50,
     };
-    Ok(Query::load(&model.card.network, Method::Own, &Host { model, sink }, batch, true).await?)
+    Ok(Query::load(&model.card.network, method, &Host { model, sink }, batch, true).await?)
 }

@@ -5,7 +5,7 @@ use crate::protocol::{BackendInfo, BackendName, Budget, Event, Given, Phase, Pro
 use crate::sink::{Sink, seconds_left};
 use engine::{Engine, Loaded};
 use graph::{Load, Program};
-use likelihood::query::Query;
+use likelihood::query::{Method, Query};
 use models::registry::sha256;
 use models::sampler::Sampler;
 use models::{Card, Settings, Weights, trainer};
@@ -43,7 +43,7 @@ pub(crate) struct OpenModel {
 #[derive(Default)]
 pub(crate) struct Programs {
     pub(crate) sampler: Option<(usize, Sampler<Loaded>)>,
-    pub(crate) query: Option<(Budget, Query<Loaded>)>,
+    pub(crate) query: Option<((Method, Budget), Query<Loaded>)>,
 }
 
 impl OpenModel {

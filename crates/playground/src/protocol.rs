@@ -2,6 +2,7 @@
 //!
 //! Large arrays do not travel inside: they go beside a message, as typed arrays whose memory is moved.
 
+use likelihood::query::Method;
 use models::control::Value;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -53,6 +54,9 @@ pub enum Command {
     LogProb {
         /// Handle from [`Reply::Opened`].
         model: u32,
+        /// How the answer is made; [`Reply::Opened`] lists those of the model.
+        #[tsify(type = "Estimator")]
+        estimator: Method,
         /// How much work the answer is worth.
         budget: Budget,
         /// Seed of all noise.
@@ -108,18 +112,22 @@ pub enum BackendChoice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Tsify)]
 #[serde(rename_all = "lowercase")]
 pub enum Budget {
-    /// A live answer while drawing: 64 importance samples.
+    /// A live answer while drawing, of 64 importance samples; seconds by other estimators.
     Fast,
-    /// A tighter bound: 5,000 importance samples.
+    /// A tighter bound, of 5,000 importance samples, or a smaller error; minutes by some estimators.
     Precise,
 }
 
 impl Budget {
-    /// Number of importance samples.
-    pub fn samples(self) -> usize {
-        match self {
-            Budget::Fast => 64,
-            Budget::Precise => 5000,
+    /// What `likelihood::query::Question::k` is: importance samples, temperatures or paths.
+    pub fn samples(self, estimator: Method) -> usize {
+        match (estimator, self) {
+            (Method::Own | Method::Laplace | Method::Quadrature, Budget::Fast) => 64,
+            (Method::Own | Method::Laplace | Method::Quadrature, Budget::Precise) => 5000,
+            (Method::Ais, Budget::Fast) => 30,
+            (Method::Ais, Budget::Precise) => 400,
+            (Method::Flow, Budget::Fast) => 4,
+            (Method::Flow, Budget::Precise) => 64,
         }
     }
 }
@@ -277,6 +285,9 @@ pub enum Reply {
         model: u32,
         /// `card.json` as it came.
         card: String,
+        /// How it can be asked for log p(x); the family's own way comes first.
+        #[tsify(type = "Estimator[]")]
+        estimators: Vec<Method>,
         /// The engine that was chosen.
         backend: BackendInfo,
     },

@@ -11,6 +11,7 @@ use crate::{ask, draw};
 use data::image::Prepared;
 use draw::Job;
 use engine::Engine;
+use likelihood::query::Method;
 use models::Settings;
 use models::control::Value;
 use models::registry::ImageCard;
@@ -86,8 +87,8 @@ impl Session {
             (Command::Encode { model, seed, settings }, Input::Beside(beside)) => {
                 self.encode(model, seed, (settings, beside), sink).await
             }
-            (Command::LogProb { model, budget, seed, settings }, Input::Beside(beside)) => {
-                self.log_prob(model, budget, seed, (settings, beside), sink).await
+            (Command::LogProb { model, estimator, budget, seed, settings }, Input::Beside(beside)) => {
+                self.log_prob(model, (estimator, budget), seed, (settings, beside), sink).await
             }
             (Command::Train { model, course }, Input::Images(images)) => self.train(model, course, &images, sink).await,
             (Command::Close { model }, _) => {
@@ -110,14 +111,14 @@ impl Session {
         }
         let mut model = OpenModel::read(files)?;
         self.place(&mut model, choice, sink).await?;
-        let backend = model.backend.clone();
+        let (backend, estimators) = (model.backend.clone(), Method::of(&model.card.network).to_vec());
         let free = self.models.iter().position(Option::is_none);
         let handle = free.unwrap_or(self.models.len());
         match self.models.get_mut(handle) {
             Some(slot) => *slot = Some(model),
             None => self.models.push(Some(model)),
         }
-        Ok((Reply::Opened { model: handle as u32, card, backend }, Vec::new()))
+        Ok((Reply::Opened { model: handle as u32, card, estimators, backend }, Vec::new()))
     }
 
     async fn sample(
@@ -169,7 +170,7 @@ impl Session {
     async fn log_prob(
         &mut self,
         handle: u32,
-        budget: Budget,
+        plan: (Method, Budget),
         seed: u64,
         (given, mut beside): (Given, Beside),
         sink: &impl Sink,
@@ -179,7 +180,7 @@ impl Session {
             let Prepared { levels, notices } =
                 model.card.image.prepare(&picture.rgba, picture.width, picture.height)?;
             let (settings, _) = settle(model, &given, &beside)?;
-            let asked = ask::log_prob(model, &levels, budget, seed, &settings, sink).await?;
+            let asked = ask::log_prob(model, &levels, plan, seed, &settings, sink).await?;
             let ImageCard { channels, size, .. } = model.card.image;
             let (channels, size) = (channels as u32, size as u32);
             Ok((asked, levels, Scored { width: size, height: size, channels, notices, seed }))

@@ -1,5 +1,6 @@
 //! The session without a browser: real models, the real CPU engine, a list in place of the message port.
 
+use likelihood::query::Method;
 use models::registry::{self, Card, DataCard, FileCard, ImageCard, Placement, Reference};
 use models::{Network, Storage, Weights, golden, vae};
 use playground::protocol::*;
@@ -145,7 +146,13 @@ fn a_query_is_answered_placed_and_repeatable() {
     let mut session = Session::default();
     open(&mut session, files());
     let mut ask = |side| {
-        let command = Command::LogProb { model: 0, budget: Budget::Fast, seed: 3, settings: Given::new() };
+        let command = Command::LogProb {
+            model: 0,
+            estimator: Method::Own,
+            budget: Budget::Fast,
+            seed: 3,
+            settings: Given::new(),
+        };
         let (event, arrays) = run(&mut session, command, image(side)).pop().unwrap();
         let Event::Done { reply: Reply::Estimate { estimate, scored } } = event else { panic!("{event:?}") };
         (estimate, scored, arrays)
@@ -160,6 +167,33 @@ fn a_query_is_answered_placed_and_repeatable() {
 }
 
 #[test]
+fn a_question_goes_to_the_estimator_that_it_names() {
+    let mut session = Session::default();
+    open(&mut session, files());
+    let mut ask = |estimator| {
+        let settings = Given::new();
+        let command = Command::LogProb { model: 0, estimator, budget: Budget::Fast, seed: 3, settings };
+        run(&mut session, command, image(28)).pop().unwrap().0
+    };
+    let mut estimate = |estimator| {
+        let Event::Done { reply: Reply::Estimate { estimate, .. } } = ask(estimator) else { panic!("{estimator:?}") };
+        estimate
+    };
+    let (own, laplace, ais) = (estimate(Method::Own), estimate(Method::Laplace), estimate(Method::Ais));
+    assert!(own.estimator.starts_with("IWAE") && laplace.estimator.contains("Laplace"), "{own} {laplace}");
+    assert!(laplace.percentile_held_out.is_none() && own.percentile_held_out.is_some());
+    // Three ways to one number, within their errors.
+    for other in [laplace, ais] {
+        let error = other.std_error.unwrap().hypot(own.std_error.unwrap());
+        assert!((other.nats - own.nats).abs() < 5.0 * error + 0.1, "{other} {own}");
+    }
+    let refused = ask(Method::Flow);
+    let (code, message) = error_of(&refused);
+    assert_eq!(code, "bad-request");
+    assert!(message.contains("only: own, laplace, ais"), "{message}");
+}
+
+#[test]
 fn a_job_stops_between_two_batches_and_the_model_works_on() {
     let mut session = Session::default();
     open(&mut session, files());
@@ -168,7 +202,8 @@ fn a_job_stops_between_two_batches_and_the_model_works_on() {
     let events = run_on(&mut session, sample.clone(), Input::Nothing, stopping());
     assert_eq!(error_of(&events.last().unwrap().0).0, "aborted");
     assert_eq!(events.len(), 3);
-    let ask = Command::LogProb { model: 0, budget: Budget::Precise, seed: 1, settings: Given::new() };
+    let ask =
+        Command::LogProb { model: 0, estimator: Method::Own, budget: Budget::Precise, seed: 1, settings: Given::new() };
     let events = run_on(&mut session, ask, image(28), stopping());
     assert_eq!(error_of(&events.last().unwrap().0).0, "aborted");
     assert!(matches!(run(&mut session, sample, Input::Nothing).pop().unwrap().0, Event::Done { .. }));
@@ -196,7 +231,8 @@ fn bad_files_and_pictures_get_their_code_and_a_sentence() {
         "bad-weights",
     );
     open(&mut session, files());
-    let ask = Command::LogProb { model: 0, budget: Budget::Fast, seed: 1, settings: Given::new() };
+    let ask =
+        Command::LogProb { model: 0, estimator: Method::Own, budget: Budget::Fast, seed: 1, settings: Given::new() };
     let empty = beside(Image { rgba: vec![], width: 0, height: 0 });
     let event = run(&mut session, ask, empty).pop().unwrap().0;
     assert_eq!(error_of(&event).0, "bad-image");
@@ -263,7 +299,8 @@ fn training_raises_the_bound_and_changes_what_is_drawn() {
     Weights::parse(&file, &vae::specs(&NETWORK)).unwrap();
     assert_ne!(means(&mut session), before);
     // The card's scores are those of other weights now.
-    let ask = Command::LogProb { model: 0, budget: Budget::Fast, seed: 3, settings: Given::new() };
+    let ask =
+        Command::LogProb { model: 0, estimator: Method::Own, budget: Budget::Fast, seed: 3, settings: Given::new() };
     let Event::Done { reply: Reply::Estimate { estimate, .. } } = run(&mut session, ask, image(28)).pop().unwrap().0
     else {
         panic!("no estimate")

@@ -4,7 +4,7 @@ use playground::protocol::*;
 use tsify::Tsify;
 
 const HEADER: &str = "// Made from crates/playground/src/protocol.rs by its test `types`; UPDATE=1 writes it anew.\n\n\
-    import type { Estimate } from \"./estimate.d.ts\";\n";
+    import type { Estimate, Estimator } from \"./estimate.d.ts\";\n";
 
 fn declarations() -> String {
     let all = [
@@ -60,4 +60,12 @@ fn the_page_knows_every_field_of_an_estimate() {
     for (name, _) in fields.chain(parts) {
         assert!(declared.contains(&format!(" {name}: ")), "estimate.d.ts lacks `{name}`");
     }
+}
+
+/// So is the list of ways to ask.
+#[test]
+fn the_page_knows_every_estimator() {
+    let declared = include_str!("../../../web/src/estimate.d.ts");
+    let names = likelihood::query::Method::ALL.map(|method| serde_json::to_string(&method).unwrap());
+    assert!(declared.contains(&format!("export type Estimator = {};", names.join(" | "))));
 }

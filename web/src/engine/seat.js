@@ -4,6 +4,7 @@ import { PofxError } from "./errors.js";
 
 /** @typedef {import("../protocol.d.ts").BackendChoice} BackendChoice */
 /** @typedef {import("../protocol.d.ts").Budget} Budget */
+/** @typedef {import("../estimate.d.ts").Estimator} Estimator */
 /** @typedef {import("../protocol.d.ts").Course} Course */
 /** @typedef {import("../protocol.d.ts").Reply} Reply */
 /** @typedef {import("./controls.js").Setting} Setting */
@@ -13,7 +14,7 @@ import { PofxError } from "./errors.js";
 /** A command but for the model's handle, which the seat knows.
  * @typedef {{ type: "sample", n: number, first: number, count: number, seed: number, settings: Record<string, Setting> }
  *   | { type: "encode", seed: number, settings: Record<string, Setting> }
- *   | { type: "log-prob", budget: Budget, seed: number, settings: Record<string, Setting> }
+ *   | { type: "log-prob", estimator: Estimator, budget: Budget, seed: number, settings: Record<string, Setting> }
  *   | { type: "train", course: Course }} Question */
 
 /** What may come with a command. @typedef {NonNullable<Parameters<Host["run"]>[1]>} Options */

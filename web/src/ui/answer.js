@@ -9,14 +9,15 @@ import "./histogram.js";
 /** @typedef {import("../p-of-x.js").Card} Card */
 
 /**
- * `<pofx-answer>`: properties `estimate`, `card`, `given` (labels under which the picture is judged, in words), `stale` (another
- * question is being answered).
+ * `<pofx-answer>`: properties `estimate`, `card`, `given` (labels under which the picture is judged, in words), `other` (the
+ * estimator is not the one of the card's scores), `stale` (another question is being answered).
  */
 export class Answer extends LitElement {
   static properties = {
     estimate: { attribute: false },
     card: { attribute: false },
     given: {},
+    other: { type: Boolean },
     stale: { type: Boolean, reflect: true },
   };
 
@@ -59,13 +60,14 @@ export class Answer extends LitElement {
     /** @type {Estimate | undefined} */ this.estimate = undefined;
     /** @type {Card | undefined} */ this.card = undefined;
     this.given = "";
+    this.other = false;
     this.stale = false;
   }
 
   render() {
     const e = this.estimate;
-    // The scores are those of pictures without labels.
-    const reference = this.given ? undefined : this.card?.reference;
+    // The scores are those of pictures without labels, by the family's own estimator.
+    const reference = this.given || this.other ? undefined : this.card?.reference;
     if (e && typeof e.kind !== "string") {
       return html`<p class="headline"><span class="value">log <i>p</i>(<i>x</i>) is not defined</span><span class="kind"></span></p>
         <p class="rank">${asSentence(e.kind.undefined)}</p>`;
@@ -85,7 +87,7 @@ export class Answer extends LitElement {
 
 /** The bracket behind the number. @param {Estimate} e */
 function explain(e) {
-  const kind = String(e.kind).replaceAll("_", " ");
+  const kind = e.kind === "stochastic" ? "estimate" : String(e.kind).replaceAll("_", " ");
   const error = e.std_error === null ? [] : [`± ${e.std_error.toFixed(1)}`];
   return `(${[kind, e.estimator, ...error].join(", ")})`;
 }

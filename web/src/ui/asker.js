@@ -2,7 +2,7 @@
 
 import { LitElement, html, nothing } from "lit";
 import { PofxError } from "../p-of-x.js";
-import { answerable } from "./card.js";
+import { answerable, estimatorChoice } from "./card.js";
 import { askerStyles } from "./asker-styles.js";
 import { notDigits, testDigits } from "./examples.js";
 import { sentence } from "./answer.js";
@@ -40,6 +40,7 @@ export class Asker extends LitElement {
     examples: { state: true },
     given: { state: true },
     labels: { state: true },
+    estimator: { state: true },
   };
 
   static styles = [shared, askerStyles];
@@ -58,6 +59,7 @@ export class Asker extends LitElement {
     this.example = -1;
     /** @type {Example[]} */ this.examples = [];
     /** The picture where there is no pad. @type {File | Pixels | undefined} */ this.given = undefined;
+    /** How the answer is made. @type {import("../p-of-x.js").Estimator} */ this.estimator = "own";
     /** Under which labels the picture is judged. @type {Record<string, any>} */ this.labels = {};
   }
 
@@ -82,6 +84,11 @@ export class Asker extends LitElement {
     return placement === "ink" && size === SIDE;
   }
 
+  /** Whether the answer takes long enough to be stopped. */
+  get #slow() {
+    return this.precise || this.estimator !== "own";
+  }
+
   /** The labels under which the picture is judged, in words. */
   get #given() {
     return Object.values(this.labels).filter(Boolean).join(", ");
@@ -97,6 +104,7 @@ export class Asker extends LitElement {
     this.estimate = undefined;
     this.given = undefined;
     this.labels = {};
+    this.estimator = "own";
     this.question = "";
     this.example = -1;
     const digits = model.card.data.name.startsWith("MNIST") ? await testDigits(DIGITS) : [];
@@ -172,8 +180,8 @@ export class Asker extends LitElement {
     try {
       // What is answered at once needs no bar.
       const from = performance.now();
-      const onProgress = (/** @type {Progress} */ p) => void ((this.precise || performance.now() - from > 500) && this.#tell("progress", p));
-      this.estimate = await model.logProb(image, { ...this.labels, budget, seed: this.seed, signal, onProgress });
+      const onProgress = (/** @type {Progress} */ p) => void ((this.#slow || performance.now() - from > 500) && this.#tell("progress", p));
+      this.estimate = await model.logProb(image, { ...this.labels, estimator: this.estimator, budget, seed: this.seed, signal, onProgress });
       this.#tell("say", `${question}: ${sentence(this.estimate)}.`);
       this.#tell("answer", this.estimate);
       return this.estimate;
@@ -224,8 +232,10 @@ export class Asker extends LitElement {
   }
 
   /** @param {CustomEvent<{ name: string, value: unknown }>} event */
-  #onLabel({ detail: { name, value } }) {
-    this.labels = { ...this.labels, [name]: value };
+  #onControl({ detail: { name, value } }) {
+    const chosen = estimatorChoice(this.model?.estimators ?? []);
+    if (name === chosen?.control.name) this.estimator = chosen.estimators.get(String(value)) ?? "own";
+    else this.labels = { ...this.labels, [name]: value };
     void this.#askHeld(this.question);
   }
 
@@ -262,33 +272,38 @@ export class Asker extends LitElement {
   render() {
     const { estimate } = this;
     const answers = answerable(this.model?.card);
+    const precise = this.estimator === "own" ? answers.precise : this.estimator === "quadrature" ? undefined : "Smaller error (minutes)";
     return html`
       <h2 id="ask-title">log <i>p</i>(<i>x</i>) of your picture</h2>
       <p class="sub">${this.#drawn ? "Draw, or drop, paste or open a picture." : "Choose a sample, or drop, paste or open a picture."}</p>
       <div class="ask-grid">
         <div class="question">${this.#drawn ? this.#renderPad() : this.#renderField()} ${this.#renderExamples()}</div>
         <div class="reply">
-          <pofx-answer .estimate=${estimate} .card=${this.model?.card} .given=${this.#given} ?stale=${this.asking} aria-busy=${this.asking}></pofx-answer>
-          ${answers.density ? this.#renderLabels() : nothing}
+          <pofx-answer .estimate=${estimate} .card=${this.model?.card} .given=${this.#given} .other=${this.estimator !== "own"} ?stale=${this.asking} aria-busy=${this.asking}></pofx-answer>
+          ${this.#renderControls(answers.density)}
           <div class="tools">
-            ${answers.precise
+            ${precise
               ? html`<button type="button" ?disabled=${!estimate} @click=${() => void this.#askHeld(this.question, "precise")}>
-                  ${answers.precise}
+                  ${precise}
                 </button>`
               : nothing}
-            ${this.precise ? html`<button type="button" @click=${this.#stop}>Stop</button>` : nothing}
+            ${this.asking && this.#slow ? html`<button type="button" @click=${this.#stop}>Stop</button>` : nothing}
           </div>
         </div>
       </div>
-      ${answers.density && typeof estimate?.kind !== "object" ? html`<pofx-breakdown .estimate=${estimate} .card=${this.model?.card}></pofx-breakdown>` : nothing}
+      ${(answers.density || this.estimator !== "own") && typeof estimate?.kind !== "object" ? html`<pofx-breakdown .estimate=${estimate} .card=${this.model?.card}></pofx-breakdown>` : nothing}
     `;
   }
 
-  #renderLabels() {
-    const labels = (this.model?.controls ?? []).filter(({ kind }) => kind === "label");
-    if (labels.length === 0) return nothing;
+  /** Labels, where the number depends on them, and estimators, where there are several. @param {boolean} density */
+  #renderControls(density) {
+    const choice = estimatorChoice(this.model?.estimators ?? []);
+    const labels = density || this.estimator !== "own" ? (this.model?.controls ?? []).filter(({ kind }) => kind === "label") : [];
     const given = labels.map((control) => ({ ...control, help: `Judges the picture as one with this ${control.name.replaceAll("_", " ")}` }));
-    return html`<pofx-controls .card=${this.model?.card} .controls=${given} .values=${this.labels} @change=${this.#onLabel}></pofx-controls>`;
+    const controls = choice ? [...given, choice.control] : given;
+    if (controls.length === 0) return nothing;
+    const chosen = [...(choice?.estimators ?? [])].find(([, name]) => name === this.estimator)?.[0];
+    return html`<pofx-controls .card=${this.model?.card} .controls=${controls} .values=${{ ...this.labels, estimator: chosen }} @change=${this.#onControl}></pofx-controls>`;
   }
 
   #renderPad() {

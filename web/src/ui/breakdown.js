@@ -124,11 +124,13 @@ export class Breakdown extends LitElement {
       </section>
       <section>
         <h3>Surprise of each pixel</h3>
-        <pofx-surprise .terms=${e?.terms} .width=${e?.scored.width ?? 28} .height=${e?.scored.height ?? 28}></pofx-surprise>
+        ${e && e.terms.length === 0
+          ? html`<p>This estimator gives one number for the whole picture.</p>`
+          : html`<pofx-surprise .terms=${e?.terms} .width=${e?.scored.width ?? 28} .height=${e?.scored.height ?? 28}></pofx-surprise>`}
       </section>
       <section class="parts">
         <h3>Where the number comes from</h3>
-        ${!answerable(this.card).parts || (e && !e.parts) ? html`<p>${e ? `${nats(e.nats)} nats: the sum of the surprises (${e.estimator}).` : "No answer yet."}</p>` : this.#parts()}
+        ${!answerable(this.card).parts || (e && !e.parts) ? html`<p>${e ? `${nats(e.nats)} nats${e.terms.length > 0 ? ": the sum of the surprises" : ""} (${e.estimator}).` : "No answer yet."}</p>` : this.#parts()}
         <details>
           <summary>What it rests on</summary>
           <ul>

@@ -1,6 +1,7 @@
 // What a model's card means for the page.
 
 /** @typedef {import("../card.d.ts").Card} Card */
+/** @typedef {import("../estimate.d.ts").Estimator} Estimator */
 
 /**
  * How a family answers: whether it has a density, what its slower and better answer is called, and what the parts of a bound are.
@@ -18,6 +19,27 @@ const ANSWERS = {
   transformer: { density: true },
   gan: { density: false },
 };
+
+/** What the estimators are called beside a model's own. @type {Record<Estimator, string>} */
+const ESTIMATORS = {
+  own: "the family’s own",
+  laplace: "Laplace mixture",
+  ais: "annealed sampling (AIS)",
+  quadrature: "quadrature",
+  flow: "probability flow",
+};
+
+/**
+ * The choice of estimator, as a control whose options are words; none where there is nothing to choose.
+ * @param {Estimator[]} estimators
+ * @returns {{ control: import("../card.d.ts").Control, estimators: Map<string, Estimator> } | undefined}
+ */
+export function estimatorChoice(estimators) {
+  if (estimators.length < 2) return undefined;
+  const words = new Map(estimators.map((name) => [ESTIMATORS[name], name]));
+  const help = "How log p(x) is estimated; the other ways take seconds to minutes";
+  return { control: { name: "estimator", help, kind: "choice", options: [...words.keys()], default: ESTIMATORS.own }, estimators: words };
+}
 
 /** @param {Card | undefined} card @returns {Answers} */
 export function answerable(card) {

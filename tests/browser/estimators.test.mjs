@@ -1,0 +1,89 @@
+// More than one way to ask: each model's estimators through the API and on the page.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { launch, openSite } from "./support/browser.mjs";
+import { openApi } from "./support/lab.mjs";
+
+/** @type {import("playwright-core").Browser} */
+let browser;
+before(async () => void (browser = await launch()));
+after(() => browser.close());
+
+/**
+ * Asks a model about a digit by each of these estimators.
+ * @param {string} id @param {string} backend @param {string[]} estimators
+ */
+async function answers(id, backend, estimators) {
+  const { page, close } = await openApi(browser);
+  const result = await page.evaluate(
+    async ([id, backend, estimators]) => {
+      const model = await api.open(id, { backend });
+      const all = {};
+      for (const estimator of estimators) {
+        const from = performance.now();
+        const steps = [];
+        const onProgress = ({ done, total }) => void steps.push(done / total);
+        const { nats, std_error, kind, estimator: words, terms } = await model.logProb(one, { estimator, seed: 2, onProgress });
+        const seconds = (performance.now() - from) / 1000;
+        all[estimator] = { nats, std_error, kind, words, terms: terms.length, steps: steps.length, seconds };
+      }
+      return { all, offered: model.estimators, refused: await outcome(model.logProb(one, { estimator: "magic" })) };
+    },
+    [id, backend, estimators],
+  );
+  await close();
+  return result;
+}
+
+test("a VAE of two latents: four ways to one number, and the integral among them", async () => {
+  const { all, offered, refused } = await answers("mnist-vae-2d", "cpu", ["own", "laplace", "ais", "quadrature"]);
+  assert.deepEqual(offered, ["own", "laplace", "ais", "quadrature"]);
+  const { nats: truth, kind } = all.quadrature;
+  assert.equal(kind, "exact");
+  for (const name of ["laplace", "ais"]) {
+    const { nats, std_error, words } = all[name];
+    assert.ok(Math.abs(nats - truth) < 4 * std_error + 0.1, `${words}: ${nats} ± ${std_error}, truth ${truth}`);
+  }
+  assert.ok(all.own.nats < truth + 4 * all.own.std_error + 0.1);
+  assert.equal(refused.code, "bad-request");
+  assert.match(refused.message, /only: own, laplace, ais, quadrature/);
+});
+
+test("diffusion: the probability flow has a number, an error and progress", async () => {
+  const { all, offered } = await answers("mnist-diffusion", "cpu", ["flow"]);
+  assert.deepEqual(offered, ["own", "flow"]);
+  const { nats, std_error, kind, words, terms, steps } = all.flow;
+  assert.ok(Number.isFinite(nats) && nats < 0 && std_error > 0 && steps > 10, JSON.stringify(all.flow));
+  assert.equal(kind, "lower_bound");
+  assert.match(words, /probability flow/);
+  assert.equal(terms, 0);
+});
+
+test("WebGPU climbs to the same modes as the CPU", async () => {
+  const [cpu, webgpu] = [await answers("mnist-vae-2d", "cpu", ["laplace"]), await answers("mnist-vae-2d", "webgpu", ["laplace"])];
+  const [a, b] = [cpu.all.laplace, webgpu.all.laplace];
+  assert.ok(Math.abs(a.nats - b.nats) < 4 * Math.hypot(a.std_error, b.std_error) + 0.1, `${a.nats} ${b.nats}`);
+});
+
+test("a GAN has no density of its own, and one of its pictures with noise", async () => {
+  const { all, offered } = await answers("mnist-gan", "cpu", ["own", "laplace"]);
+  assert.deepEqual(offered, ["own", "laplace", "ais"]);
+  assert.match(all.own.kind.undefined, /density/);
+  assert.ok(Number.isFinite(all.laplace.nats) && all.laplace.std_error > 0, JSON.stringify(all.laplace));
+});
+
+test("the page offers the estimators, answers by the chosen one, and compares only what was made alike", async () => {
+  const { page, close } = await openSite(browser, { query: "?backend=cpu#v=1&model=mnist-gan" });
+  const reply = page.locator("pofx-asker pofx-answer");
+  await reply.getByText("is not defined").waitFor({ timeout: 60_000 });
+  await page.locator("pofx-asker").getByLabel("Estimator").selectOption({ label: "Laplace mixture" });
+  await reply.locator(".value", { hasText: /−\d/ }).waitFor({ timeout: 120_000 });
+  await reply.getByText("Laplace", { exact: false }).first().waitFor();
+  assert.equal(await reply.locator("pofx-histogram").count(), 0);
+  const breakdown = page.locator("pofx-asker pofx-breakdown");
+  await breakdown.getByText("one number for the whole picture").waitFor();
+  await breakdown.getByText("What it rests on").click();
+  await breakdown.getByText(/noise/i).first().waitFor();
+  await close();
+});
