@@ -54,6 +54,18 @@ impl Images {
         &self.pixels[i * n..][..n]
     }
 
+    /// The same images and their labels in another order.
+    pub fn in_order(&self, order: &[usize]) -> Images {
+        let pixels = order.iter().flat_map(|&i| self.image(i)).copied().collect();
+        let of = |a: &Attribute| Attribute { of: order.iter().map(|&i| a.of[i]).collect(), ..a.clone() };
+        Images {
+            channels: self.channels,
+            size: self.size,
+            pixels,
+            attributes: self.attributes.iter().map(of).collect(),
+        }
+    }
+
     /// All levels and labels, for a checksum of what a trainer sees.
     pub fn bytes(&self) -> Vec<u8> {
         let labels = self.attributes.iter().flat_map(|a| &a.of).flat_map(|l| l.to_le_bytes());
@@ -64,6 +76,14 @@ impl Images {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn labels_go_with_their_images() {
+        let attribute = |of: Vec<u16>| Attribute { name: "class".into(), values: vec!["a".into(), "b".into()], of };
+        let images = Images { channels: 1, size: 1, pixels: vec![5, 6, 7], attributes: vec![attribute(vec![0, 1, 0])] };
+        let turned = images.in_order(&[1, 0, 2]);
+        assert_eq!((turned.pixels, &turned.attributes[0]), (vec![6, 5, 7], &attribute(vec![1, 0, 0])));
+    }
 
     #[test]
     fn levels_are_counted_in_a_million() {

@@ -20,6 +20,7 @@ pub(super) const SET: Set = Set {
     placement: Placement::Whole,
     weights_licence: "MIT",
     load,
+    by_class: true,
     sha256: [
         "bec352e4abb8cc83ef79670c9c1b63a994a5a83a7743addca413cbabb8c7eb19",
         "037683a22669f0005c284fca0f665c5d443eae68a918b7c4d07a1c1374cdcad1",

@@ -22,6 +22,7 @@ pub(super) const SET: Set = Set {
     placement: Placement::Ink,
     weights_licence: "CC BY-SA 3.0, as the data",
     load,
+    by_class: false,
     sha256: [
         "00be1c9c12d4dc26b8ac36edf1aa0fcd54dbf4dc68ab6476aac50527b221e393",
         "fc21c3bdc4a0f57c0b3f59f2108a3b19193debfe3906126ed146e29853fcd5e6",

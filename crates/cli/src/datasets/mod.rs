@@ -10,6 +10,7 @@ mod tiles;
 
 use anyhow::{Context, Result, bail};
 use data::images::Images;
+use data::rng::{Rng, stream};
 use models::registry::{DataCard, Placement, sha256};
 use std::path::{Path, PathBuf};
 
@@ -39,6 +40,8 @@ pub(crate) struct Set {
     /// Licence of weights that learned from it.
     pub(crate) weights_licence: &'static str,
     load: fn(&Path, Split) -> Result<Images>,
+    /// Whether it comes class by class. Its test images are mixed, for whoever takes the first few of them.
+    by_class: bool,
     /// SHA-256 of the levels and labels of both parts.
     sha256: [&'static str; 2],
 }
@@ -69,7 +72,7 @@ impl Set {
                 folder.display()
             );
         }
-        Ok(images)
+        Ok(if self.by_class && split == Split::Test { mixed(&images) } else { images })
     }
 
     /// As a model's card describes it.
@@ -93,6 +96,13 @@ impl Set {
     }
 }
 
+/// The images in an order that says nothing, always the same.
+fn mixed(images: &Images) -> Images {
+    let mut order: Vec<usize> = (0..images.len()).collect();
+    Rng::new(data::TEST_SEED, stream::SHUFFLE).shuffle(&mut order);
+    images.in_order(&order)
+}
+
 fn read(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).with_context(|| format!("{} can't be read", path.display()))
 }
@@ -101,4 +111,23 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 fn classes(values: impl IntoIterator<Item = impl Into<String>>, of: Vec<u16>) -> Vec<data::images::Attribute> {
     let values = values.into_iter().map(Into::into).collect();
     vec![data::images::Attribute { name: "class".into(), values, of }]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_few_of_a_mixed_set_are_of_every_class() {
+        let of: Vec<u16> = (0..1000).map(|i| i / 100).collect();
+        let pixels = of.iter().map(|&k| k as u8).collect();
+        let sorted = Images { channels: 1, size: 1, pixels, attributes: classes(["a"; 10], of) };
+        let first = mixed(&sorted).attributes[0].of[..100].to_vec();
+        for class in 0..10 {
+            // Hypergeometric: 10 are expected, with a standard deviation of 2.8.
+            let n = first.iter().filter(|&&k| k == class).count();
+            assert!((1..=21).contains(&n), "{n} of class {class}");
+        }
+        assert_eq!(mixed(&sorted), mixed(&sorted));
+    }
 }

@@ -25,6 +25,7 @@ pub(super) const SET: Set = Set {
     placement: Placement::Whole,
     weights_licence: "CC0",
     load,
+    by_class: false,
     sha256: [
         "d52a1f615e1fd6cc313c02cac3e7295ea886dbd18f77ab2e677a11fc4ad26c4a",
         "1be69f3efcd91ea15c82d783505ee8d319d95ddc5e4fc28d41fc0c7ec4acda2a",

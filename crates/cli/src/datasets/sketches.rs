@@ -21,6 +21,7 @@ pub(super) const SET: Set = Set {
     placement: Placement::Whole,
     weights_licence: "CC BY 4.0, as the data",
     load,
+    by_class: true,
     sha256: [
         "60e1ed82ae73e6c96e3d3e7cd80cdf01aa1a3f2716fa59509083ee353b3cb540",
         "73d7017716348319eacd25c6086e3e2c746e71a964be59a0c709f815672e017a",

@@ -25,6 +25,7 @@ pub(super) const SET: Set = Set {
     placement: Placement::Whole,
     weights_licence: "CC0",
     load,
+    by_class: true,
     sha256: [
         "ce19c30d9923792c815d15b44b0c3c3e55be26f3b5f9425dbe170e1e01d92d5a",
         "8b78a9a8a1a9aa235db2741070df312ae1eaa74564c7760388c001252c2780f1",
