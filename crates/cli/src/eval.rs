@@ -135,7 +135,7 @@ fn ascending(estimates: &[Estimate]) -> Vec<f32> {
 }
 
 /// Scores of the first `n` images with the labels (n, A).
-fn score(model: &Model, images: &Images, n: usize, labels: &[f32], k: usize) -> Result<Vec<Estimate>> {
+pub(crate) fn score(model: &Model, images: &Images, n: usize, labels: &[f32], k: usize) -> Result<Vec<Estimate>> {
     let a = model.recipe.network.classes().len();
     let load = || Query::load(model, Method::Own, &Engine::cpu(), k, false);
     on_all_cores("scoring", n.min(images.len()), load, |query, i| {

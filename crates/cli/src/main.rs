@@ -1,6 +1,7 @@
 //! `pofx`: trains, samples and asks for p(x), natively, with the same Programs as the page.
 
 mod bench;
+mod classify;
 mod datasets;
 mod eval;
 mod explain;
@@ -90,6 +91,28 @@ enum Verb {
         /// File to write
         #[arg(long, default_value = "samples.png")]
         out: PathBuf,
+        /// A checkpoint instead of the shipped weights
+        #[arg(long)]
+        checkpoint: Option<PathBuf>,
+    },
+    /// Which class a picture is of, by Bayes' rule from p(x | class); without a picture, how often that is right
+    Classify {
+        /// Name of the model
+        model: String,
+        /// A PNG file; without one, test images are classified
+        file: Option<PathBuf>,
+        /// Name of the label, where the model has several
+        #[arg(long)]
+        label: Option<String>,
+        /// Monte Carlo samples of each log p(x | y), where the family takes some
+        #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+        k: u32,
+        /// How many test images
+        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        images: u32,
+        /// Print one JSON object on a line of its own
+        #[arg(long)]
+        json: bool,
         /// A checkpoint instead of the shipped weights
         #[arg(long)]
         checkpoint: Option<PathBuf>,
@@ -224,6 +247,16 @@ fn run(args: Args) -> Result<()> {
             let (estimate, notices) =
                 logprob::log_prob(&model, estimator.into(), &engine(args.engine)?, picture, k as usize, seed)?;
             print_estimate(&estimate, &notices, json)?;
+        }
+        Verb::Classify { model, file, label, k, images, json, checkpoint } => {
+            only_on_the_cpu(args.engine)?;
+            one_thread_a_product()?;
+            let model = open(&model, checkpoint.as_deref())?;
+            let question = classify::Question { label: label.as_deref(), k: k as usize };
+            match file {
+                Some(file) => print_report(&classify::classify(&model, &question, picture::read_rgba(&file)?)?, json)?,
+                None => print_report(&classify::accuracy(&model, &question, images as usize)?, json)?,
+            }
         }
         Verb::Eval { model, images, k, samples, json, save, checkpoint } => {
             only_on_the_cpu(args.engine)?;

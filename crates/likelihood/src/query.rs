@@ -3,7 +3,7 @@
 use crate::iwae::{self, Error, Progress};
 use crate::laplace::Cover;
 use crate::latent::{self, Decoder};
-use crate::{Estimate, Kind, ais, exact, flow, laplace, quadrature, vlb};
+use crate::{Estimate, Kind, ais, exact, flow, laplace, log_sum_exp, quadrature, vlb};
 use data::rng::{Rng, stream};
 use graph::{Load, Run};
 use models::{Network, diffusion, pixel_transformer, vae};
@@ -210,6 +210,13 @@ impl<R: Run> Query<R> {
     }
 }
 
+/// p(y | x) of each value y of a label from log p(x | y), by Bayes' rule with all values alike before; NaN where no
+/// value makes the picture possible.
+pub fn posterior(log_p: &[f64]) -> Vec<f64> {
+    let all = log_sum_exp(log_p);
+    log_p.iter().map(|p| (p - all).exp()).collect()
+}
+
 /// The integral over the latents of a picture.
 async fn integrate<R: Run>(
     method: Method,
@@ -263,5 +270,17 @@ fn undefined(why: &str) -> Estimate {
         assumptions: Vec::new(),
         percentile_own: None,
         percentile_held_out: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bayes_rule_neither_underflows_nor_hides_the_impossible() {
+        let shares = posterior(&[-1000.0, -1000.0 + 3f64.ln(), f64::NEG_INFINITY]);
+        assert!((shares[0] - 0.25).abs() < 1e-12 && (shares[1] - 0.75).abs() < 1e-12 && shares[2] == 0.0);
+        assert!(posterior(&[f64::NEG_INFINITY; 2]).iter().all(|p| p.is_nan()));
     }
 }
