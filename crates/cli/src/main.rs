@@ -364,7 +364,7 @@ fn print_estimate(estimate: &likelihood::Estimate, notices: &[String], json: boo
     if let Some(p) = estimate.parts {
         say(format!("ELBO {:.1} = reconstruction {:.1} - KL {:.1}", p.elbo, p.reconstruction, p.kl));
     }
-    for (share, of) in [(estimate.percentile_held_out, "held-out digits"), (estimate.percentile_own, "own samples")] {
+    for (share, of) in [(estimate.percentile_held_out, "held-out images"), (estimate.percentile_own, "own samples")] {
         if let Some(share) = share {
             say(format!("more likely than {share:.0} % of {of}"));
         }

@@ -87,6 +87,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_shipped_model_opens_as_its_recipe_has_it() {
+        let shipped: Vec<String> =
+            registry::ids().into_iter().filter(|id| folder(id).join("card.json").exists()).collect();
+        assert!(shipped.len() >= 15, "{shipped:?}");
+        for id in shipped {
+            Model::open(&id, None).unwrap_or_else(|error| panic!("{id}: {error:#}"));
+        }
+    }
+
+    #[test]
     fn all_shipped_weights_together_are_at_most_30_mb() {
         let files = registry::ids().into_iter().map(|id| folder(&id).join("weights.safetensors"));
         let bytes: Vec<u64> = files.filter_map(|path| Some(std::fs::metadata(path).ok()?.len())).collect();
