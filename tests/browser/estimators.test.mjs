@@ -87,3 +87,29 @@ test("the page offers the estimators, answers by the chosen one, and compares on
   await breakdown.getByText(/noise/i).first().waitFor();
   await close();
 });
+
+test("a digit is likelier than clothes to a model of clothes, but not typical; its own samples are", async () => {
+  const { page, close } = await openApi(browser);
+  const { digit, own } = await page.evaluate(async () => {
+    const model = await api.open("fashion-transformer", { backend: "cpu" });
+    const digit = await model.logProb(one, { seed: 1 });
+    let last;
+    for await (const step of model.sample({ n: 4, seed: 3 })) last = step;
+    const own = [];
+    for (let i = 0; i < 4; i += 1) {
+      const data = [...last.images.subarray(i * 784, (i + 1) * 784)];
+      own.push((await model.logProb({ width: 28, height: 28, data }, { seed: 1 })).percentile_nearer);
+    }
+    return { digit, own };
+  });
+  await close();
+  assert.ok(digit.percentile_held_out > 95 && digit.percentile_nearer > 95, JSON.stringify(digit));
+  assert.ok(own.some((nearer) => nearer < 95), `${own}`);
+});
+
+test("the page says whether a picture is typical", async () => {
+  const { page, close } = await openSite(browser, { query: "?backend=cpu#v=1&model=fashion-transformer" });
+  const verdict = page.locator("pofx-answer .rank");
+  await verdict.getByText(/(Typical|Not typical): the log p\(x\) of \d+\s% of test pictures is farther from their mean\./).waitFor();
+  await close();
+});

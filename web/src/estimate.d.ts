@@ -34,4 +34,6 @@ export interface Estimate {
   assumptions: string[];
   percentile_own: number | null;
   percentile_held_out: number | null;
+  /** Percentage of held-out data whose score is nearer to their mean: at 95 and more the picture is not typical. */
+  percentile_nearer: number | null;
 }

@@ -369,6 +369,10 @@ fn print_estimate(estimate: &likelihood::Estimate, notices: &[String], json: boo
             say(format!("more likely than {share:.0} % of {of}"));
         }
     }
+    if let Some(nearer) = estimate.percentile_nearer {
+        let verdict = if nearer >= 95.0 { "not typical" } else { "typical" };
+        say(format!("{verdict}: {:.0} % of held-out images lie farther from their mean", 100.0 - nearer));
+    }
     notices.iter().chain(&estimate.assumptions).for_each(say);
     Ok(())
 }

@@ -78,6 +78,9 @@ pub struct Estimate {
     pub percentile_own: Option<f64>,
     /// Percentage of held-out data that is less likely, scored in the same way.
     pub percentile_held_out: Option<f64>,
+    /// Percentage of held-out data whose score is nearer to their mean: what is likelier than nearly all of them is no
+    /// more like them than what is less likely ([`crate::typicality::percentile_nearer`]).
+    pub percentile_nearer: Option<f64>,
 }
 
 impl Estimate {
@@ -86,6 +89,7 @@ impl Estimate {
         if reference.k == self.k && reference.estimator == self.estimator {
             self.percentile_own = crate::percentile(&reference.own, self.nats);
             self.percentile_held_out = crate::percentile(&reference.held_out, self.nats);
+            self.percentile_nearer = crate::typicality::percentile_nearer(&reference.held_out, self.nats);
         }
         self
     }
@@ -129,6 +133,7 @@ mod tests {
             assumptions: vec![],
             percentile_own: None,
             percentile_held_out: None,
+            percentile_nearer: None,
         };
         assert_eq!(e.to_string(), "log p(x) ≥ -96.4 nats (lower bound, IWAE k=64, ± 0.3)");
         let reference =
@@ -136,6 +141,7 @@ mod tests {
         assert_eq!(e.clone().placed_in(&reference(5000)).percentile_own, None);
         e = e.placed_in(&reference(64));
         assert_eq!((e.percentile_held_out, e.percentile_own), (Some(50.0), Some(100.0)));
+        assert_eq!(e.percentile_nearer, Some(0.0));
         let other = Estimate { estimator: "AIS".into(), percentile_own: None, ..e.clone() };
         assert_eq!(other.placed_in(&reference(64)).percentile_own, None);
         e.kind = Kind::Undefined("no density on pixels".into());

@@ -62,6 +62,7 @@ pub async fn log_prob<R: Run>(
         assumptions,
         percentile_own: None,
         percentile_held_out: None,
+        percentile_nearer: None,
     })
 }
 

@@ -339,6 +339,7 @@ fn estimate(readings: &[f64], n_evals: &[usize], plan: Plan, d: usize) -> Estima
         ],
         percentile_own: None,
         percentile_held_out: None,
+        percentile_nearer: None,
     }
 }
 

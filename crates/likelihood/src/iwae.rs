@@ -192,6 +192,7 @@ fn estimate(weights: &Weights, kl: f64, d: usize) -> Estimate {
         assumptions,
         percentile_own: None,
         percentile_held_out: None,
+        percentile_nearer: None,
     }
 }
 

@@ -262,6 +262,7 @@ pub(crate) fn estimate<M: Latent>(
         assumptions,
         percentile_own: None,
         percentile_held_out: None,
+        percentile_nearer: None,
     })
 }
 

@@ -57,6 +57,7 @@ pub async fn log_prob<M: Latent>(model: &mut M, n: usize) -> Result<Estimate, Er
         assumptions,
         percentile_own: None,
         percentile_held_out: None,
+        percentile_nearer: None,
     })
 }
 

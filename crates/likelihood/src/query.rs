@@ -270,6 +270,7 @@ fn undefined(why: &str) -> Estimate {
         assumptions: Vec::new(),
         percentile_own: None,
         percentile_held_out: None,
+        percentile_nearer: None,
     }
 }
 

@@ -70,6 +70,16 @@ impl Typicality {
     }
 }
 
+/// Percentage of held-out scores that are nearer to their mean than `nats` is: the score of [`Typicality`] placed among
+/// those of the held-out data. 95 and more is what one in twenty of them has. None where there is no finite mean.
+pub fn percentile_nearer(held_out: &[f32], nats: f64) -> Option<f64> {
+    let of_data: Vec<f64> = held_out.iter().map(|&nats| f64::from(nats)).collect();
+    let typical = Typicality::fit(&of_data, 1, 1.0).ok()?;
+    let score = typical.score(nats).ok()?;
+    let nearer = of_data.iter().filter(|&&nats| typical.score(nats).is_ok_and(|of| of < score)).count();
+    Some(100.0 * nearer as f64 / of_data.len() as f64)
+}
+
 /// Bits per value that a lossless coder takes for `levels`: deflate at level 9 without a header, with the Huffman codes
 /// made for the image or the fixed ones, whichever is shorter, as zlib chooses. Small images often have the fixed ones.
 pub fn coded_bits_per_dim(levels: &[u8]) -> Result<f64, Error> {
@@ -133,6 +143,22 @@ mod tests {
         assert_eq!(auroc(&[1.0, 2.0, 2.0, 5.0], &[2.0, 3.0]), Ok((1.0 + 1.0 + 3.0) / 8.0));
         let same = normals(500, 1);
         assert_eq!(auroc(&same, &same), Ok(0.5));
+    }
+
+    /// Far above and far below are alike; in the middle nothing is nearer.
+    #[test]
+    fn too_likely_is_as_untypical_as_too_unlikely() {
+        let held_out = [-14.0, -12.0, -10.0, -8.0, -6.0];
+        assert_eq!(percentile_nearer(&held_out, -10.0), Some(0.0));
+        assert_eq!(percentile_nearer(&held_out, -11.0), Some(20.0));
+        assert_eq!(percentile_nearer(&held_out, -12.5), Some(60.0));
+        assert_eq!(percentile_nearer(&held_out, -7.5), Some(60.0));
+        assert_eq!(percentile_nearer(&held_out, -3.0), Some(100.0));
+        assert_eq!(percentile_nearer(&held_out, -90.0), Some(100.0));
+        assert_eq!(percentile_nearer(&held_out, f64::NAN), None);
+        assert_eq!(percentile_nearer(&held_out, f64::NEG_INFINITY), None);
+        assert_eq!(percentile_nearer(&[f32::NEG_INFINITY, -1.0], -1.0), None);
+        assert_eq!(percentile_nearer(&[], 0.0), None);
     }
 
     /// Two sets from one distribution: 0.5 within 3 of its standard errors, sqrt((n + m + 1) / (12 n m)).

@@ -195,6 +195,7 @@ impl Bound {
             ],
             percentile_own: None,
             percentile_held_out: None,
+            percentile_nearer: None,
         }
     }
 

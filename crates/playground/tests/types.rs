@@ -52,6 +52,7 @@ fn the_page_knows_every_field_of_an_estimate() {
         assumptions: vec![],
         percentile_own: None,
         percentile_held_out: None,
+        percentile_nearer: None,
     };
     let declared = include_str!("../../../web/src/estimate.d.ts");
     let json = serde_json::to_value(estimate).unwrap();

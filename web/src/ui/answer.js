@@ -46,7 +46,7 @@ export class Answer extends LitElement {
       }
       .rank {
         margin: 0 0 0.9rem;
-        min-height: 3.1em;
+        min-height: 4.6em;
         text-wrap: pretty;
       }
       :host([stale]) .value {
@@ -104,7 +104,13 @@ function rank(e, reference) {
   const held = e.percentile_held_out ?? percentile(reference.held_out, e.nats);
   const own = e.percentile_own ?? percentile(reference.own, e.nats);
   return html`${e.percentile_own === null ? `Compared with scores made by ${reference.estimator}: m` : "M"}ore likely than <strong>${percent(held)}</strong> of held-out test pictures, and than
-    <strong>${percent(own)}</strong> of the model’s own samples.`;
+    <strong>${percent(own)}</strong> of the model’s own samples. ${e.percentile_nearer === null ? nothing : typicality(e.percentile_nearer)}`;
+}
+
+/** Whether the picture is like the data, which being likely does not tell. @param {number} nearer */
+function typicality(nearer) {
+  const verdict = nearer >= 95 ? "Not typical" : "Typical";
+  return html`${verdict}: the log <i>p</i>(<i>x</i>) of <strong>${percent(100 - nearer)}</strong> of test pictures is farther from their mean.`;
 }
 
 customElements.define("pofx-answer", Answer);
