@@ -88,7 +88,7 @@ test("the page offers the estimators, answers by the chosen one, and compares on
   await close();
 });
 
-test("a digit is likelier than clothes to a model of clothes, but not typical; its own samples are", async () => {
+test("a digit is likelier than clothes to a model of clothes, but not typical; a sample of its own is", async () => {
   const { page, close } = await openApi(browser);
   const { digit, own } = await page.evaluate(async () => {
     const model = await api.open("fashion-transformer", { backend: "cpu" });

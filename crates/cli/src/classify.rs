@@ -67,9 +67,9 @@ pub(crate) fn classify(
     (rgba, width, height): (Vec<u8>, usize, usize),
 ) -> Result<Answer> {
     let (a, label) = label(model, question.label)?;
-    let [channels, size, _] = model.recipe.network.image();
-    let placement = datasets::set(&model.recipe.data)?.placement;
-    let prepared = ImageCard { channels, size, placement }.prepare(&rgba, width, height)?;
+    let image = export::image(model)?;
+    let prepared = image.prepare(&rgba, width, height)?;
+    let ImageCard { channels, size, .. } = image;
     let picture = Images { channels, size, pixels: prepared.levels, attributes: Vec::new() };
     let estimates: Vec<Estimate> =
         under_each(model, &picture, 1, a, label.values.len(), question.k)?.into_iter().flatten().collect();
@@ -148,7 +148,7 @@ fn under_each(
     values: usize,
     k: usize,
 ) -> Result<Vec<Vec<Estimate>>> {
-    let none: Vec<f32> = model.recipe.network.classes().iter().map(|&count| count as f32).collect();
+    let none = model.recipe.network.no_labels();
     let mut all = Vec::new();
     for y in 0..values {
         let mut given = none.clone();

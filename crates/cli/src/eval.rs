@@ -87,10 +87,8 @@ fn fit(model: &Model, n: usize, k: usize) -> Result<Fit> {
     let defined = !estimates.iter().any(|e| matches!(e.kind, Kind::Undefined(_)));
     let (nats, std_error) = mean_of(&|e| e.nats);
     let exact = matches!(estimates.first(), Some(Estimate { kind: Kind::Exact, .. }));
-    let counts = model.recipe.network.classes();
-    let unlabelled = if exact && !counts.is_empty() {
-        let none: Vec<f32> = counts.iter().map(|&count| count as f32).collect();
-        let estimates = score(model, &test, n, &none.repeat(test.len()), k)?;
+    let unlabelled = if exact && !model.recipe.network.classes().is_empty() {
+        let estimates = score(model, &test, n, &model.recipe.network.no_labels().repeat(test.len()), k)?;
         Some(mean_and_error(&estimates.iter().map(|e| e.nats).collect::<Vec<_>>()).0)
     } else {
         None
@@ -117,7 +115,7 @@ pub(crate) fn reference(model: &Model, n: usize, k: usize) -> Result<Option<Refe
     let controls = model.recipe.network.controls();
     let given = if controls.iter().any(|c| c.name == "pixels") { &drawn[..] } else { &[] };
     let (own, _) = quality::samples(model, n, &test, given)?;
-    let none: Vec<f32> = model.recipe.network.classes().iter().map(|&n| n as f32).collect();
+    let none = model.recipe.network.no_labels();
     let scores = |images: &Images| score(model, images, n, &none.repeat(images.len()), k);
     let (held_out, own) = (scores(&test)?, scores(&own)?);
     let Some(Estimate { kind, estimator, k, .. }) = held_out.first().cloned() else { return Ok(None) };

@@ -98,7 +98,6 @@ fn card(model: &Model, weights: &[u8], golden: &[u8]) -> Result<Card> {
     let average = o.average.map_or(String::new(), |a| format!(", weights averaged with decay {a}"));
     let set = datasets::set(&recipe.data)?;
     let labels = labels(model)?;
-    let [channels, size, _] = network.image();
     Ok(Card {
         id: recipe.id.clone(),
         title: recipe.title.clone(),
@@ -111,7 +110,7 @@ fn card(model: &Model, weights: &[u8], golden: &[u8]) -> Result<Card> {
         licence: set.weights_licence.into(),
         references: about.references.iter().map(ToString::to_string).collect(),
         network: network.clone(),
-        image: ImageCard { channels, size, placement: set.placement },
+        image: image(model)?,
         controls: registry::controls(network, &labels),
         labels,
         weights: FileCard::of("weights.safetensors", weights),
@@ -120,6 +119,12 @@ fn card(model: &Model, weights: &[u8], golden: &[u8]) -> Result<Card> {
         metrics: None,
         reference: None,
     })
+}
+
+/// What a picture must be for the model.
+pub(crate) fn image(model: &Model) -> Result<ImageCard> {
+    let [channels, size, _] = model.recipe.network.image();
+    Ok(ImageCard { channels, size, placement: datasets::set(&model.recipe.data)?.placement })
 }
 
 /// The model's labels with the names that the data gives their values: those of its card, where it has one.

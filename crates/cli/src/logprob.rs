@@ -1,12 +1,12 @@
 //! `pofx logprob`: how likely is the picture in this file?
 
+use crate::export;
 use crate::model::Model;
 use anyhow::{Result, bail};
 use data::image::Prepared;
 use engine::{Engine, Loaded};
 use likelihood::Estimate;
 use likelihood::query::{self, Method};
-use models::registry::ImageCard;
 use std::ops::ControlFlow;
 
 /// Importance samples that are weighed at once: a divisor of `k` where there is a large enough one, so that just `k`
@@ -50,18 +50,14 @@ pub(crate) fn log_prob(
     k: usize,
     seed: u64,
 ) -> Result<(Estimate, Vec<String>)> {
-    let methods = Method::of(&model.recipe.network);
-    if !methods.contains(&method) {
-        let names: Vec<&str> = methods.iter().map(|method| method.name()).collect();
-        bail!("{} can't be asked by the estimator {}, only by: {}", model.recipe.id, method.name(), names.join(", "));
+    if let Err(known) = method.answers(&model.recipe.network) {
+        bail!("{} can't be asked by the estimator {}, only by: {known}", model.recipe.id, method.name());
     }
-    let [channels, size, _] = model.recipe.network.image();
-    let placement = crate::datasets::set(&model.recipe.data)?.placement;
-    let Prepared { levels, mut notices } = ImageCard { channels, size, placement }.prepare(&rgba, width, height)?;
+    let Prepared { levels, mut notices } = export::image(model)?.prepare(&rgba, width, height)?;
     if matches!(&model.recipe.network, models::Network::Vae(c) if c.likelihood == models::vae::Likelihood::Bernoulli) {
         notices.push(format!("Grey levels were binarised at random with seed {seed}, as in training."));
     }
-    let none: Vec<f32> = model.recipe.network.classes().iter().map(|&n| n as f32).collect();
+    let none = model.recipe.network.no_labels();
     let mut estimate = Query::load(model, method, engine, k, true)?.log_prob(&levels, &none, k, seed, 0)?;
     if let Some(reference) = model.card.as_ref().and_then(|card| card.reference.as_ref()) {
         estimate = estimate.placed_in(reference);

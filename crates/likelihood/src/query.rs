@@ -51,6 +51,15 @@ impl Method {
             Network::Transformer(_) | Network::Classifier(_) => &[Method::Own],
         }
     }
+
+    /// Whether a network can be asked by it; if not, the names of those that it can be.
+    pub fn answers(self, network: &Network) -> Result<(), String> {
+        let methods = Method::of(network);
+        if methods.contains(&self) {
+            return Ok(());
+        }
+        Err(methods.iter().map(|method| method.name()).collect::<Vec<_>>().join(", "))
+    }
 }
 
 /// Variance of the noise that gives a GAN a density, on levels from 0 to 1: what Wu et al. 2017 (arXiv:1611.04273) took for

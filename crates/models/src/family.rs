@@ -69,6 +69,11 @@ pub enum Network {
 }
 
 impl Network {
+    /// The number of each label that says it is not given: one past its values.
+    pub fn no_labels(&self) -> Vec<f32> {
+        self.classes().iter().map(|&count| count as f32).collect()
+    }
+
     /// Name of the family, as in recipes and cards.
     pub fn name(&self) -> &'static str {
         match self {

@@ -28,7 +28,7 @@ pub(crate) async fn log_prob(
     sink: &impl Sink,
 ) -> Result<Asked, Failure> {
     let labels = sample::labels(settings, &model.card.labels, seed, 0..1);
-    let none = labels.iter().zip(model.card.network.classes()).all(|(label, count)| *label == *count as f32);
+    let none = labels == model.card.network.no_labels();
     let mut query = load(model, plan, sink).await?;
     let question = Question { levels, labels: &labels, k: plan.1.samples(plan.0), seed, index: 0 };
     let started = sink.seconds();
@@ -58,11 +58,9 @@ async fn load(model: &mut OpenModel, plan: (Method, Budget), sink: &impl Sink) -
     if let Some((_, query)) = model.loaded.query.take_if(|(p, _)| *p == plan) {
         return Ok(query);
     }
-    let ((method, budget), methods) = (plan, Method::of(&model.card.network));
-    if !methods.contains(&method) {
-        let names: Vec<&str> = methods.iter().map(|method| method.name()).collect();
-        let message =
-            format!("The estimator “{}” can't answer for this model, only: {}.", method.name(), names.join(", "));
+    let (method, budget) = plan;
+    if let Err(known) = method.answers(&model.card.network) {
+        let message = format!("The estimator “{}” can't answer for this model, only: {known}.", method.name());
         return Err(Failure::new("bad-request", message));
     }
     // A batch can't be interrupted, and an abort must be heard within 100 ms: slow engines take small ones. All divide

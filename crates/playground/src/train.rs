@@ -182,8 +182,7 @@ fn inputs(
     };
     let images: Vec<Vec<u8>> = (from..from + batch).map(image).collect();
     let draws: Vec<u64> = (from as u64..).take(batch).collect();
-    let none = network.classes().iter().map(|&n| n as f32);
-    let labels: Vec<f32> = std::iter::repeat_n(none, batch).flatten().collect();
+    let labels = network.no_labels().repeat(batch);
     let done = f64::from(step - 1) / f64::from(course.steps);
     let batch =
         Batch { seed: course.seed, step: u64::from(step), done, images: &images, draws: &draws, labels: &labels };
