@@ -48,8 +48,8 @@ if (release) {
 function listed() {
   const ids = readdirSync(models).filter((id) => existsSync(join(models, id, "card.json"))).sort();
   return ids.map((id) => {
-    const { title, family, data, weights, sheet } = JSON.parse(readFileSync(join(models, id, "card.json"), "utf8"));
-    return { id, title, family, data: data.name.split(",")[0], bytes: weights.bytes, sheet };
+    const { title, family, data, weights, sheet, image, network } = JSON.parse(readFileSync(join(models, id, "card.json"), "utf8"));
+    return { id, title, family, data: data.name.replace(/, (\d|pixel).*$/, ""), bytes: weights.bytes, sheet, image, binary: network.likelihood === "bernoulli" };
   });
 }
 

@@ -54,8 +54,8 @@ for (const backend of ["cpu", "webgpu"]) {
     assert.ok(e.std_error > 0 && e.std_error < 3, `${e.std_error}`);
     assert.ok(Math.abs(e.parts.reconstruction - e.parts.kl - e.parts.elbo) < 1e-6);
     assert.ok(e.parts.elbo <= e.nats + 3 * e.std_error);
-    assert.ok(e.percentile_held_out >= 0 && e.percentile_held_out <= 100);
-    assert.ok(e.percentile_nearer >= 0 && e.percentile_nearer <= 100);
+    assert.ok(e.place.held_out >= 0 && e.place.held_out <= 100);
+    assert.ok(e.place.nearer >= 0 && e.place.nearer <= 100);
     assert.equal(e.terms.length, 784);
     assert.ok(e.terms.every((t) => t >= -1e-4));
     assert.equal(e.pixels.filter((v) => v === 255).length, 80);

@@ -101,8 +101,8 @@ for (const [family, id] of oneOfEachFamilyAndColour()) {
       const { page } = await pageOf(id, backend, quick);
       const e = await page.evaluate(async () => {
         const { last } = await draw({ n: 1 });
-        const { nats, std_error, kind, bits_per_dim, terms, scored } = await model.logProb(picture(last, 0), { seed: 1 });
-        return { nats, std_error, kind, bits_per_dim, terms: [...terms], pixels: scored.pixels.length };
+        const { nats, std_error, effective_samples, kind, bits_per_dim, terms, scored } = await model.logProb(picture(last, 0), { seed: 1 });
+        return { nats, std_error, effective_samples, kind, bits_per_dim, terms: [...terms], pixels: scored.pixels.length };
       });
       const kinds = { vae: "lower_bound", diffusion: "lower_bound", transformer: "exact" };
       if (family === "gan") {
@@ -114,7 +114,8 @@ for (const [family, id] of oneOfEachFamilyAndColour()) {
       // A colour of a palette is one value, not three.
       const values = family === "transformer" ? image.size ** 2 : size;
       assert.ok(Math.abs(e.bits_per_dim + e.nats / values / Math.LN2) < 1e-3);
-      assert.equal(e.std_error === null, family === "transformer");
+      // An exact number has no error; of a bound that few samples decide none can be told.
+      assert.ok(family === "transformer" ? e.std_error === null : e.std_error === null ? e.effective_samples < 10 : e.std_error > 0);
       assert.equal(e.terms.length % (image.size * image.size), 0);
       assert.ok(e.terms.every(Number.isFinite));
       assert.equal(e.pixels, size);
@@ -211,16 +212,21 @@ for (const [family, id] of oneOfEachFamilyAndColour()) {
   if (has("latent") && has("image")) {
     test(`${id}: a picture that was encoded is drawn again from its latent`, async () => {
       const { page } = await pageOf(id, "cpu", quick);
-      const { near, apart } = await page.evaluate(async (options) => {
+      const { near, apart, distance, far: measured, same } = await page.evaluate(async (options) => {
         const label = model.controls.find((c) => c.kind === "label");
         const given = { ...options, ...(label && { [label.name]: label.values[0] }) };
         const { last } = await draw({ n: 2, ...given });
         const [own, other] = [picture(last, 0), picture(last, 1)];
-        const { latent } = await model.encode(own, { seed: 7, ...given });
+        const { latent, nearest, distance } = await model.encode(own, { seed: 7, ...given });
         const again = picture((await draw({ n: 1, latent, ...given })).last, 0);
-        return { near: far(own.data, again.data), apart: far(own.data, other.data) };
+        const squares = [...own.data].map((v, i) => ((v - nearest[i]) / 255) ** 2);
+        const measured = Math.sqrt(squares.reduce((sum, v) => sum + v, 0) / squares.length);
+        return { near: far(own.data, again.data), apart: far(own.data, other.data), distance, far: measured, same: far(nearest, again.data) };
       }, family === "diffusion" ? { steps: 20 } : {});
       assert.ok(near < apart / 2, `${near} from itself, ${apart} from another one`);
+      // The distance is of numbers that were not rounded to levels.
+      assert.ok(Math.abs(distance - measured) < 1 / 255, `${distance} said, ${measured} measured`);
+      assert.equal(same, 0, "the nearest picture is the one that is drawn from the latent");
     });
   }
 

@@ -34,6 +34,7 @@ fn tiny() -> Config {
         classes: vec![3],
         gamma: 0.7,
         final_gamma: 0.1,
+        variance: 0.01,
     }
 }
 
@@ -127,6 +128,7 @@ fn training_finds_the_mean_and_the_deviation_of_a_gaussian() {
         classes: vec![],
         gamma: 0.1,
         final_gamma: 0.1,
+        variance: 0.01,
     };
     let (b, steps) = (64, 600);
     let stage = Stage { rate: 3e-3, ..run::stage(b, 1) };

@@ -23,7 +23,18 @@ export interface Card {
   /** How good the model is; null: nobody has measured it yet. */
   metrics: Metrics | null;
   /** Scores by the same estimator, ascending, in nats. */
-  reference: { estimator: string; k: number; held_out: number[]; own: number[] } | null;
+  reference: {
+    estimator: string;
+    k: number;
+    held_out: number[];
+    own: number[];
+    /** Pictures that are not of the data, and how well they are told from test pictures. */
+    others?: { name: string; nats: number[]; auroc: { surprise: number; typicality: number; complexity: number } }[];
+    /** Bits per value of held-out pictures less those of a lossless coder, ascending. */
+    complexity?: number[];
+  } | null;
+  /** How a GAN's discriminator is read: log p_data(x)/p_G(x) = scale D(x) + offset; `auc` says how much that is worth. */
+  calibration?: { scale: number; offset: number; images: number; samples: number; auc: number; log_loss: number; command: string };
 }
 
 /** Fit to the test set, the quality of samples (further numbers by name), and the command that printed them. */
@@ -73,4 +84,7 @@ export interface Listed {
   /** Bytes of its weights. */
   bytes: number;
   sheet: string | null;
+  image: Card["image"];
+  /** Whether its pictures are black and white. */
+  binary: boolean;
 }

@@ -255,6 +255,7 @@ export class PofxElement extends LitElement {
         <section class="panel asker" aria-label="Likelihood">
           <pofx-asker
             .seed=${this.seed}
+            .backend=${this.backend}
             @begin=${beginAsking}
             @asked=${this.#onAsked}
             @answer=${this.#onAnswer}

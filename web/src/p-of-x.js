@@ -57,6 +57,19 @@ export { PofxError, parseSeed };
 
 /** How likely a picture is; never a bare number. @typedef {EstimateFields & { scored: Scored }} Estimate */
 
+/**
+ * p(value | x) of each value of a label, by number; `kind` says what each `nats` is to log p(x | value).
+ * @typedef {import("./protocol.d.ts").Posterior & { notices: string[] }} Posterior
+ */
+
+/** A shipped model. @typedef {import("./card.d.ts").Listed} Listed */
+
+/**
+ * Where a picture is in the latent space. `nearest`: bytes, `height` x `width` x `channels` of the model's card; `notices`: what
+ * was done to the picture first.
+ * @typedef {{ latent: Float32Array, nearest: Uint8Array, distance: number, notices: string[] }} Encoded
+ */
+
 const BASE = new URL("./", import.meta.url);
 const MOST_WORKERS = 16;
 
@@ -82,6 +95,17 @@ export async function open(id, { backend = "auto", weights, workers, signal, onP
   const model = new Model(id, backend, workers, weights);
   await model.reopen({ signal, onProgress });
   return model;
+}
+
+/**
+ * The shipped models.
+ * @returns {Promise<Listed[]>}
+ */
+export async function models() {
+  const failed = (/** @type {string} */ why) => new PofxError("network", `The list of models could not be fetched: ${why}.`);
+  const response = await fetch(new URL("models/models.json", BASE)).catch((error) => Promise.reject(failed(error.message)));
+  if (!response.ok) throw failed(`the server answered ${response.status}`);
+  return response.json();
 }
 
 /** An open model. Dispatches `backendchange` (detail: the new `backend`) when the engine has to change. */
@@ -146,10 +170,12 @@ export class Model extends EventTarget {
   }
 
   /**
-   * Finds the point of the latent space that the model draws as this picture: what the control `latent` takes.
+   * Finds the point of the latent space that the model draws as this picture: what the control `latent` takes. What it draws
+   * from there under the same controls is `nearest`, `distance` from the picture: the root of the mean square of the differences,
+   * on levels from 0 to 1.
    * @param {ImageInput} image
    * @param {JobOptions & { seed?: number | string } & Record<string, any>} [options] controls of the model, as in `sample`
-   * @returns {Promise<{ latent: Float32Array, notices: string[] }>} notices: what was done to the picture first
+   * @returns {Promise<Encoded>}
    */
   async encode(image, { seed = 0, signal, onProgress, ...given } = {}) {
     const parsed = parseSeed(seed);
@@ -159,32 +185,54 @@ export class Model extends EventTarget {
     await this.#ready({ signal, onMessage });
     const { event, arrays } = await this.#seat.run({ type: "encode", seed: parsed, settings }, { payload, signal, onMessage });
     if (event.type !== "done" || event.reply.type !== "encoded" || !arrays) throw unexpected(event);
-    return { latent: /** @type {Float32Array} */ (arrays.latent), notices: event.reply.notices };
+    const { latent, nearest } = /** @type {{ latent: Float32Array, nearest: Uint8Array }} */ (arrays);
+    const { distance, notices } = event.reply;
+    return { latent, nearest, distance, notices };
   }
 
   /**
    * Asks for log p(x).
    * @param {ImageInput} image a file, a canvas, ImageData, or grey values (0 paper, 255 ink)
-   * @param {JobOptions & { estimator?: Estimator, budget?: Budget, seed?: number | string } & Record<string, any>} [options]
-   *   `estimator` is one of `model.estimators`; labels of the model may be given: then it is log p(x | label)
+   * @param {JobOptions & { estimator?: Estimator, budget?: Budget, precision?: number, seed?: number | string } & Record<string, any>} [options]
+   *   `estimator` is one of `model.estimators`; `precision` is a standard error in nats at which less work is enough; labels of the model may be given: then it is log p(x | label)
    * @returns {Promise<Estimate>}
    */
-  async logProb(image, { estimator = "own", budget = "fast", seed = 0, signal, onProgress, ...given } = {}) {
+  async logProb(image, { estimator = "own", budget = "fast", precision, seed = 0, signal, onProgress, ...given } = {}) {
     const parsed = parseSeed(seed);
     const { settings } = split(this.controls, given);
-    if (!this.estimators.includes(estimator)) {
-      const known = this.estimators.join(", ");
-      throw new PofxError("bad-request", `The estimator “${String(estimator).slice(0, 64)}” can't answer for this model, only: ${known}.`);
+    this.#checkEstimator(estimator);
+    if (precision !== undefined && !(Number(precision) > 0)) {
+      throw new PofxError("bad-request", "The precision is a standard error in nats: it must be above 0.");
     }
     const payload = { image: toPayload(image) };
     const onMessage = this.#listener(onProgress);
     await this.#ready({ signal, onMessage });
-    const question = /** @type {const} */ ({ type: "log-prob", estimator, budget, seed: parsed, settings });
+    const question = /** @type {const} */ ({ type: "log-prob", estimator, budget, precision, seed: parsed, settings });
     const { event, arrays } = await this.#seat.run(question, { payload, signal, onMessage });
     if (event.type !== "done" || event.reply.type !== "estimate" || !arrays) throw unexpected(event);
     const { estimate, scored } = event.reply;
     const { terms, ...pictures } = arrays;
     return /** @type {Estimate} */ ({ ...estimate, terms, scored: { ...scored, ...pictures } });
+  }
+
+  /**
+   * Asks for p(value | x) of each value of a label, by Bayes' rule with all values alike before the picture is seen.
+   * @param {ImageInput} image
+   * @param {JobOptions & { label?: string, estimator?: Estimator, budget?: Budget, seed?: number | string } & Record<string, any>} [options]
+   *   `label` is the name of one of the model's labels, by default the first; others may be given
+   * @returns {Promise<Posterior>}
+   */
+  async posterior(image, { label, estimator = "own", budget = "fast", seed = 0, signal, onProgress, ...given } = {}) {
+    const parsed = parseSeed(seed);
+    const { settings } = split(this.controls, given);
+    this.#checkEstimator(estimator);
+    const payload = { image: toPayload(image) };
+    const onMessage = this.#listener(onProgress);
+    await this.#ready({ signal, onMessage });
+    const question = /** @type {const} */ ({ type: "posterior", label, estimator, budget, seed: parsed, settings });
+    const { event } = await this.#seat.run(question, { payload, signal, onMessage });
+    if (event.type !== "done" || event.reply.type !== "posterior") throw unexpected(event);
+    return { ...event.reply.posterior, notices: event.reply.notices };
   }
 
   /**
@@ -267,6 +315,13 @@ export class Model extends EventTarget {
       if (event.type === "sampled" || event.type === "trained") onProgress?.(event.step);
       also?.(message);
     };
+  }
+
+  /** @param {Estimator} estimator */
+  #checkEstimator(estimator) {
+    if (this.estimators.includes(estimator)) return;
+    const known = this.estimators.join(", ");
+    throw new PofxError("bad-request", `The estimator “${String(estimator).slice(0, 64)}” can't answer for this model, only: ${known}.`);
   }
 
   /** @param {BackendInfo} backend */

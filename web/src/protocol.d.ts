@@ -1,11 +1,11 @@
 // Made from crates/playground/src/protocol.rs by its test `types`; UPDATE=1 writes it anew.
 
-import type { Estimate, Estimator } from "./estimate.d.ts";
+import type { Estimate, Estimator, Kind } from "./estimate.d.ts";
 
 /**
  * What the page asks for.
  */
-export type Command = { type: "open"; model: string; backend: BackendChoice } | { type: "sample"; model: number; n: number; first: number; count: number; seed: number; settings: Record<string, number | string | boolean | null> } | { type: "encode"; model: number; seed: number; settings: Record<string, number | string | boolean | null> } | { type: "log-prob"; model: number; estimator: Estimator; budget: Budget; seed: number; settings: Record<string, number | string | boolean | null> } | { type: "train"; model: number; course: Course } | { type: "close"; model: number } | { type: "panic" };
+export type Command = { type: "open"; model: string; backend: BackendChoice } | { type: "sample"; model: number; n: number; first: number; count: number; seed: number; settings: Record<string, number | string | boolean | null> } | { type: "encode"; model: number; seed: number; settings: Record<string, number | string | boolean | null> } | { type: "log-prob"; model: number; estimator: Estimator; budget: Budget; precision: number | undefined; seed: number; settings: Record<string, number | string | boolean | null> } | { type: "posterior"; model: number; label: string | undefined; estimator: Estimator; budget: Budget; seed: number; settings: Record<string, number | string | boolean | null> } | { type: "train"; model: number; course: Course } | { type: "close"; model: number } | { type: "panic" };
 
 /**
  * A course of training.
@@ -181,7 +181,7 @@ export type BackendName = "webgpu" | "cpu";
 /**
  * The answer to a command.
  */
-export type Reply = { type: "opened"; model: number; card: string; estimators: Estimator[]; backend: BackendInfo } | { type: "sampled" } | { type: "trained" } | { type: "encoded"; notices: string[] } | { type: "estimate"; estimate: Estimate; scored: Scored } | { type: "closed" };
+export type Reply = { type: "opened"; model: number; card: string; estimators: Estimator[]; backend: BackendInfo } | { type: "sampled" } | { type: "trained" } | { type: "encoded"; distance: number; notices: string[] } | { type: "estimate"; estimate: Estimate; scored: Scored } | { type: "posterior"; posterior: Posterior; notices: string[] } | { type: "closed" };
 
 /**
  * The picture that was scored.
@@ -207,4 +207,48 @@ export interface Scored {
      * Seed with which grey levels became black and white.
      */
     seed: number;
+}
+
+/**
+ * p(value | x) of each value of a label, by Bayes' rule with all values alike before x is seen.
+ */
+export interface Posterior {
+    /**
+     * Name of the label.
+     */
+    label: string;
+    /**
+     * How each log p(x | value) was made.
+     */
+    estimator: string;
+    /**
+     * What each `nats` is to log p(x | value): the probabilities are exact only where it is.
+     */
+    kind: Kind;
+    /**
+     * The values, by number.
+     */
+    values: Share[];
+}
+
+/**
+ * One value of a label.
+ */
+export interface Share {
+    /**
+     * Its name.
+     */
+    value: string;
+    /**
+     * p(value | x).
+     */
+    probability: number;
+    /**
+     * log p(x | value), or the bound on it.
+     */
+    nats: number;
+    /**
+     * The standard error of `nats`, where it has one.
+     */
+    std_error: number | null;
 }

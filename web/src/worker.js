@@ -64,6 +64,7 @@ async function prepare(command, payload, job) {
         noWebgpu: command.backend === "cpu" ? undefined : (payload.noWebgpu ?? (await whyNoWebgpu())),
       };
     case "log-prob":
+    case "posterior":
     case "sample":
     case "encode": {
       const read = Object.entries(payload ?? {}).map(async ([name, value]) => [name, await pixels(value)]);

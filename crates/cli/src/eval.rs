@@ -10,14 +10,15 @@ mod kernel;
 mod neighbour;
 mod quality;
 
+pub(crate) use crew::on_all_cores;
 pub(crate) use judge::write as write_judge;
+pub(crate) use quality::drawn;
 
 use crate::datasets::{self, Split};
 use crate::logprob::Query;
 use crate::model::Model;
 use crate::train;
 use anyhow::{Result, bail};
-use crew::on_all_cores;
 use data::images::Images;
 use engine::Engine;
 use likelihood::query::Method;
@@ -122,14 +123,15 @@ pub(crate) fn reference(model: &Model, n: usize, k: usize) -> Result<Option<Refe
     if let Kind::Undefined(_) = kind {
         return Ok(None);
     }
-    Ok(Some(Reference { estimator, k, held_out: ascending(&held_out), own: ascending(&own) }))
+    let [held_out, own] = [held_out, own].map(|scores| ascending(scores.iter().map(|e| e.nats)));
+    Ok(Some(Reference { estimator, k, held_out, own, others: Vec::new(), complexity: Vec::new() }))
 }
 
-/// Scores to a hundredth of a nat.
-fn ascending(estimates: &[Estimate]) -> Vec<f32> {
-    let mut nats: Vec<f32> = estimates.iter().map(|e| (e.nats * 100.0).round() as f32 / 100.0).collect();
-    nats.sort_by(f32::total_cmp);
-    nats
+/// Scores in order, as a card keeps them.
+pub(crate) fn ascending(scores: impl Iterator<Item = f64>) -> Vec<f32> {
+    let mut scores: Vec<f32> = scores.map(|s| (s * 100.0).round() as f32 / 100.0).map(|s| s.max(f32::MIN)).collect();
+    scores.sort_by(f32::total_cmp);
+    scores
 }
 
 /// Scores of the first `n` images with the labels (n, A).

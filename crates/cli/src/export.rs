@@ -26,7 +26,7 @@ pub(crate) fn export(mut model: Model, storage: Storage) -> Result<()> {
     write(&folder.join("golden.safetensors"), &golden)?;
     let mut card = card(&model, &bytes, &golden)?;
     if let Some(old) = old_card(&folder).filter(|old| old.weights == card.weights) {
-        (card.metrics, card.reference) = (old.metrics, old.reference);
+        (card.metrics, card.reference, card.calibration) = (old.metrics, old.reference, old.calibration);
     }
     sample::sheet(&model, &card.labels, &folder.join(SHEET))?;
     write_card(&card)
@@ -118,6 +118,7 @@ fn card(model: &Model, weights: &[u8], golden: &[u8]) -> Result<Card> {
         sheet: Some(SHEET.into()),
         metrics: None,
         reference: None,
+        calibration: None,
     })
 }
 

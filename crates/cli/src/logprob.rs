@@ -22,7 +22,14 @@ impl Query {
     /// Loads the Programs for `k` Monte Carlo samples; `terms` asks for the surprise of each pixel.
     pub(crate) fn load(model: &Model, method: Method, engine: &Engine, k: usize, terms: bool) -> Result<Query> {
         let host = model.on(engine);
-        Ok(Query(pollster::block_on(query::Query::load(&model.recipe.network, method, &host, batch(k), terms))?))
+        Ok(Query(pollster::block_on(query::Query::load(
+            &model.recipe.network,
+            method,
+            model.card.as_ref().and_then(|card| card.calibration.as_ref()),
+            &host,
+            batch(k),
+            terms,
+        ))?))
     }
 
     /// log p of a picture of these levels, given the numbers of its labels, with at least `k` Monte Carlo samples; `index`
@@ -35,9 +42,13 @@ impl Query {
         seed: u64,
         index: u64,
     ) -> Result<Estimate> {
-        let question = query::Question { levels, labels, k, seed, index };
+        self.ask(&query::Question { levels, labels, k, precision: None, seed, index })
+    }
+
+    /// The answer to a question.
+    pub(crate) fn ask(&mut self, question: &query::Question<'_>) -> Result<Estimate> {
         let go_on = async |_| ControlFlow::Continue(());
-        Ok(pollster::block_on(self.0.log_prob(&question, go_on))?)
+        Ok(pollster::block_on(self.0.log_prob(question, go_on))?)
     }
 }
 
@@ -47,7 +58,7 @@ pub(crate) fn log_prob(
     method: Method,
     engine: &Engine,
     (rgba, width, height): (Vec<u8>, usize, usize),
-    k: usize,
+    (k, precision): (usize, Option<f64>),
     seed: u64,
 ) -> Result<(Estimate, Vec<String>)> {
     if let Err(known) = method.answers(&model.recipe.network) {
@@ -58,9 +69,10 @@ pub(crate) fn log_prob(
         notices.push(format!("Grey levels were binarised at random with seed {seed}, as in training."));
     }
     let none = model.recipe.network.no_labels();
-    let mut estimate = Query::load(model, method, engine, k, true)?.log_prob(&levels, &none, k, seed, 0)?;
+    let question = query::Question { levels: &levels, labels: &none, k, precision, seed, index: 0 };
+    let mut estimate = Query::load(model, method, engine, k, true)?.ask(&question)?;
     if let Some(reference) = model.card.as_ref().and_then(|card| card.reference.as_ref()) {
-        estimate = estimate.placed_in(reference);
+        estimate = estimate.placed_in(reference, &query::scored(&model.recipe.network, &levels, seed, 0));
     }
     Ok((estimate, notices))
 }

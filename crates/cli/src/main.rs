@@ -1,6 +1,8 @@
 //! `pofx`: trains, samples and asks for p(x), natively, with the same Programs as the page.
 
 mod bench;
+mod calibrate;
+mod check;
 mod classify;
 mod datasets;
 mod eval;
@@ -9,6 +11,8 @@ mod export;
 mod floors;
 mod logprob;
 mod model;
+mod noise;
+mod ood;
 mod picture;
 mod sample;
 mod train;
@@ -51,6 +55,8 @@ enum Estimator {
     Quadrature,
     /// The probability flow: diffusion
     Flow,
+    /// log p_data(x)/p_G(x) by the calibrated discriminator: GAN
+    Ratio,
 }
 
 impl From<Estimator> for Method {
@@ -61,6 +67,7 @@ impl From<Estimator> for Method {
             Estimator::Ais => Method::Ais,
             Estimator::Quadrature => Method::Quadrature,
             Estimator::Flow => Method::Flow,
+            Estimator::Ratio => Method::Ratio,
         }
     }
 }
@@ -126,6 +133,9 @@ enum Verb {
         /// Importance samples; temperatures of AIS
         #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
         k: u32,
+        /// Standard error in nats at which fewer samples are enough
+        #[arg(long, value_parser = positive)]
+        precision: Option<f64>,
         /// How the answer is made
         #[arg(long, value_enum, default_value_t = Estimator::Own)]
         estimator: Estimator,
@@ -161,6 +171,40 @@ enum Verb {
         /// A checkpoint instead of the shipped weights
         #[arg(long)]
         checkpoint: Option<PathBuf>,
+    },
+    /// Whether log p(x) tells pictures that are not of a model's data from test images, and scores to compare with
+    Ood {
+        /// Name of the model
+        model: String,
+        /// Number of pictures of each kind
+        #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(2..=10_000))]
+        images: u32,
+        /// End with one JSON object on a line of its own
+        #[arg(long)]
+        json: bool,
+        /// Keep the scores in the shipped model's card
+        #[arg(long)]
+        save: bool,
+    },
+    /// What must hold of a model's answers: the order of its estimators, the fall of log p(x) with corruption, intervals
+    Check {
+        /// Name of the model
+        model: String,
+        /// Test images for the order of the estimators
+        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+        images: u32,
+        /// Test images that are corrupted step by step
+        #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+        corruption: u32,
+        /// Test images whose intervals are compared with runs 50 times as long
+        #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+        coverage: u32,
+        /// Whose intervals those are; may be given more than once
+        #[arg(long = "estimator", value_enum, default_values_t = [Estimator::Own])]
+        estimators: Vec<Estimator>,
+        /// End with one JSON object on a line of its own
+        #[arg(long)]
+        json: bool,
     },
     /// Measure the speed of training, sampling and scoring on this machine's CPU
     Bench {
@@ -206,6 +250,37 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Fit what a GAN's discriminator says to log p_data(x)/p_G(x), on test images and drawn pictures
+    Calibrate {
+        /// Name of the model
+        model: String,
+        /// How many test images and how many drawn pictures; half of both is fitted to, the other half judges
+        #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(4..=10_000))]
+        images: u32,
+        /// Keep the figures in the shipped model's card
+        #[arg(long)]
+        save: bool,
+        /// Print one JSON object on a line of its own
+        #[arg(long)]
+        json: bool,
+    },
+    /// Which variance of the noise that gives a GAN a density makes the last images to learn from likeliest
+    Noise {
+        /// Name of the model
+        model: String,
+        /// How many images
+        #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        images: u32,
+        /// Importance samples; temperatures of AIS
+        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+        k: u32,
+        /// Annealed importance sampling instead of the variational Gaussian's
+        #[arg(long)]
+        ais: bool,
+        /// Print one JSON object on a line of its own
+        #[arg(long)]
+        json: bool,
+    },
     /// Fetch a data set, check it and print what is in it
     Data {
         /// Name of the data set
@@ -242,10 +317,16 @@ fn run(args: Args) -> Result<()> {
             sample::sample(&model, &engine(args.engine)?, n as usize, &request, &out)?;
             say(out.display());
         }
-        Verb::Logprob { model, file, k, estimator, seed, json, checkpoint } => {
+        Verb::Logprob { model, file, k, precision, estimator, seed, json, checkpoint } => {
             let (model, picture) = (open(&model, checkpoint.as_deref())?, picture::read_rgba(&file)?);
-            let (estimate, notices) =
-                logprob::log_prob(&model, estimator.into(), &engine(args.engine)?, picture, k as usize, seed)?;
+            let (estimate, notices) = logprob::log_prob(
+                &model,
+                estimator.into(),
+                &engine(args.engine)?,
+                picture,
+                (k as usize, precision),
+                seed,
+            )?;
             print_estimate(&estimate, &notices, json)?;
         }
         Verb::Classify { model, file, label, k, images, json, checkpoint } => {
@@ -272,6 +353,29 @@ fn run(args: Args) -> Result<()> {
             }
             print_report(&report, json)?;
         }
+        Verb::Ood { model, images, json, save } => {
+            only_on_the_cpu(args.engine)?;
+            one_thread_a_product()?;
+            let model = open(&model, None)?;
+            let (report, reference) = ood::ood(&model, images as usize)?;
+            if let (true, Some(mut card)) = (save, model.card) {
+                card.reference = Some(reference);
+                export::write_card(&card)?;
+            }
+            print_report(&report, json)?;
+        }
+        Verb::Check { model, images, corruption, coverage, estimators, json } => {
+            only_on_the_cpu(args.engine)?;
+            one_thread_a_product()?;
+            let [order, corruption, coverage] = [images, corruption, coverage].map(|n| n as usize);
+            let sizes = check::Sizes { order, corruption, coverage };
+            let covered: Vec<_> = estimators.into_iter().map(Into::into).collect();
+            let report = check::check(&open(&model, None)?, &sizes, &covered)?;
+            print_report(&report, json)?;
+            if !report.holds() {
+                bail!("an order or a fall does not hold within three standard errors");
+            }
+        }
         Verb::Bench { model, json } => print_report(&bench::bench(&open(&model, None)?)?, json)?,
         Verb::Export { model, checkpoint, onnx: Some(folder), .. } => {
             export::onnx(&open(&model, checkpoint.as_deref())?, &folder)?.iter().for_each(|path| say(path.display()));
@@ -291,6 +395,22 @@ fn run(args: Args) -> Result<()> {
         }
         Verb::Floors { set, against, ppca, json } => {
             print_report(&floors::floors(&set, against.as_deref(), &ppca)?, json)?;
+        }
+        Verb::Calibrate { model, images, save, json } => {
+            only_on_the_cpu(args.engine)?;
+            one_thread_a_product()?;
+            let model = open(&model, None)?;
+            let report = calibrate::calibrate(&model, images as usize)?;
+            if let (true, Some(card)) = (save, model.card.clone()) {
+                export::write_card(&models::Card { calibration: Some(report.calibration()), ..card })?;
+            }
+            print_report(&report, json)?;
+        }
+        Verb::Noise { model, images, k, ais, json } => {
+            only_on_the_cpu(args.engine)?;
+            one_thread_a_product()?;
+            let method = if ais { Method::Ais } else { Method::Laplace };
+            print_report(&noise::noise(&open(&model, None)?, method, images as usize, k as usize)?, json)?;
         }
         Verb::Data { set, sheet, levels } => {
             let set = datasets::set(&set)?;
@@ -322,6 +442,12 @@ fn engine(name: EngineName) -> Result<Engine> {
         EngineName::Cpu => Engine::cpu(),
         EngineName::Gpu => Engine::Gpu(pollster::block_on(Gpu::open(engine::gpu::Options::default()))?),
     })
+}
+
+/// A number above 0, in words that help where it is none.
+fn positive(text: &str) -> Result<f64, String> {
+    let number = text.parse().map_err(|_| format!("'{text}' is no number"))?;
+    if number > 0.0 && f64::is_finite(number) { Ok(number) } else { Err("it must be above 0 and finite".into()) }
 }
 
 fn only_on_the_cpu(engine: EngineName) -> Result<()> {
@@ -364,12 +490,12 @@ fn print_estimate(estimate: &likelihood::Estimate, notices: &[String], json: boo
     if let Some(p) = estimate.parts {
         say(format!("ELBO {:.1} = reconstruction {:.1} - KL {:.1}", p.elbo, p.reconstruction, p.kl));
     }
-    for (share, of) in [(estimate.percentile_held_out, "held-out images"), (estimate.percentile_own, "own samples")] {
+    for (share, of) in [(estimate.place.held_out, "held-out images"), (estimate.place.own, "own samples")] {
         if let Some(share) = share {
             say(format!("more likely than {share:.0} % of {of}"));
         }
     }
-    if let Some(nearer) = estimate.percentile_nearer {
+    if let Some(nearer) = estimate.place.nearer {
         let verdict = if nearer >= 95.0 { "not typical" } else { "typical" };
         say(format!("{verdict}: {:.0} % of held-out images lie farther from their mean", 100.0 - nearer));
     }

@@ -1,7 +1,7 @@
 //! The chain rule: log p(x) = sum_i log p(x_i | x_1 .. x_(i-1)), all terms from one evaluation of an autoregressive model.
 
 use crate::iwae::Error;
-use crate::{Estimate, Kind, log_sum_exp};
+use crate::{Estimate, Kind, Place, log_sum_exp};
 use graph::Run;
 use models::pixel_transformer::Config;
 use std::ops::ControlFlow;
@@ -60,9 +60,7 @@ pub async fn log_prob<R: Run>(
         terms,
         n_evals: 1,
         assumptions,
-        percentile_own: None,
-        percentile_held_out: None,
-        percentile_nearer: None,
+        place: Place::default(),
     })
 }
 

@@ -18,7 +18,7 @@
 
 use crate::iwae::{self, Progress};
 use crate::runge_kutta::{self, Equation, Limits, root_mean_square, solve};
-use crate::{Estimate, Kind, mean_and_error};
+use crate::{Effort, Estimate, Kind, Place, mean_and_error};
 use data::rng::Rng;
 use graph::Run;
 use std::f64::consts::{FRAC_PI_2, LN_2, TAU};
@@ -266,14 +266,15 @@ pub async fn log_prob<R: Run>(
     denoiser: &mut R,
     levels: &[u8],
     class: &[f32],
-    k: usize,
+    effort: impl Into<Effort>,
     plan: Plan,
     mut noise: Rng,
     mut progress: impl AsyncFnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Estimate, iwae::Error<R::Error>> {
     let mut field = Denoiser::new(denoiser, class);
     let (d, at_once) = (levels.len(), (field.batch / 2).max(1));
-    let total = k.div_ceil(at_once).max(1) * at_once;
+    let effort = effort.into();
+    let total = effort.k.div_ceil(at_once).max(1) * at_once;
     let (mut readings, mut n_evals) = (Vec::new(), Vec::new());
     while readings.len() < total {
         let x: Vec<f64> = (0..at_once).flat_map(|_| dequantise(levels, &mut noise)).collect();
@@ -299,6 +300,9 @@ pub async fn log_prob<R: Run>(
                 return Ok(Estimate { kind, assumptions: Vec::new(), ..estimate(&[], &[], plan, d) });
             }
             _ => return Err(iwae::Error::NotANumber),
+        }
+        if effort.is_met(readings.len(), mean_and_error(&readings).1) {
+            break;
         }
     }
     Ok(estimate(&readings, &n_evals, plan, d))
@@ -337,9 +341,7 @@ fn estimate(readings: &[f64], n_evals: &[usize], plan: Plan, d: usize) -> Estima
             ),
             "The flow is another model than the chain of steps that the variational bound is of: neither number bounds the other.".into(),
         ],
-        percentile_own: None,
-        percentile_held_out: None,
-        percentile_nearer: None,
+        place: Place::default(),
     }
 }
 

@@ -2,13 +2,11 @@
 //!     L_k = E[log 1/k sum_i w_i],  w_i = p(x, z_i) / q(z_i|x),  z_i ~ q(z|x)
 //! Jensen's inequality makes L_k a lower bound on log p(x); it does not fall with k, and L_1 is the ELBO.
 
-use crate::{Estimate, Kind, elbo};
+use crate::latent::MIN_EFFECTIVE_SAMPLES;
+use crate::{Effort, Estimate, Kind, Place, elbo};
 use data::rng::Rng;
 use graph::Run;
 use std::ops::ControlFlow;
-
-/// Below this effective sample size a few weights decide, and the standard error itself can't be trusted.
-const MIN_EFFECTIVE_SAMPLES: f64 = 10.0;
 
 /// Importance weights that come in batches, and what is averaged under them.
 #[derive(Clone, Debug, Default)]
@@ -118,7 +116,7 @@ pub enum Error<E: std::error::Error + 'static> {
 /// The bound L_k on log p(x) of a VAE, with its parts and the surprise of every pixel.
 ///
 /// `encoder` and `weigher` are `models::vae`'s Programs of those names with the weights written, the encoder for one
-/// image; `k` is rounded up to whole batches of the weigher. `x` holds D values, as `models::vae::Config::observe` makes
+/// image; k of `effort` is rounded up to whole batches of the weigher. `x` holds D values, as `models::vae::Config::observe` makes
 /// them, and `class` a number for each label. `noise` is where the stream of the importance samples starts. `progress` is
 /// awaited after each batch and can stop the query.
 pub async fn log_prob<R: Run>(
@@ -126,7 +124,7 @@ pub async fn log_prob<R: Run>(
     weigher: &mut R,
     x: &[f32],
     class: &[f32],
-    k: usize,
+    effort: impl Into<Effort>,
     mut noise: Rng,
     mut progress: impl AsyncFnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Estimate, Error<R::Error>> {
@@ -145,7 +143,8 @@ pub async fn log_prob<R: Run>(
     let (batch, mut eps) = (size("log_w"), vec![0f32; size("eps")]);
     let with_pixels = weigher.program().output("pixels").is_some();
     let wanted = &["log_w", "recon", "pixels"][..if with_pixels { 3 } else { 2 }];
-    let total = k.div_ceil(batch) * batch;
+    let effort = effort.into();
+    let total = effort.k.div_ceil(batch) * batch;
     let mut weights = Weights::default();
     while weights.len() < total {
         noise.fill_normal(&mut eps);
@@ -160,6 +159,9 @@ pub async fn log_prob<R: Run>(
         if progress(Progress { done: weights.len(), total, nats, std_error }).await.is_break() {
             return Err(Error::Stopped);
         }
+        if weights.effective_samples() >= MIN_EFFECTIVE_SAMPLES && effort.is_met(weights.len(), std_error) {
+            break;
+        }
     }
     Ok(estimate(&weights, elbo::normal_kl(mu, logvar), x.len()))
 }
@@ -172,15 +174,16 @@ fn estimate(weights: &Weights, kl: f64, d: usize) -> Estimate {
          term, the rest of -log p(x) is what it costs to name z."
             .to_string(),
     ];
-    if effective < MIN_EFFECTIVE_SAMPLES {
+    let credible = effective >= MIN_EFFECTIVE_SAMPLES;
+    if !credible {
         assumptions.push(format!(
-            "Few samples decide (effective sample size {effective:.1} of {k}): the bound is loose here and its error is \
-             larger than stated."
+            "Few samples decide (effective sample size {effective:.1} of {k}): the bound is loose here, and no error of it \
+             can be told."
         ));
     }
     Estimate {
         nats,
-        std_error: Some(weights.std_error()).filter(|e| e.is_finite()),
+        std_error: Some(weights.std_error()).filter(|e| credible && e.is_finite()),
         kind: Kind::LowerBound,
         bits_per_dim: -nats / (d as f64 * std::f64::consts::LN_2),
         estimator: format!("IWAE k={k}"),
@@ -190,9 +193,7 @@ fn estimate(weights: &Weights, kl: f64, d: usize) -> Estimate {
         terms: weights.surprise(),
         n_evals: k + 1,
         assumptions,
-        percentile_own: None,
-        percentile_held_out: None,
-        percentile_nearer: None,
+        place: Place::default(),
     }
 }
 

@@ -7,8 +7,8 @@
 
 use crate::iwae::{Error, Progress};
 use crate::latent::proposal::times_transposed;
-use crate::latent::{self, Latent, Mean, Normal, Proposal, joint};
-use crate::{Estimate, Kind};
+use crate::latent::{self, Latent, MIN_EFFECTIVE_SAMPLES, Mean, Normal, Proposal, joint};
+use crate::{Effort, Estimate, Kind};
 use data::rng::Rng;
 use std::f64::consts::PI;
 use std::ops::ControlFlow;
@@ -72,21 +72,23 @@ pub async fn log_prob<M: Latent>(
     importance(model, &proposal, k, noise, progress).await
 }
 
-/// A lower bound on log p(x) from `k` importance samples of any proposal. `noise` is where their stream starts.
+/// A lower bound on log p(x) from importance samples of any proposal. `noise` is where their stream starts.
 /// `progress` is awaited after each batch and can stop the query.
 pub async fn importance<M: Latent>(
     model: &mut M,
     proposal: &Proposal,
-    k: usize,
+    effort: impl Into<Effort>,
     mut noise: Rng,
     mut progress: impl AsyncFnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Estimate, Error<M::Error>> {
+    let effort = effort.into();
+    let k = effort.k;
     let (drawn, z) = proposal.draw(k, &mut noise);
     let mut log_w = Vec::new();
     for some in z.chunks(model.batch() * model.latents()) {
         let joint = joint(model, some, false).await?.log_p;
         log_w.extend(joint.iter().zip(drawn.log_prob(some).log_p).map(|(joint, q)| joint - q));
-        let Mean { log, std_error, .. } = Mean::of(&log_w);
+        let Mean { log, std_error, effective } = Mean::of(&log_w);
         if log.is_nan() {
             return Err(Error::NotANumber);
         }
@@ -94,7 +96,11 @@ pub async fn importance<M: Latent>(
         if progress(so_far).await.is_break() {
             return Err(Error::Stopped);
         }
+        if effective >= MIN_EFFECTIVE_SAMPLES && effort.is_met(log_w.len(), std_error) {
+            break;
+        }
     }
+    let k = log_w.len();
     let estimator = format!("importance sampling k={k}, {}", proposal.name);
     latent::estimate(model, &log_w, Kind::LowerBound, estimator, proposal.n_evals + k)
 }
@@ -149,6 +155,19 @@ pub async fn propose<M: Latent>(
     };
     parts.push((cover.share, cover.normal));
     Ok(Proposal { name, parts, n_evals })
+}
+
+/// The Gaussian of the curvature where the best of the ascents from `starts` (n, L) ends, and what it has cost: where a
+/// search for a better one begins. `watch` is awaited now and then and can stop it.
+pub async fn mode<M: Latent>(
+    model: &mut M,
+    starts: &[f64],
+    mut watch: impl AsyncFnMut() -> ControlFlow<()>,
+) -> Result<(Normal, usize), Error<M::Error>> {
+    let (l, mut n_evals) = (model.latents(), 0);
+    let ends = ascend(model, starts, &mut n_evals, &mut watch).await?;
+    let small = Normal::diagonal(&ends[..l], &vec![2.0 * (APART / DEVIATIONS).ln(); l]);
+    Ok((curvature(model, &small, &mut n_evals).await?, n_evals))
 }
 
 /// Whether two Gaussians have one mean, to half a standard deviation.

@@ -7,7 +7,7 @@
 pub(crate) mod proposal;
 
 use crate::iwae::Error;
-use crate::{Estimate, Kind};
+use crate::{Estimate, Kind, Place};
 use graph::{Load, Run};
 use models::{gan, latent, vae};
 use std::f64::consts::{LN_2, TAU};
@@ -16,7 +16,7 @@ pub use proposal::{Normal, Proposal};
 
 /// Below this effective sample size of importance weights, or a quarter of them where they are few, a few weights
 /// decide.
-const MIN_EFFECTIVE_SAMPLES: f64 = 10.0;
+pub(crate) const MIN_EFFECTIVE_SAMPLES: f64 = 10.0;
 
 /// A log density at n latents.
 #[derive(Clone, Debug, Default)]
@@ -93,14 +93,10 @@ impl<R: Run> Decoder<R> {
         })
     }
 
-    /// That of a GAN with Gaussian noise of this variance in every value, on a scale of levels from 0 to 1; x is as
-    /// `models::latent::dequantise` makes it.
-    pub async fn gan(
-        c: &gan::Config,
-        host: &impl Load<Run = R>,
-        batch: usize,
-        variance: f32,
-    ) -> Result<Decoder<R>, R::Error> {
+    /// That of a GAN with Gaussian noise of the variance `c.variance` in every value, on a scale of levels from 0 to 1; x
+    /// is as `models::latent::dequantise` makes it.
+    pub async fn gan(c: &gan::Config, host: &impl Load<Run = R>, batch: usize) -> Result<Decoder<R>, R::Error> {
+        let variance = c.variance;
         let mut density = host.load(&latent::gan(c, batch, false)).await?;
         let mut gradient = host.load(&latent::gan(c, batch, true)).await?;
         for run in [&mut density, &mut gradient] {
@@ -110,7 +106,7 @@ impl<R: Run> Decoder<R> {
         let assumptions = vec![
             format!(
                 "The density of G(z) plus Gaussian noise, not of G(z), which has none: sigma = {:.4} on levels from 0 \
-                 to 1 (sigma² = {variance}). Most of the number is a matter of sigma.",
+                 to 1 (sigma² = {variance}, chosen on validation images). Most of the number is a matter of sigma.",
                 variance.sqrt()
             ),
             "Levels are made continuous by one draw of uniform noise, (k + u) / 256; in expectation that is not above \
@@ -241,16 +237,12 @@ pub(crate) fn estimate<M: Latent>(
     let mut assumptions =
         vec![format!("{what} bound in expectation: log p(x) is at {relation} this, up to the Monte Carlo error.")];
     assumptions.extend(model.assumptions());
-    if mean.effective < MIN_EFFECTIVE_SAMPLES.min(k as f64 / 4.0) {
-        assumptions.push(format!(
-            "Few samples decide (effective sample size {:.1} of {k}): the bound is loose here and its error is larger \
-             than stated.",
-            mean.effective
-        ));
-    }
+    let few = few(mean.effective, k, upper);
+    let credible = few.is_none();
+    assumptions.extend(few);
     Ok(Estimate {
         nats,
-        std_error: Some(mean.std_error).filter(|e| e.is_finite()),
+        std_error: Some(mean.std_error).filter(|e| credible && e.is_finite()),
         kind,
         bits_per_dim: -nats / (model.dims() as f64 * LN_2),
         estimator,
@@ -260,15 +252,41 @@ pub(crate) fn estimate<M: Latent>(
         terms: Vec::new(),
         n_evals,
         assumptions,
-        percentile_own: None,
-        percentile_held_out: None,
-        percentile_nearer: None,
+        place: Place::default(),
     })
+}
+
+/// What is to be said where few of `k` weights decide.
+fn few(effective: f64, k: usize, upper: bool) -> Option<String> {
+    if effective >= MIN_EFFECTIVE_SAMPLES.min(k as f64 / 4.0) {
+        return None;
+    }
+    let decide = match effective {
+        e if e < 2.5 => "The weights rest on one or two draws",
+        e if e < 5.0 => "The weights rest on a few draws",
+        _ => "Few samples decide",
+    };
+    let side = if upper { "below" } else { "above" };
+    Some(format!(
+        "{decide} (effective sample size {effective:.1} of {k}): the bound is loose here, log p(x) may be many nats {side} it, \
+         and no error of it can be told."
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bound_that_rests_on_few_draws_says_so() {
+        let said = |effective, k| few(effective, k, false).unwrap_or_default();
+        assert!(
+            said(1.04, 1000).starts_with("The weights rest on one or two draws (effective sample size 1.0 of 1000)")
+        );
+        assert!(said(4.2, 1000).starts_with("The weights rest on a few draws") && said(4.2, 1000).contains("above it"));
+        assert!(said(7.0, 64).starts_with("Few samples decide") && few(7.0, 64, true).unwrap().contains("below it"));
+        assert_eq!((few(10.0, 64, false), few(4.0, 16, false)), (None, None));
+    }
 
     #[test]
     fn the_mean_of_weights_is_that_of_the_textbook() {

@@ -3,8 +3,9 @@
 //! Sign and unit are the same everywhere: log p in nats, higher is more likely. Sums are made in f64.
 
 pub mod ais;
+pub mod effort;
 pub mod elbo;
-pub mod estimate;
+mod estimate;
 pub mod exact;
 pub mod flow;
 pub mod footing;
@@ -13,13 +14,17 @@ pub mod iwae;
 pub mod laplace;
 pub mod latent;
 pub mod parametric;
+pub mod pushforward;
 pub mod quadrature;
 pub mod query;
+pub mod ratio;
 pub mod runge_kutta;
 pub mod typicality;
+pub mod variational;
 pub mod vlb;
 
-pub use estimate::{Estimate, Kind, Parts};
+pub use effort::Effort;
+pub use estimate::{Among, Estimate, Kind, Parts, Place};
 
 /// ln sum exp x, with the largest term taken out; -inf for no term and for terms that are all -inf; NaN if one is NaN.
 pub fn log_sum_exp(x: &[f64]) -> f64 {

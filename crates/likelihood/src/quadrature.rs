@@ -4,7 +4,7 @@
 
 use crate::iwae::Error;
 use crate::latent::{Latent, joint};
-use crate::{Estimate, Kind, log_sum_exp};
+use crate::{Estimate, Kind, Place, log_sum_exp};
 use std::f64::consts::LN_2;
 
 /// Half the side of the square about 0 in which z is looked for: the prior has 10^-15 outside.
@@ -55,9 +55,7 @@ pub async fn log_prob<M: Latent>(model: &mut M, n: usize) -> Result<Estimate, Er
         terms: Vec::new(),
         n_evals: (ZOOMS + 1) * n * n,
         assumptions,
-        percentile_own: None,
-        percentile_held_out: None,
-        percentile_nearer: None,
+        place: Place::default(),
     })
 }
 

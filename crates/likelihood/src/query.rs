@@ -3,10 +3,13 @@
 use crate::iwae::{self, Error, Progress};
 use crate::laplace::Cover;
 use crate::latent::{self, Decoder};
-use crate::{Estimate, Kind, ais, exact, flow, laplace, log_sum_exp, quadrature, vlb};
+use crate::{
+    Effort, Estimate, Kind, Place, ais, exact, flow, laplace, log_sum_exp, quadrature, ratio, variational, vlb,
+};
 use data::rng::{Rng, stream};
 use graph::{Load, Run};
-use models::{Network, diffusion, pixel_transformer, vae};
+use models::registry::Calibration;
+use models::{Network, diffusion, gan, pixel_transformer, vae};
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 
@@ -16,7 +19,8 @@ use std::ops::ControlFlow;
 pub enum Method {
     /// The family's own estimator: the chain rule, the importance-weighted bound or the variational bound.
     Own,
-    /// Importance sampling from Gaussians about the modes of p(z|x), for models with latents.
+    /// Importance sampling for models with latents: from Gaussians about the modes of p(z|x), or, for a GAN, from the
+    /// Gaussian nearest to it.
     Laplace,
     /// Annealed importance sampling from there.
     Ais,
@@ -24,11 +28,14 @@ pub enum Method {
     Quadrature,
     /// The probability-flow ODE, for diffusion.
     Flow,
+    /// The calibrated logit of the discriminator, for GANs: a ratio of densities, not a density.
+    Ratio,
 }
 
 impl Method {
     /// All there are.
-    pub const ALL: [Method; 5] = [Method::Own, Method::Laplace, Method::Ais, Method::Quadrature, Method::Flow];
+    pub const ALL: [Method; 6] =
+        [Method::Own, Method::Laplace, Method::Ais, Method::Quadrature, Method::Flow, Method::Ratio];
 
     /// In a word, as the command line has it.
     pub fn name(self) -> &'static str {
@@ -38,7 +45,19 @@ impl Method {
             Method::Ais => "ais",
             Method::Quadrature => "quadrature",
             Method::Flow => "flow",
+            Method::Ratio => "ratio",
         }
+    }
+
+    /// [`Question::k`] of a quick answer or of a precise one: importance samples, temperatures or paths.
+    pub fn samples(self, precise: bool) -> usize {
+        let [quick, precise_k] = match self {
+            Method::Own | Method::Laplace | Method::Quadrature => [64, 5000],
+            Method::Ais => [30, 400],
+            Method::Flow => [4, 64],
+            Method::Ratio => [1, 1],
+        };
+        if precise { precise_k } else { quick }
     }
 
     /// All that a network can be asked by.
@@ -46,7 +65,7 @@ impl Method {
         match network {
             Network::Vae(c) if c.latents == 2 => &[Method::Own, Method::Laplace, Method::Ais, Method::Quadrature],
             Network::Vae(_) => &[Method::Own, Method::Laplace, Method::Ais],
-            Network::Gan(_) => &[Method::Own, Method::Laplace, Method::Ais],
+            Network::Gan(_) => &[Method::Own, Method::Laplace, Method::Ais, Method::Ratio],
             Network::Diffusion(_) => &[Method::Own, Method::Flow],
             Network::Transformer(_) | Network::Classifier(_) => &[Method::Own],
         }
@@ -62,13 +81,12 @@ impl Method {
     }
 }
 
-/// Variance of the noise that gives a GAN a density, on levels from 0 to 1: what Wu et al. 2017 (arXiv:1611.04273) took for
-/// a GAN of 50 latents on MNIST.
-const GAN_VARIANCE: f32 = 0.01;
 /// Draws of the prior for a GAN.
 const DRAWS: usize = 256;
-/// The best of them, from which the modes of p(z|x) are climbed; fewer where an answer is to be quick.
+/// The best of them, from which a mode of p(z|x) is climbed; fewer where an answer is to be quick.
 const STARTS: [usize; 2] = [2, 8];
+/// Steps from a Gaussian about the best mode to the one nearest to p(z|x), for a GAN.
+const FIT_STEPS: [usize; 2] = [32, 60];
 /// Up to this k it is.
 const QUICK: usize = 100;
 /// Nodes a side of the quadrature.
@@ -84,6 +102,8 @@ pub struct Question<'a> {
     /// Monte Carlo samples, where the estimator takes some; temperatures of annealed importance sampling; paths of the
     /// probability flow.
     pub k: usize,
+    /// Standard error in nats at which fewer samples are enough; not for annealed chains, which run together.
+    pub precision: Option<f64>,
     /// Seed of all noise.
     pub seed: u64,
     /// Number of the picture in a set, which gives it noise of its own.
@@ -129,28 +149,49 @@ pub enum Query<R> {
         /// p(x|z).
         decoder: Decoder<R>,
     },
+    /// The discriminator.
+    Ratio {
+        /// `models::gan::discriminator` of one picture.
+        discriminator: R,
+        /// How its logit is read.
+        calibration: Calibration,
+        /// The numbers that say that no label is given.
+        none: Vec<f32>,
+    },
     /// There is no density; the text says why.
     Undefined(&'static str),
 }
 
 impl<R: Run> Query<R> {
     /// Loads what a network needs to answer by one of its methods: `batch` Monte Carlo samples are taken at once, `terms` asks
-    /// for the surprise of each pixel where the method has it.
+    /// for the surprise of each pixel where the method has it. `calibration` is that of the weights that are loaded.
     pub async fn load(
         network: &Network,
         method: Method,
+        calibration: Option<&Calibration>,
         host: &impl Load<Run = R>,
         batch: usize,
         terms: bool,
     ) -> Result<Query<R>, R::Error> {
         Ok(match network {
+            Network::Gan(c) if method == Method::Ratio => match calibration {
+                Some(calibration) => Query::Ratio {
+                    discriminator: host.load(&gan::discriminator(c, 1)).await?,
+                    calibration: calibration.clone(),
+                    none: network.no_labels(),
+                },
+                None => Query::Undefined(
+                    "the discriminator of these weights was not compared with the data (`pofx calibrate`), so its logit \
+                     is no ratio of densities",
+                ),
+            },
             Network::Vae(c) if method != Method::Own => Query::Latent {
                 method,
                 vae: Some((c.clone(), host.load(&vae::encoder(c, 1)).await?)),
                 decoder: Decoder::vae(c, host, batch).await?,
             },
             Network::Gan(c) if method != Method::Own => {
-                Query::Latent { method, vae: None, decoder: Decoder::gan(c, host, batch, GAN_VARIANCE).await? }
+                Query::Latent { method, vae: None, decoder: Decoder::gan(c, host, batch).await? }
             }
             Network::Vae(c) => Query::Vae {
                 network: c.clone(),
@@ -175,47 +216,48 @@ impl<R: Run> Query<R> {
         })
     }
 
-    /// Levels as the network sees them in this question: binarised at random for a model of black and white.
-    pub fn scored(&self, question: &Question<'_>) -> Vec<u8> {
-        match self {
-            Query::Vae { network, .. } | Query::Latent { vae: Some((network, _)), .. }
-                if network.likelihood == vae::Likelihood::Bernoulli =>
-            {
-                let x = network.observe(question.levels, question.seed, question.index);
-                x.iter().map(|&v| if v > 0.5 { 255 } else { 0 }).collect()
-            }
-            _ => question.levels.to_vec(),
-        }
-    }
-
     /// The answer. `progress` is awaited now and then, and can stop the query.
     pub async fn log_prob(
         &mut self,
         question: &Question<'_>,
         progress: impl AsyncFnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Estimate, Error<R::Error>> {
-        let &Question { levels, labels, k, seed, index } = question;
+        let &Question { levels, labels, k, precision, seed, index } = question;
+        let effort = Effort { k, precision };
         match self {
             Query::Vae { network, encoder, weigher } => {
                 let x = network.observe(levels, seed, index);
                 let noise = Rng::new(seed, stream::ESTIMATE).skip(index << 32);
-                iwae::log_prob(encoder, weigher, &x, labels, k, noise, progress).await
+                iwae::log_prob(encoder, weigher, &x, labels, effort, noise, progress).await
             }
             Query::Transformer { network, scorer } => exact::log_prob(scorer, network, levels, labels).await,
             Query::Diffusion { denoiser, decoder } => {
                 let noise = Rng::new(seed, stream::ESTIMATE).skip(index << 32);
-                vlb::log_prob(denoiser, decoder, levels, labels, k, noise, progress).await
+                vlb::log_prob(denoiser, decoder, levels, labels, effort, noise, progress).await
             }
             Query::Flow { denoiser } => {
                 let noise = Rng::new(seed, stream::ESTIMATE).skip(index << 32);
-                flow::log_prob(denoiser, levels, labels, k, flow::Plan::default(), noise, progress).await
+                flow::log_prob(denoiser, levels, labels, effort, flow::Plan::default(), noise, progress).await
             }
             Query::Latent { method, vae, decoder } => {
                 let noise = Rng::new(seed, stream::ESTIMATE).skip(index << 32);
                 integrate(*method, vae.as_mut(), decoder, question, noise, progress).await
             }
+            Query::Ratio { discriminator, calibration, none } => {
+                ratio::log_ratio(discriminator, calibration, levels, none).await
+            }
             Query::Undefined(why) => Ok(undefined(why)),
         }
+    }
+}
+
+/// Levels as the network sees them in a question: binarised at random for a model of black and white.
+pub fn scored(network: &Network, levels: &[u8], seed: u64, index: u64) -> Vec<u8> {
+    match network {
+        Network::Vae(c) if c.likelihood == vae::Likelihood::Bernoulli => {
+            c.observe(levels, seed, index).iter().map(|&v| if v > 0.5 { 255 } else { 0 }).collect()
+        }
+        _ => levels.to_vec(),
     }
 }
 
@@ -235,10 +277,13 @@ async fn integrate<R: Run>(
     noise: Rng,
     mut progress: impl AsyncFnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Estimate, Error<R::Error>> {
-    let &Question { levels, labels, k, seed, index } = question;
-    // Streams of their own for the noise in the levels, the starts and the estimate.
-    let [of_levels, of_starts, of_estimate] = [0, 1, 2].map(|part| noise.clone().skip(part << 30));
-    let (starts, cover) = match vae {
+    let &Question { levels, labels, k, precision, seed, index } = question;
+    let effort = Effort { k, precision };
+    // Streams of their own for the noise in the levels, the starts, the estimate and the fit.
+    let [of_levels, of_starts, of_estimate, of_fit] = [0, 1, 2, 3].map(|part| noise.clone().skip(part << 30));
+    let before = Progress { done: 0, total: k, nats: f64::NEG_INFINITY, std_error: f64::INFINITY };
+    let watch = async || progress(before).await;
+    let proposal = match vae {
         Some((network, encoder)) => {
             let x = network.observe(levels, seed, index);
             decoder.observe(&x, labels)?;
@@ -246,21 +291,21 @@ async fn integrate<R: Run>(
                 return quadrature::log_prob(decoder, NODES).await;
             }
             let q = latent::encoded(encoder, &x, labels).await?;
-            (q.mean().to_vec(), Cover::encoder(q))
+            let mean = q.mean().to_vec();
+            laplace::propose(decoder, &mean, Cover::encoder(q), watch).await?
         }
         None => {
             decoder.observe(&models::latent::dequantise(levels, of_levels), labels)?;
-            let starts = laplace::best_of_prior(decoder, DRAWS, STARTS[usize::from(k > QUICK)], of_starts).await?;
-            (starts, Cover::prior(latent::Latent::latents(decoder)))
+            let i = usize::from(k > QUICK);
+            let starts = laplace::best_of_prior(decoder, DRAWS, STARTS[i], of_starts).await?;
+            variational::propose(decoder, &starts, FIT_STEPS[i], of_fit, watch).await?
         }
     };
-    let before = Progress { done: 0, total: k, nats: f64::NEG_INFINITY, std_error: f64::INFINITY };
-    let proposal = laplace::propose(decoder, &starts, cover, async || progress(before).await).await?;
     if method == Method::Ais {
         let plan = ais::Plan { temperatures: k, ..ais::Plan::default() };
         return ais::log_prob(decoder, &proposal, plan, of_estimate, progress).await;
     }
-    laplace::importance(decoder, &proposal, k, of_estimate, progress).await
+    laplace::importance(decoder, &proposal, effort, of_estimate, progress).await
 }
 
 /// The honest answer of a model without a density.
@@ -277,9 +322,7 @@ fn undefined(why: &str) -> Estimate {
         terms: Vec::new(),
         n_evals: 0,
         assumptions: Vec::new(),
-        percentile_own: None,
-        percentile_held_out: None,
-        percentile_nearer: None,
+        place: Place::default(),
     }
 }
 

@@ -4,7 +4,7 @@
 //! pi / (alpha sigma), and eps - eps^ is alpha (v - v^). Times run from [`FROM`] to 1: less noise than that belongs to p(x | z_0).
 
 use crate::iwae::{Error, Progress};
-use crate::{Estimate, Kind, Parts, mean_and_error};
+use crate::{Effort, Estimate, Kind, Parts, Place, mean_and_error};
 use data::rng::Rng;
 use graph::Run;
 use models::diffusion::decoder::Decoder;
@@ -24,12 +24,13 @@ pub async fn log_prob<R: Run>(
     decoder: &Decoder,
     levels: &[u8],
     class: &[f32],
-    k: usize,
+    effort: impl Into<Effort>,
     mut noise: Rng,
     mut progress: impl AsyncFnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Estimate, Error<R::Error>> {
     let batch = denoiser.program().shape_of("time").map_or(1, |shape| shape[0]);
-    let total = k.div_ceil(batch).max(1) * batch;
+    let effort = effort.into();
+    let total = effort.k.div_ceil(batch).max(1) * batch;
     let mut bound = Bound::new(levels, class, batch);
     bound.decode(denoiser, (decoder, levels), &mut noise).await?;
     let times = Times::new(total, &mut noise);
@@ -41,6 +42,9 @@ pub async fn log_prob<R: Run>(
         }
         if progress(Progress { done: (n + 1) * batch, total, nats, std_error }).await.is_break() {
             return Err(Error::Stopped);
+        }
+        if effort.is_met((n + 1) * batch, std_error) {
+            break;
         }
     }
     Ok(bound.estimate(&times))
@@ -175,7 +179,9 @@ impl Bound {
     fn estimate(&self, times: &Times) -> Estimate {
         let ((recon, recon_error), (integral, _)) = (mean_and_error(&self.recon), mean_and_error(&self.integral));
         let (nats, k) = (recon - integral, self.integral.len());
-        let std_error = recon_error.hypot(times.std_error(&self.integral));
+        // Times that ended early are not two of each part.
+        let all = k == times.drawn.len();
+        let std_error = if all { recon_error.hypot(times.std_error(&self.integral)) } else { self.so_far().1 };
         Estimate {
             nats,
             std_error: Some(std_error),
@@ -193,9 +199,7 @@ impl Bound {
                 "The surprises of the pixels are their parts of the bound and sum to it; colours of a pixel are added."
                     .into(),
             ],
-            percentile_own: None,
-            percentile_held_out: None,
-            percentile_nearer: None,
+            place: Place::default(),
         }
     }
 

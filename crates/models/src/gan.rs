@@ -56,6 +56,10 @@ pub struct Config {
     pub gamma: f32,
     /// The same at the end; between them it falls by half a cosine.
     pub final_gamma: f32,
+    /// sigma^2, variance of the Gaussian noise with which p(x) has a density, in every value and on levels in \[0, 1\]: of
+    /// a few, the one that makes the last images of the training set likeliest (`pofx noise`), as Wu et al. 2017
+    /// (arXiv:1611.04273) choose theirs on validation images. Neither training nor sampling knows it.
+    pub variance: f32,
 }
 
 impl Config {

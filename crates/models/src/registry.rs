@@ -195,6 +195,9 @@ pub struct Card {
     pub metrics: Option<Metrics>,
     /// Scores of other images by the same estimator, with which an answer is compared.
     pub reference: Option<Reference>,
+    /// How a GAN's discriminator is read as a ratio of densities, once it was fitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
 }
 
 /// Size of a picture.
@@ -355,6 +358,54 @@ pub struct Reference {
     pub held_out: Vec<f32>,
     /// Scores of the model's own samples, ascending, in nats.
     pub own: Vec<f32>,
+    /// Scores of pictures that are not of the model's data.
+    #[serde(default)]
+    pub others: Vec<Others>,
+    /// Bits per dimension of held-out images less those of a lossless coder (Serrà et al. 2020), ascending.
+    #[serde(default)]
+    pub complexity: Vec<f32>,
+}
+
+/// Scores of pictures that are not of a model's data.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Others {
+    /// What they are, as "uniform noise".
+    pub name: String,
+    /// Their scores, ascending, in nats.
+    pub nats: Vec<f32>,
+    /// How well they are told from test images.
+    pub auroc: Auroc,
+}
+
+/// Probability that a picture of another kind scores higher than a test image; 0.5 where a score tells nothing.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Auroc {
+    /// By -log p(x): below 0.5 where the model finds them likelier than its own data.
+    pub surprise: f64,
+    /// By the distance of log p(x) from its mean over held-out data (Nalisnick et al. 2019b).
+    pub typicality: f64,
+    /// By log p(x) less the length of a lossless code (Serrà et al. 2020).
+    pub complexity: f64,
+}
+
+/// log p_data(x) / p_G(x) = scale D(x) + offset for the logit D of a GAN's discriminator that is given no label, with the
+/// command that prints it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Calibration {
+    /// Nats for each unit of the logit.
+    pub scale: f64,
+    /// Nats where the logit is 0.
+    pub offset: f64,
+    /// Test images: one half was fitted to, the other judges.
+    pub images: usize,
+    /// Drawn pictures, likewise.
+    pub samples: usize,
+    /// Probability that a real picture has the larger ratio of a real and a drawn one; 0.5 says nothing.
+    pub auc: f64,
+    /// In nats a picture; ln 2 = 0.693 says nothing.
+    pub log_loss: f64,
+    /// Prints these figures.
+    pub command: String,
 }
 
 /// A file is not the one that the card describes.

@@ -112,6 +112,12 @@ pub(crate) fn padded(values: &[f32], len: usize) -> Vec<f32> {
     all
 }
 
+/// Root of the mean square of the differences between two pictures.
+pub fn distance(a: &[f32], b: &[f32]) -> f64 {
+    let squares = a.iter().zip(b).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2));
+    (squares.sum::<f64>() / a.len().max(1) as f64).sqrt()
+}
+
 /// The point at `t` in \[0, 1\] of the great arc from `a` to `b` (Shoemake 1985): between two draws of normal noise it is
 /// about as long as they are, where a straight line is too short.
 pub fn slerp(a: &[f32], b: &[f32], t: f32) -> Vec<f32> {
@@ -145,6 +151,12 @@ mod tests {
         let seen = |a: usize| drawn.chunks(4).map(|l| l[a] as u32).collect::<std::collections::BTreeSet<_>>();
         assert_eq!((seen(1).len(), seen(3).into_iter().collect::<Vec<_>>()), (10, vec![2, 8]));
         assert_eq!(labels(&settings, &all, 7, 50..60), drawn[200..240], "whatever is drawn with them");
+    }
+
+    #[test]
+    fn a_distance_is_that_of_a_value() {
+        assert_eq!(distance(&[0.0, 0.5, 1.0, 1.0], &[0.0, 0.5, 0.0, 0.0]), 0.5f64.sqrt());
+        assert_eq!((distance(&[0.25; 3], &[0.75; 3]), distance(&[], &[])), (0.5, 0.0));
     }
 
     #[test]

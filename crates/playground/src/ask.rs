@@ -1,12 +1,12 @@
-//! Asking for log p(x).
+//! Asking for log p(x), and for p(label | x).
 
 use crate::failure::Failure;
 use crate::model::{Host, OpenModel};
-use crate::protocol::{Budget, Event, Phase, Progress};
+use crate::protocol::{Budget, Event, Phase, Posterior, Progress, Share};
 use crate::sink::{Sink, seconds_left};
 use engine::{Engine, Loaded};
-use likelihood::query::{Method, Query, Question};
-use likelihood::{Estimate, iwae};
+use likelihood::query::{self, Method, Query, Question, scored};
+use likelihood::{Estimate, Kind, iwae};
 use models::{Settings, sample};
 use std::ops::ControlFlow;
 
@@ -22,35 +22,102 @@ pub(crate) struct Asked {
 pub(crate) async fn log_prob(
     model: &mut OpenModel,
     levels: &[u8],
-    plan: (Method, Budget),
+    (plan, precision): ((Method, Budget), Option<f64>),
     seed: u64,
     settings: &Settings,
     sink: &impl Sink,
 ) -> Result<Asked, Failure> {
+    if precision.is_some_and(|error| error.is_nan() || error <= 0.0) {
+        return Err(Failure::new("bad-request", "The precision is a standard error in nats: it must be above 0."));
+    }
     let labels = sample::labels(settings, &model.card.labels, seed, 0..1);
     let none = labels == model.card.network.no_labels();
     let mut query = load(model, plan, sink).await?;
-    let question = Question { levels, labels: &labels, k: plan.1.samples(plan.0), seed, index: 0 };
-    let started = sink.seconds();
-    let progress = async |p: iwae::Progress| {
-        let progress = Progress {
-            phase: Phase::LogProb,
-            done: p.done as f64,
-            total: p.total as f64,
-            bytes: 0.0,
-            seconds_left: seconds_left(started, sink.seconds(), p.done, p.total),
-        };
-        sink.emit(Event::Progress { progress }, Vec::new());
-        if sink.tick().await { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    };
-    let estimate = query.log_prob(&question, progress).await?;
-    let scored = query.scored(&question);
+    let question = Question { levels, labels: &labels, k: plan.1.samples(plan.0), precision, seed, index: 0 };
+    let estimate = query.log_prob(&question, teller(sink, sink.seconds(), 0, 1)).await?;
+    let scored = scored(&model.card.network, levels, seed, 0);
     model.loaded.query = Some((plan, query));
     let estimate = match &model.card.reference {
-        Some(reference) if none && !model.own => estimate.placed_in(reference),
+        Some(reference) if none && !model.own => estimate.placed_in(reference, &scored),
         _ => estimate,
     };
     Ok(Asked { estimate, scored })
+}
+
+/// p(value | x) of each value of a label, of those that are not given.
+pub(crate) async fn posterior(
+    model: &mut OpenModel,
+    levels: &[u8],
+    label: Option<&str>,
+    plan: (Method, Budget),
+    seed: u64,
+    settings: &Settings,
+    sink: &impl Sink,
+) -> Result<Posterior, Failure> {
+    let labels = &model.card.labels;
+    let Some(a) = labels.iter().position(|l| label.is_none_or(|name| l.name == name)) else {
+        let known = labels.iter().map(|l| l.name.as_str()).collect::<Vec<_>>().join(", ");
+        let known = if known.is_empty() { "it was trained without labels".into() } else { format!("only: {known}") };
+        let message = format!("This model has no label “{}”, {known}.", label.unwrap_or("of any kind"));
+        return Err(Failure::new("bad-request", message));
+    };
+    let label = labels[a].clone();
+    let mut given = sample::labels(settings, labels, seed, 0..1);
+    let mut query = load(model, plan, sink).await?;
+    let (started, mut estimates) = (sink.seconds(), Vec::new());
+    for y in 0..label.values.len() {
+        given[a] = y as f32;
+        let question = Question { levels, labels: &given, k: plan.1.samples(plan.0), precision: None, seed, index: 0 };
+        let estimate = query.log_prob(&question, teller(sink, started, y, label.values.len())).await?;
+        if let Kind::Undefined(why) = estimate.kind {
+            return Err(Failure::new("bad-request", format!("There is no p({} | x) here: {why}.", label.name)));
+        }
+        // An estimator in one piece has told nothing.
+        let told = iwae::Progress { done: 1, total: 1, nats: estimate.nats, std_error: 0.0 };
+        if teller(sink, started, y, label.values.len())(told).await.is_break() {
+            return Err(Failure::stopped());
+        }
+        estimates.push(estimate);
+    }
+    model.loaded.query = Some((plan, query));
+    let nats: Vec<f64> = estimates.iter().map(|e| e.nats).collect();
+    let shares = query::posterior(&nats);
+    if shares.iter().any(|p| p.is_nan()) {
+        let message = format!("This picture is impossible under every {} of this model.", label.name);
+        return Err(Failure::new("bad-request", message));
+    }
+    let share = |((value, e), probability): ((String, &Estimate), f64)| Share {
+        value,
+        probability,
+        nats: e.nats,
+        std_error: e.std_error,
+    };
+    let values = label.values.into_iter().zip(&estimates).zip(shares).map(share).collect();
+    let Some(Estimate { estimator, kind, .. }) = estimates.into_iter().next() else {
+        return Err(Failure::new("bad-request", format!("The label “{}” has no values.", label.name)));
+    };
+    Ok(Posterior { label: label.name, estimator, kind, values })
+}
+
+/// Tells how far the part `part` of `parts` is, and hears whether to go on.
+fn teller(
+    sink: &impl Sink,
+    started: f64,
+    part: usize,
+    parts: usize,
+) -> impl AsyncFn(iwae::Progress) -> ControlFlow<()> + '_ {
+    async move |p: iwae::Progress| {
+        let (done, total) = (part * p.total + p.done, parts * p.total);
+        let progress = Progress {
+            phase: Phase::LogProb,
+            done: done as f64,
+            total: total as f64,
+            bytes: 0.0,
+            seconds_left: seconds_left(started, sink.seconds(), done, total),
+        };
+        sink.emit(Event::Progress { progress }, Vec::new());
+        if sink.tick().await { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
 }
 
 /// The Programs for an estimator and a budget: those of the last question, or new ones.
@@ -73,5 +140,7 @@ async fn load(model: &mut OpenModel, plan: (Method, Budget), sink: &impl Sink) -
         (Engine::Gpu(_), Budget::Fast) => 64,
         (Engine::Gpu(_), Budget::Precise) => 50,
     };
-    Ok(Query::load(&model.card.network, method, &Host { model, sink }, batch, true).await?)
+    // What was fitted to the card's weights says nothing of others.
+    let calibration = model.card.calibration.as_ref().filter(|_| !model.own);
+    Ok(Query::load(&model.card.network, method, calibration, &Host { model, sink }, batch, true).await?)
 }

@@ -2,9 +2,10 @@
 
 use crate::failure::Failure;
 use crate::model::{Host, OpenModel};
-use crate::protocol::{Event, Phase, Progress, SampleStep};
+use crate::protocol::{Event, Given, Phase, Progress, SampleStep};
 use crate::sink::{Array, Sink, seconds_left};
 use models::Settings;
+use models::control::Value;
 use models::sample::{self, Draw, Frame};
 use std::ops::ControlFlow;
 
@@ -71,10 +72,7 @@ pub(crate) async fn draw(model: &mut OpenModel, job: &Job, sink: &impl Sink) -> 
             if sink.tick().await { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
         let values = sampler.draw(&Host { model, sink }, &part, &mut watch).await?;
-        if !values.iter().all(|v| v.is_finite()) {
-            let failure = Failure::new("not-a-number", "The model drew pixels that are not numbers.");
-            return Err(Failure { blames_gpu: true, ..failure });
-        }
+        finite(&values)?;
         pictures.show(done, &values, None);
         pictures.values.extend(values);
         told = sink.seconds();
@@ -94,29 +92,69 @@ pub(crate) async fn draw(model: &mut OpenModel, job: &Job, sink: &impl Sink) -> 
     Ok(())
 }
 
-/// The latent of a picture (C, S, S) in \[0, 1\].
+/// Where a picture is in the latent space.
+pub(crate) struct Encoded {
+    pub(crate) latent: Vec<f32>,
+    /// What the model draws from there, (H, W, C).
+    pub(crate) nearest: Vec<u8>,
+    /// Between that and the picture, on levels from 0 to 1.
+    pub(crate) distance: f64,
+}
+
+/// The latent of a picture (C, S, S) in \[0, 1\], and the picture that the same controls draw from it.
 pub(crate) async fn encode(
     model: &mut OpenModel,
     picture: &[f32],
     seed: u64,
+    given: &Given,
     settings: &Settings,
     sink: &impl Sink,
-) -> Result<Vec<f32>, Failure> {
-    let started = sink.seconds();
+) -> Result<Encoded, Failure> {
     let (batch, mut sampler) = model.sampler(1)?;
     let labels = sample::labels(settings, &model.card.labels, seed, 0..1);
     let draw = Draw { seed, first: 0, count: 1, n: 1, labels: &labels, settings };
-    let mut watch = async |frame: Frame<'_>| {
+    let mut watch = watch(Phase::Encode, sink);
+    let latent = sampler.encode(&Host { model, sink }, picture, &draw, &mut watch).await?;
+    let settings = from_latent(model, given, &latent)?;
+    let draw = Draw { settings: &settings, ..draw };
+    let mut watch = self::watch(Phase::Sample, sink);
+    let values = sampler.draw(&Host { model, sink }, &draw, &mut watch).await?;
+    finite(&values)?;
+    model.loaded.sampler = Some((batch, sampler));
+    let mut nearest = vec![0; values.len()];
+    let channels = model.card.image.channels;
+    interleave(&values, channels, values.len() / channels, &mut nearest);
+    Ok(Encoded { latent, nearest, distance: sample::distance(picture, &values) })
+}
+
+/// The controls that were given, but for those that change a latent or bring another picture, and this latent.
+fn from_latent(model: &OpenModel, given: &Given, latent: &[f32]) -> Result<Settings, Failure> {
+    let mut given = given.clone();
+    given.retain(|name, value| !matches!(value, Value::Array(_)) && name != "vary" && name != "to_seed");
+    given.insert("latent".into(), Value::Array(latent.to_vec()));
+    model.settings(given)
+}
+
+/// Tells how far one picture is, and hears a stop.
+fn watch(phase: Phase, sink: &impl Sink) -> impl AsyncFnMut(Frame<'_>) -> ControlFlow<()> {
+    let started = sink.seconds();
+    async move |frame: Frame<'_>| {
         let (done, total) = (frame.step, frame.steps);
         let seconds_left = seconds_left(started, sink.seconds(), done, total);
         let (done, total) = (done as f64, total as f64);
-        let progress = Progress { phase: Phase::Encode, done, total, bytes: 0.0, seconds_left };
+        let progress = Progress { phase, done, total, bytes: 0.0, seconds_left };
         sink.emit(Event::Progress { progress }, Vec::new());
         if sink.tick().await { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    };
-    let latent = sampler.encode(&Host { model, sink }, picture, &draw, &mut watch).await?;
-    model.loaded.sampler = Some((batch, sampler));
-    Ok(latent)
+    }
+}
+
+/// Refuses pixels that are not numbers: it may be the GPU's doing.
+fn finite(values: &[f32]) -> Result<(), Failure> {
+    if values.iter().all(|v| v.is_finite()) {
+        return Ok(());
+    }
+    let failure = Failure::new("not-a-number", "The model drew pixels that are not numbers.");
+    Err(Failure { blames_gpu: true, ..failure })
 }
 
 impl Pictures<'_> {

@@ -59,10 +59,30 @@ pub enum Command {
         estimator: Method,
         /// How much work the answer is worth.
         budget: Budget,
+        /// Standard error in nats at which less work is enough; positive.
+        precision: Option<f64>,
         /// Seed of all noise.
         #[tsify(type = "number")]
         seed: u64,
         /// Labels under which the picture is judged; without them the model's own mixture of all.
+        #[tsify(type = "Record<string, number | string | boolean | null>")]
+        settings: Given,
+    },
+    /// Ask for p(value | x) of each value of a label, by Bayes' rule; the picture travels beside as `image`.
+    Posterior {
+        /// Handle from [`Reply::Opened`].
+        model: u32,
+        /// Name of the label; the model's first one where none is given.
+        label: Option<String>,
+        /// How each log p(x | value) is made.
+        #[tsify(type = "Estimator")]
+        estimator: Method,
+        /// How much work each is worth.
+        budget: Budget,
+        /// Seed of all noise, the same for each value.
+        #[tsify(type = "number")]
+        seed: u64,
+        /// Other labels, where they are given.
         #[tsify(type = "Record<string, number | string | boolean | null>")]
         settings: Given,
     },
@@ -121,14 +141,7 @@ pub enum Budget {
 impl Budget {
     /// What `likelihood::query::Question::k` is: importance samples, temperatures or paths.
     pub fn samples(self, estimator: Method) -> usize {
-        match (estimator, self) {
-            (Method::Own | Method::Laplace | Method::Quadrature, Budget::Fast) => 64,
-            (Method::Own | Method::Laplace | Method::Quadrature, Budget::Precise) => 5000,
-            (Method::Ais, Budget::Fast) => 30,
-            (Method::Ais, Budget::Precise) => 400,
-            (Method::Flow, Budget::Fast) => 4,
-            (Method::Flow, Budget::Precise) => 64,
-        }
+        estimator.samples(self == Budget::Precise)
     }
 }
 
@@ -295,8 +308,10 @@ pub enum Reply {
     Sampled,
     /// To `Train`; the weights came with the last `Trained`.
     Trained,
-    /// To `Encode`; `latent` travels beside.
+    /// To `Encode`; `latent` and `nearest` (the picture that the model draws from it, (H, W, C) bytes) travel beside.
     Encoded {
+        /// Root of the mean square of the differences between the picture and the nearest, on levels from 0 to 1.
+        distance: f64,
         /// What was done to the picture that came: one plain sentence each.
         notices: Vec<String>,
     },
@@ -308,6 +323,13 @@ pub enum Reply {
         estimate: Box<likelihood::Estimate>,
         /// What was scored.
         scored: Scored,
+    },
+    /// To `Posterior`.
+    Posterior {
+        /// How likely each value is.
+        posterior: Posterior,
+        /// What was done to the picture that came: one plain sentence each.
+        notices: Vec<String>,
     },
     /// To `Close`.
     Closed,
@@ -327,4 +349,32 @@ pub struct Scored {
     /// Seed with which grey levels became black and white.
     #[tsify(type = "number")]
     pub seed: u64,
+}
+
+/// p(value | x) of each value of a label, by Bayes' rule with all values alike before x is seen.
+#[derive(Clone, Debug, PartialEq, Serialize, Tsify)]
+pub struct Posterior {
+    /// Name of the label.
+    pub label: String,
+    /// How each log p(x | value) was made.
+    pub estimator: String,
+    /// What each `nats` is to log p(x | value): the probabilities are exact only where it is.
+    #[tsify(type = "Kind")]
+    pub kind: likelihood::Kind,
+    /// The values, by number.
+    pub values: Vec<Share>,
+}
+
+/// One value of a label.
+#[derive(Clone, Debug, PartialEq, Serialize, Tsify)]
+pub struct Share {
+    /// Its name.
+    pub value: String,
+    /// p(value | x).
+    pub probability: f64,
+    /// log p(x | value), or the bound on it.
+    pub nats: f64,
+    /// The standard error of `nats`, where it has one.
+    #[tsify(type = "number | null")]
+    pub std_error: Option<f64>,
 }

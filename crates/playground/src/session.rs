@@ -9,7 +9,7 @@ use crate::protocol::{BackendChoice, BackendInfo, Budget, Command, Event, Given,
 use crate::sink::{Array, Arrays, Sink};
 use crate::{ask, draw};
 use data::image::Prepared;
-use draw::Job;
+use draw::{Encoded, Job};
 use engine::Engine;
 use likelihood::query::Method;
 use models::Settings;
@@ -38,7 +38,7 @@ pub enum Input {
     Nothing,
     /// With `Open`.
     Files(Files),
-    /// With `Sample`, `Encode` and `LogProb`: pictures and lists of numbers, by the names of controls.
+    /// With `Sample`, `Encode`, `LogProb` and `Posterior`: pictures and lists of numbers, by the names of controls.
     Beside(Beside),
     /// With `Train`: images of the model's size, (C, S, S) bytes each.
     Images(Vec<u8>),
@@ -87,8 +87,12 @@ impl Session {
             (Command::Encode { model, seed, settings }, Input::Beside(beside)) => {
                 self.encode(model, seed, (settings, beside), sink).await
             }
-            (Command::LogProb { model, estimator, budget, seed, settings }, Input::Beside(beside)) => {
-                self.log_prob(model, (estimator, budget), seed, (settings, beside), sink).await
+            (Command::LogProb { model, estimator, budget, precision, seed, settings }, Input::Beside(beside)) => {
+                self.log_prob(model, ((estimator, budget), precision), seed, (settings, beside), sink).await
+            }
+            (Command::Posterior { model, label, estimator, budget, seed, settings }, Input::Beside(beside)) => {
+                let given = (settings, beside);
+                self.posterior(model, label.as_deref(), (estimator, budget), seed, given, sink).await
             }
             (Command::Train { model, course }, Input::Images(images)) => self.train(model, course, &images, sink).await,
             (Command::Close { model }, _) => {
@@ -98,9 +102,14 @@ impl Session {
                 Ok((Reply::Closed, Vec::new()))
             }
             (Command::Panic, _) => panic(),
-            (Command::Open { .. } | Command::Encode { .. } | Command::LogProb { .. } | Command::Train { .. }, _) => {
-                Err(Failure::new("bad-request", "The command came without its files or pictures."))
-            }
+            (
+                Command::Open { .. }
+                | Command::Encode { .. }
+                | Command::LogProb { .. }
+                | Command::Posterior { .. }
+                | Command::Train { .. },
+                _,
+            ) => Err(Failure::new("bad-request", "The command came without its files or pictures.")),
         }
     }
 
@@ -161,16 +170,17 @@ impl Session {
                 model.card.image.prepare(&picture.rgba, picture.width, picture.height)?;
             let (settings, _) = settle(model, &given, &beside)?;
             let values: Vec<f32> = levels.iter().map(|&v| f32::from(v) / 255.0).collect();
-            Ok((draw::encode(model, &values, seed, &settings, sink).await?, notices))
+            Ok((draw::encode(model, &values, seed, &given, &settings, sink).await?, notices))
         };
-        let (latent, notices) = self.with_model(handle, sink, job).await?;
-        Ok((Reply::Encoded { notices }, vec![("latent", Array::F32(latent))]))
+        let (Encoded { latent, nearest, distance }, notices) = self.with_model(handle, sink, job).await?;
+        let arrays = vec![("latent", Array::F32(latent)), ("nearest", Array::U8(nearest))];
+        Ok((Reply::Encoded { distance, notices }, arrays))
     }
 
     async fn log_prob(
         &mut self,
         handle: u32,
-        plan: (Method, Budget),
+        plan: ((Method, Budget), Option<f64>),
         seed: u64,
         (given, mut beside): (Given, Beside),
         sink: &impl Sink,
@@ -193,6 +203,26 @@ impl Session {
             ("pixels", Array::U8(draw::channels_last(&asked.scored, channels, pixels))),
         ];
         Ok((Reply::Estimate { estimate: Box::new(asked.estimate), scored }, arrays))
+    }
+
+    async fn posterior(
+        &mut self,
+        handle: u32,
+        label: Option<&str>,
+        plan: (Method, Budget),
+        seed: u64,
+        (given, mut beside): (Given, Beside),
+        sink: &impl Sink,
+    ) -> Result<Answer, Failure> {
+        let picture = take_image(&mut beside)?;
+        let job = async |model: &mut OpenModel| {
+            let Prepared { levels, notices } =
+                model.card.image.prepare(&picture.rgba, picture.width, picture.height)?;
+            let (settings, _) = settle(model, &given, &beside)?;
+            let posterior = ask::posterior(model, &levels, label, plan, seed, &settings, sink).await?;
+            Ok(Reply::Posterior { posterior, notices })
+        };
+        Ok((self.with_model(handle, sink, job).await?, Vec::new()))
     }
 
     /// Moves a model off a device that failed: to a new device the first time one is lost, else to the CPU.

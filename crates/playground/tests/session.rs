@@ -78,7 +78,15 @@ fn card(weights: &[u8], golden: &[u8]) -> Card {
         golden: FileCard::of("golden.safetensors", golden),
         sheet: None,
         metrics: None,
-        reference: Some(Reference { estimator: "IWAE k=64".into(), k: 64, held_out: vec![-1e9, 0.0], own: vec![-1e9] }),
+        reference: Some(Reference {
+            estimator: "IWAE k=64".into(),
+            k: 64,
+            held_out: vec![-1e9, 0.0],
+            own: vec![-1e9],
+            others: Vec::new(),
+            complexity: vec![-1e9],
+        }),
+        calibration: None,
     }
 }
 
@@ -150,6 +158,7 @@ fn a_query_is_answered_placed_and_repeatable() {
             model: 0,
             estimator: Method::Own,
             budget: Budget::Fast,
+            precision: None,
             seed: 3,
             settings: Given::new(),
         };
@@ -159,7 +168,7 @@ fn a_query_is_answered_placed_and_repeatable() {
     };
     let (estimate, scored, arrays) = ask(28);
     assert!(estimate.nats.is_finite() && estimate.k == 64);
-    assert_eq!(estimate.percentile_held_out, Some(50.0));
+    assert_eq!(estimate.place.held_out, Some(50.0));
     assert!(scored.notices.is_empty());
     assert_eq!(arrays.iter().map(|a| a.0).collect::<Vec<_>>(), ["terms", "levels", "pixels"]);
     assert_eq!(ask(28).0, estimate);
@@ -172,7 +181,8 @@ fn a_question_goes_to_the_estimator_that_it_names() {
     open(&mut session, files());
     let mut ask = |estimator| {
         let settings = Given::new();
-        let command = Command::LogProb { model: 0, estimator, budget: Budget::Fast, seed: 3, settings };
+        let command =
+            Command::LogProb { model: 0, estimator, budget: Budget::Fast, precision: None, seed: 3, settings };
         run(&mut session, command, image(28)).pop().unwrap().0
     };
     let mut estimate = |estimator| {
@@ -181,11 +191,16 @@ fn a_question_goes_to_the_estimator_that_it_names() {
     };
     let (own, laplace, ais) = (estimate(Method::Own), estimate(Method::Laplace), estimate(Method::Ais));
     assert!(own.estimator.starts_with("IWAE") && laplace.estimator.contains("Laplace"), "{own} {laplace}");
-    assert!(laplace.percentile_held_out.is_none() && own.percentile_held_out.is_some());
-    // Three ways to one number, within their errors.
-    for other in [laplace, ais] {
-        let error = other.std_error.unwrap().hypot(own.std_error.unwrap());
-        assert!((other.nats - own.nats).abs() < 5.0 * error + 0.1, "{other} {own}");
+    assert!(laplace.place.held_out.is_none() && own.place.held_out.is_some());
+    // Three ways to one number: within their errors where they state one, and a bound from below where they state none.
+    for other in [&laplace, &ais] {
+        match (own.std_error, other.std_error) {
+            (Some(one), Some(two)) => {
+                assert!((other.nats - own.nats).abs() < 5.0 * one.hypot(two) + 0.1, "{other} {own}")
+            }
+            (None, _) => assert!(own.nats < other.nats + 5.0, "{other} {own}"),
+            (_, None) => assert!(other.nats < own.nats + 5.0, "{other} {own}"),
+        }
     }
     let refused = ask(Method::Flow);
     let (code, message) = error_of(&refused);
@@ -202,8 +217,14 @@ fn a_job_stops_between_two_batches_and_the_model_works_on() {
     let events = run_on(&mut session, sample.clone(), Input::Nothing, stopping());
     assert_eq!(error_of(&events.last().unwrap().0).0, "aborted");
     assert_eq!(events.len(), 3);
-    let ask =
-        Command::LogProb { model: 0, estimator: Method::Own, budget: Budget::Precise, seed: 1, settings: Given::new() };
+    let ask = Command::LogProb {
+        model: 0,
+        estimator: Method::Own,
+        budget: Budget::Precise,
+        precision: None,
+        seed: 1,
+        settings: Given::new(),
+    };
     let events = run_on(&mut session, ask, image(28), stopping());
     assert_eq!(error_of(&events.last().unwrap().0).0, "aborted");
     assert!(matches!(run(&mut session, sample, Input::Nothing).pop().unwrap().0, Event::Done { .. }));
@@ -231,8 +252,14 @@ fn bad_files_and_pictures_get_their_code_and_a_sentence() {
         "bad-weights",
     );
     open(&mut session, files());
-    let ask =
-        Command::LogProb { model: 0, estimator: Method::Own, budget: Budget::Fast, seed: 1, settings: Given::new() };
+    let ask = Command::LogProb {
+        model: 0,
+        estimator: Method::Own,
+        budget: Budget::Fast,
+        precision: None,
+        seed: 1,
+        settings: Given::new(),
+    };
     let empty = beside(Image { rgba: vec![], width: 0, height: 0 });
     let event = run(&mut session, ask, empty).pop().unwrap().0;
     assert_eq!(error_of(&event).0, "bad-image");
@@ -299,13 +326,19 @@ fn training_raises_the_bound_and_changes_what_is_drawn() {
     Weights::parse(&file, &vae::specs(&NETWORK)).unwrap();
     assert_ne!(means(&mut session), before);
     // The card's scores are those of other weights now.
-    let ask =
-        Command::LogProb { model: 0, estimator: Method::Own, budget: Budget::Fast, seed: 3, settings: Given::new() };
+    let ask = Command::LogProb {
+        model: 0,
+        estimator: Method::Own,
+        budget: Budget::Fast,
+        precision: None,
+        seed: 3,
+        settings: Given::new(),
+    };
     let Event::Done { reply: Reply::Estimate { estimate, .. } } = run(&mut session, ask, image(28)).pop().unwrap().0
     else {
         panic!("no estimate")
     };
-    assert_eq!(estimate.percentile_held_out, None);
+    assert_eq!(estimate.place.held_out, None);
 }
 
 #[test]
@@ -394,15 +427,17 @@ fn a_picture_becomes_a_latent_and_the_latent_a_picture() {
     open(&mut session, files());
     let encode = Command::Encode { model: 0, seed: 1, settings: Given::new() };
     let (event, arrays) = run(&mut session, encode.clone(), image(56)).pop().unwrap();
-    let Event::Done { reply: Reply::Encoded { notices } } = event else { panic!("{event:?}") };
+    let Event::Done { reply: Reply::Encoded { distance, notices } } = event else { panic!("{event:?}") };
     assert!(notices[0].contains("56 x 56"), "{notices:?}");
-    let [("latent", Array::F32(latent))] = &arrays[..] else { panic!("{arrays:?}") };
+    let [("latent", Array::F32(latent)), ("nearest", Array::U8(nearest))] = &arrays[..] else { panic!("{arrays:?}") };
     assert_eq!(latent.len(), NETWORK.latents);
+    assert!(distance > 0.0 && distance < 1.0, "{distance}");
     let given = Input::Beside([("latent".to_string(), Item::Values(latent.clone()))].into());
     let mut events = run(&mut session, sample_with("{}"), given);
     assert!(matches!(events.pop().unwrap().0, Event::Done { reply: Reply::Sampled }));
     let Array::U8(images) = events.pop().unwrap().1.remove(0).1 else { panic!("no images") };
     assert_eq!(images[..vae::D], images[vae::D..], "one latent, one picture");
+    assert_eq!(images[..vae::D], nearest[..], "and the nearest is that one");
     let events = run(&mut session, sample_with("{}"), image(56));
     let Some((Event::Sampled { step }, _)) = events.get(events.len() - 2) else { panic!("{events:?}") };
     assert!(step.notices[0].contains("56 x 56"), "{:?}", step.notices);

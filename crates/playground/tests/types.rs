@@ -4,7 +4,7 @@ use playground::protocol::*;
 use tsify::Tsify;
 
 const HEADER: &str = "// Made from crates/playground/src/protocol.rs by its test `types`; UPDATE=1 writes it anew.\n\n\
-    import type { Estimate, Estimator } from \"./estimate.d.ts\";\n";
+    import type { Estimate, Estimator, Kind } from \"./estimate.d.ts\";\n";
 
 fn declarations() -> String {
     let all = [
@@ -21,6 +21,8 @@ fn declarations() -> String {
         BackendName::DECL,
         Reply::DECL,
         Scored::DECL,
+        Posterior::DECL,
+        Share::DECL,
     ];
     all.iter().fold(HEADER.to_string(), |text, decl| text + "\n" + decl.trim() + "\n")
 }
@@ -50,9 +52,7 @@ fn the_page_knows_every_field_of_an_estimate() {
         terms: vec![0.0],
         n_evals: 1,
         assumptions: vec![],
-        percentile_own: None,
-        percentile_held_out: None,
-        percentile_nearer: None,
+        place: likelihood::Place::default(),
     };
     let declared = include_str!("../../../web/src/estimate.d.ts");
     let json = serde_json::to_value(estimate).unwrap();

@@ -14,7 +14,8 @@ import { PofxError } from "./errors.js";
 /** A command but for the model's handle, which the seat knows.
  * @typedef {{ type: "sample", n: number, first: number, count: number, seed: number, settings: Record<string, Setting> }
  *   | { type: "encode", seed: number, settings: Record<string, Setting> }
- *   | { type: "log-prob", estimator: Estimator, budget: Budget, seed: number, settings: Record<string, Setting> }
+ *   | { type: "log-prob", estimator: Estimator, budget: Budget, precision: number | undefined, seed: number, settings: Record<string, Setting> }
+ *   | { type: "posterior", label: string | undefined, estimator: Estimator, budget: Budget, seed: number, settings: Record<string, Setting> }
  *   | { type: "train", course: Course }} Question */
 
 /** What may come with a command. @typedef {NonNullable<Parameters<Host["run"]>[1]>} Options */

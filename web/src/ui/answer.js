@@ -1,7 +1,7 @@
 // The answer: how likely, and compared with what.
 
 import { LitElement, css, html, nothing } from "lit";
-import { asSentence, nats, percent, percentile, relation } from "./format.js";
+import { asSentence, kindOf, nats, percent, percentile, relation } from "./format.js";
 import { shared } from "./styles.js";
 import "./histogram.js";
 
@@ -74,7 +74,7 @@ export class Answer extends LitElement {
     }
     return html`
       <p class="headline">
-        <span class="value"><span>log <i>p</i>(<i>x</i>${this.given ? ` | ${this.given}` : nothing}) ${e ? relation(e.kind) : "≥"}</span> <span>${e ? nats(e.nats) : "–"} nats</span></span>
+        <span class="value"><span>${e?.kind === "density_ratio" ? RATIO : html`log <i>p</i>(<i>x</i>${this.given ? ` | ${this.given}` : nothing})`} ${e ? relation(e.kind) : "≥"}</span> <span>${e ? nats(e.nats) : "–"} nats</span></span>
         <span class="kind">${e ? explain(e) : "(draw or choose a picture to ask about it)"}</span>
       </p>
       ${this.card && !reference ? nothing : html`<p class="rank">${e && reference ? rank(e, reference) : nothing}</p>`}
@@ -85,32 +85,41 @@ export class Answer extends LitElement {
   }
 }
 
+/** What a discriminator tells. */
+const RATIO = html`log <i>p</i><sub>data</sub>(<i>x</i>)/<i>p</i><sub>G</sub>(<i>x</i>)`;
+
 /** The bracket behind the number. @param {Estimate} e */
 function explain(e) {
-  const kind = e.kind === "stochastic" ? "estimate" : String(e.kind).replaceAll("_", " ");
-  const error = e.std_error === null ? [] : [`± ${e.std_error.toFixed(1)}`];
-  return `(${[kind, e.estimator, ...error].join(", ")})`;
+  const unknown = e.effective_samples === null ? [] : ["error not known"];
+  const error = e.std_error === null ? unknown : [`± ${e.std_error.toFixed(1)}`];
+  return `(${[kindOf(e), e.estimator, ...error].join(", ")})`;
 }
 
 /** The answer in one sentence. @param {Estimate} e */
 export function sentence(e) {
   if (typeof e.kind !== "string") return `log p(x) is not defined: ${e.kind.undefined}`;
-  return `log p(x) ${relation(e.kind)} ${nats(e.nats)} nats ${explain(e)}`;
+  const what = e.kind === "density_ratio" ? "log p_data(x)/p_G(x)" : "log p(x)";
+  return `${what} ${relation(e.kind)} ${nats(e.nats)} nats ${explain(e)}`;
 }
 
 /** @param {Estimate} e @param {NonNullable<Card["reference"]>} reference */
 function rank(e, reference) {
   // Made with another k, the score is higher than the same picture's among the reference scores would be.
-  const held = e.percentile_held_out ?? percentile(reference.held_out, e.nats);
-  const own = e.percentile_own ?? percentile(reference.own, e.nats);
-  return html`${e.percentile_own === null ? `Compared with scores made by ${reference.estimator}: m` : "M"}ore likely than <strong>${percent(held)}</strong> of held-out test pictures, and than
-    <strong>${percent(own)}</strong> of the model’s own samples. ${e.percentile_nearer === null ? nothing : typicality(e.percentile_nearer)}`;
+  const held = e.place.held_out ?? percentile(reference.held_out, e.nats);
+  const own = e.place.own ?? percentile(reference.own, e.nats);
+  return html`${e.place.own === null ? `Compared with scores made by ${reference.estimator}: m` : "M"}ore likely than <strong>${percent(held)}</strong> of held-out test pictures, and than
+    <strong>${percent(own)}</strong> of the model’s own samples. ${e.place.nearer === null ? nothing : typicality(e.place.nearer)}${e.place.complexity === null ? nothing : complexity(e.place.complexity)}`;
 }
 
 /** Whether the picture is like the data, which being likely does not tell. @param {number} nearer */
 function typicality(nearer) {
   const verdict = nearer >= 95 ? "Not typical" : "Typical";
   return html`${verdict}: the log <i>p</i>(<i>x</i>) of <strong>${percent(100 - nearer)}</strong> of test pictures is farther from their mean.`;
+}
+
+/** The same, where what is simple is not taken for likely. @param {number} share of test pictures with a lower score */
+function complexity(share) {
+  return html` Its bits less those of a plain coder are more than those of <strong>${percent(share)}</strong> of test pictures${share >= 95 ? ": simple, yet the model does not know it" : ""}.`;
 }
 
 customElements.define("pofx-answer", Answer);

@@ -8,11 +8,15 @@ import { notDigits, testDigits } from "./examples.js";
 import { sentence } from "./answer.js";
 import { SIDE } from "./pad.js";
 import { shared } from "./styles.js";
+import "./among.js";
 import "./answer.js";
 import "./breakdown.js";
+import "./compare.js";
+import "./nearest.js";
 import "./controls.js";
 import "./picture-field.js";
 import "./picture-list.js";
+import "./posterior.js";
 
 /** @typedef {import("../p-of-x.js").Model} Model */
 /** @typedef {import("../p-of-x.js").Estimate} Estimate */
@@ -24,13 +28,14 @@ import "./picture-list.js";
 const DIGITS = new URL("examples/mnist-test.png", import.meta.url);
 
 /**
- * `<pofx-asker>`: property `seed`. Events: `asked` (detail: the Pixels and the index of the sample, both may be missing),
+ * `<pofx-asker>`: properties `seed`, `backend`. Events: `asked` (detail: the Pixels and the index of the sample, both may be missing),
  * `answer` (detail: Estimate), `begin`, `progress` (detail: Progress or nothing), `failed` (detail: PofxError), `say`
  * (detail: a sentence).
  */
 export class Asker extends LitElement {
   static properties = {
     seed: {},
+    backend: {},
     model: { state: true },
     asking: { state: true },
     precise: { state: true },
@@ -48,6 +53,7 @@ export class Asker extends LitElement {
   constructor() {
     super();
     this.seed = "0";
+    this.backend = "auto";
     /** @type {Model | undefined} */ this.model = undefined;
     this.asking = false;
     /** Whether the answer that is being made is the slow one. */
@@ -272,7 +278,7 @@ export class Asker extends LitElement {
   render() {
     const { estimate } = this;
     const answers = answerable(this.model?.card);
-    const precise = this.estimator === "own" ? answers.precise : this.estimator === "quadrature" ? undefined : "Smaller error (minutes)";
+    const precise = this.estimator === "own" ? answers.precise : ["quadrature", "ratio"].includes(this.estimator) ? undefined : "Smaller error (minutes)";
     return html`
       <h2 id="ask-title">log <i>p</i>(<i>x</i>) of your picture</h2>
       <p class="sub">${this.#drawn ? "Draw, or drop, paste or open a picture." : "Choose a sample, or drop, paste or open a picture."}</p>
@@ -292,8 +298,38 @@ export class Asker extends LitElement {
         </div>
       </div>
       ${(answers.density || this.estimator !== "own") && typeof estimate?.kind !== "object" ? html`<pofx-breakdown .estimate=${estimate} .card=${this.model?.card}></pofx-breakdown>` : nothing}
+      ${this.#renderMore(answers.density)}
     `;
   }
+
+  /** What else can be asked of the same picture. @param {boolean} density */
+  #renderMore(density) {
+    const { model, estimate } = this;
+    if (!model) return nothing;
+    const plain = density && this.estimator === "own" && !this.#given;
+    const pixels = this.#scored(estimate);
+    const forward = (/** @type {CustomEvent} */ { type, detail }) => this.#tell(type, detail);
+    return html`
+      ${plain ? html`<pofx-among .estimate=${estimate} .reference=${model.card.reference} .data=${model.card.data.name.replace(/, (\d|pixel).*$/, "")}></pofx-among>` : nothing}
+      ${density && model.card.labels.length > 0
+        ? html`<pofx-posterior .model=${model} .pixels=${pixels} .seed=${this.seed} @begin=${forward} @progress=${forward} @failed=${forward} @say=${forward}></pofx-posterior>`
+        : nothing}
+      ${model.card.family === "gan"
+        ? html`<pofx-nearest .model=${model} .pixels=${pixels} .seed=${this.seed} @begin=${forward} @progress=${forward} @failed=${forward} @say=${forward}></pofx-nearest>`
+        : nothing}
+      <pofx-compare .pixels=${pixels} .seed=${this.seed} .backend=${this.backend} @begin=${forward} @progress=${forward} @failed=${forward} @say=${forward}></pofx-compare>
+    `;
+  }
+
+  /** The picture of an answer, the same object for the same answer. @param {Estimate | undefined} estimate @returns {Pixels | undefined} */
+  #scored(estimate) {
+    if (this.#held.estimate !== estimate) {
+      const { levels: data, width, height, channels } = estimate?.scored ?? {};
+      this.#held = { estimate, pixels: data && /** @type {Pixels} */ ({ data, width, height, channels }) };
+    }
+    return this.#held.pixels;
+  }
+  /** @type {{ estimate?: Estimate, pixels?: Pixels }} */ #held = {};
 
   /** Labels, where the number depends on them, and estimators, where there are several. @param {boolean} density */
   #renderControls(density) {

@@ -135,7 +135,7 @@ export class Breakdown extends LitElement {
           <summary>What it rests on</summary>
           <ul>
             ${(e?.assumptions ?? ["No answer yet."]).map((assumption) => html`<li>${assumption}</li>`)}
-            ${e ? html`<li>${e.bits_per_dim.toFixed(3)} bits per value of the picture.</li>` : nothing}
+            ${e && Number.isFinite(e.bits_per_dim) ? html`<li>${e.bits_per_dim.toFixed(3)} bits per value of the picture.</li>` : nothing}
           </ul>
         </details>
       </section>

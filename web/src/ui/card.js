@@ -23,10 +23,11 @@ const ANSWERS = {
 /** What the estimators are called beside a model's own. @type {Record<Estimator, string>} */
 const ESTIMATORS = {
   own: "the family’s own",
-  laplace: "Laplace mixture",
+  laplace: "importance sampling",
   ais: "annealed sampling (AIS)",
   quadrature: "quadrature",
   flow: "probability flow",
+  ratio: "discriminator’s ratio",
 };
 
 /**

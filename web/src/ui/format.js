@@ -39,6 +39,12 @@ export function relation(kind) {
   return { exact: "=", lower_bound: "≥", upper_bound: "≤", stochastic: "≈", density_ratio: "≈" }[kind];
 }
 
+/** What a number is to log p(x), in words. @param {Estimate} estimate */
+export function kindOf({ kind }) {
+  if (typeof kind !== "string") return "not defined";
+  return kind === "stochastic" ? "estimate" : kind.replaceAll("_", " ");
+}
+
 /**
  * The share of ascending scores that are below `value`, in percent.
  * @param {number[]} scores

@@ -55,7 +55,8 @@ export class Reading extends LitElement {
     if (!answerable(this.card).density) {
       return html`<h2>How to read it</h2>
         <p>A generator maps noise to pictures without ever computing a density: nearly every picture lies off the thin surface it can reach.</p>
-        <p>What such a model is good at is judged by its samples; figures stand below, under “About this model”.</p>`;
+        <p>Its pictures with a little noise have a density: choose “importance sampling” as estimator. The number then says more about the noise than about the generator.</p>
+        <p>Its discriminator tells log <i>p</i><sub>data</sub>/<i>p</i><sub>G</sub>, how much rather the picture is real than drawn. What the model is good at is judged by its samples; figures stand below, under “About this model”.</p>`;
     }
     const { values, levels, kind } = this.#space;
     return html`

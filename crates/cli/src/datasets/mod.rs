@@ -5,6 +5,7 @@ mod fashion;
 mod mnist;
 mod nouns;
 mod npm;
+pub(crate) mod photograph;
 mod sketches;
 mod tiles;
 
@@ -27,7 +28,9 @@ pub(crate) enum Split {
 pub(crate) struct Set {
     /// Its name in recipes and commands.
     pub(crate) name: &'static str,
-    /// Its name for people, and what is in it.
+    /// Its name for people.
+    pub(crate) called: &'static str,
+    /// What is in it.
     pub(crate) title: &'static str,
     /// Where it is fetched from, and who made it.
     pub(crate) source: &'static str,
@@ -75,6 +78,15 @@ impl Set {
         Ok(if self.by_class && split == Split::Test { mixed(&images) } else { images })
     }
 
+    /// The last `n` images to learn from, in an order that mixes classes: what a number beside a model is chosen by, where
+    /// the test set must not know of it.
+    pub(crate) fn validation(&self, n: usize) -> Result<Images> {
+        let train = self.load(Split::Train)?;
+        let train = if self.by_class { mixed(&train) } else { train };
+        let last: Vec<usize> = (train.len().saturating_sub(n)..train.len()).collect();
+        Ok(train.in_order(&last))
+    }
+
     /// As a model's card describes it.
     pub(crate) fn card(&self, preparation: &str) -> DataCard {
         DataCard {
@@ -85,15 +97,20 @@ impl Set {
         }
     }
 
-    /// Where its files are kept: `$XDG_CACHE_HOME/p-of-x/data/<name>`, or the like of other systems.
+    /// Where its files are kept.
     pub(crate) fn folder(&self) -> Result<PathBuf> {
-        let from = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-        let cache = from("XDG_CACHE_HOME")
-            .or_else(|| from("LOCALAPPDATA"))
-            .or_else(|| from("HOME").map(|home| home.join(".cache")))
-            .context("no place to keep data: set XDG_CACHE_HOME to a folder")?;
-        Ok(cache.join("p-of-x").join("data").join(self.name))
+        folder(self.name)
     }
+}
+
+/// Where data of a name is kept: `$XDG_CACHE_HOME/p-of-x/data/<name>`, or the like of other systems.
+pub(crate) fn folder(name: &str) -> Result<PathBuf> {
+    let from = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let cache = from("XDG_CACHE_HOME")
+        .or_else(|| from("LOCALAPPDATA"))
+        .or_else(|| from("HOME").map(|home| home.join(".cache")))
+        .context("no place to keep data: set XDG_CACHE_HOME to a folder")?;
+    Ok(cache.join("p-of-x").join("data").join(name))
 }
 
 /// The images in an order that says nothing, always the same.

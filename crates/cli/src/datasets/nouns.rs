@@ -18,6 +18,7 @@ const TEST: u64 = 10_000;
 
 pub(super) const SET: Set = Set {
     name: "nouns",
+    called: "Nouns",
     title: "Nouns, pixel characters of 32 x 32 colours drawn from all 50,124,360 combinations of parts",
     source: "npm package @nouns/assets 0.10.0 (Nouns)",
     licence: "CC0 (the artwork)",

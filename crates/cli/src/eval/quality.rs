@@ -26,11 +26,16 @@ const SEED: u64 = 0;
 
 /// Samples of a model, each with the labels of one of the test images, in their order and from the first one again.
 pub(super) fn samples(model: &Model, n: usize, test: &Images, given: &[(&str, Value)]) -> Result<(Images, Vec<f32>)> {
+    let labels = train::labels(&model.recipe, test)?;
+    let asked: Vec<f32> = labels.into_iter().cycle().take(n * model.recipe.network.classes().len()).collect();
+    Ok((drawn(model, n, &asked, given)?, asked))
+}
+
+/// Samples of a model with the labels `asked` (n, A).
+pub(crate) fn drawn(model: &Model, n: usize, asked: &[f32], given: &[(&str, Value)]) -> Result<Images> {
     let network = &model.recipe.network;
     let given: BTreeMap<String, Value> = given.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
     let settings = Settings::new(&network.controls(), network.image(), given)?;
-    let labels = train::labels(&model.recipe, test)?;
-    let asked: Vec<f32> = labels.into_iter().cycle().take(n * network.classes().len()).collect();
     let engine = Engine::cpu();
     let draw = |sampler: &mut Sampler<_>, batch: usize| {
         let first = batch * BATCH;
@@ -42,7 +47,7 @@ pub(super) fn samples(model: &Model, n: usize, test: &Images, given: &[(&str, Va
     let start = || Sampler::new(network, BATCH).with_context(|| format!("{} draws nothing", model.recipe.id));
     let pixels = on_all_cores("drawing", n.div_ceil(BATCH), start, draw)?.concat();
     let [channels, size, _] = network.image();
-    Ok((Images { channels, size, pixels, attributes: Vec::new() }, asked))
+    Ok(Images { channels, size, pixels, attributes: Vec::new() })
 }
 
 /// The figures of `n` samples.

@@ -5,7 +5,7 @@ use engine::{Engine, Loaded};
 use graph::{Graph, Program, Tensor};
 use likelihood::flow::{self, Denoiser, FROM, Field, Plan, dequantise, log_unit};
 use likelihood::iwae::{Error, Progress};
-use likelihood::{Kind, vlb};
+use likelihood::{Effort, Kind, vlb};
 use models::diffusion::{self, decoder::Decoder};
 use models::{Family, Network, Weights, registry};
 use pollster::block_on;
@@ -163,4 +163,20 @@ fn the_divergence_of_the_shipped_network_hardly_depends_on_h() {
         // In nats of the integral over a part of the path as long as the angle.
         assert!((angle * (whole - half)).abs() < 1.0);
     }
+}
+
+/// The bound ends as soon as its error is what was asked for, and says of how many times it is.
+#[test]
+fn the_bound_takes_as_many_times_as_its_precision_asks_for() {
+    let (c, mut run) = shipped(16);
+    let decoder = Decoder::new(&c.levels);
+    let mut ask =
+        |effort: Effort| block_on(vlb::log_prob(&mut run, &decoder, &stroke(), &[1.0], effort, noise(1), on)).unwrap();
+    let first = ask(16.into());
+    let error = first.std_error.unwrap();
+    let [loose, tight] = [1.2, 0.5].map(|share| ask(Effort { k: 512, precision: Some(share * error) }));
+    println!("{error} {:?}", [&loose, &tight].map(|e| (e.k, e.std_error)));
+    assert!(loose.k < tight.k && tight.k < 512, "{} {}", loose.k, tight.k);
+    assert!(loose.std_error.unwrap() <= 1.2 * error && tight.std_error.unwrap() <= 0.5 * error);
+    assert_eq!(loose.estimator, format!("variational bound, {} times", loose.k));
 }

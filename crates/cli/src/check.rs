@@ -1,0 +1,273 @@
+//! `pofx check`: what must hold of the answers of a shipped model, measured on test images: the order of its estimators, the
+//! fall of log p(x) as pictures are corrupted, and whether stated intervals contain what a far longer run says.
+
+use crate::datasets::{self, Split};
+use crate::eval::on_all_cores;
+use crate::logprob::Query;
+use crate::model::Model;
+use anyhow::{Result, bail};
+use data::images::Images;
+use data::rng::{Rng, stream};
+use engine::Engine;
+use likelihood::query::Method;
+use likelihood::{Estimate, Kind, mean_and_error};
+use models::Network;
+use serde::Serialize;
+
+/// Importance samples of the tighter of two bounds.
+const TIGHT: usize = 1024;
+/// Temperatures of annealed importance sampling.
+const TEMPERATURES: usize = 100;
+/// Shares of values that become uniform noise.
+const CORRUPTED: [f64; 6] = [0.0, 0.05, 0.1, 0.2, 0.4, 0.8];
+/// How many times as long the run is that an interval should contain.
+const LONGER: usize = 50;
+/// Half of a 95 % interval in standard errors.
+const HALF: f64 = 1.96;
+/// Standard errors that a difference may be on the wrong side.
+const ALLOWED: f64 = 3.0;
+
+/// How many test images each part is measured on; 0: it is left out.
+pub(crate) struct Sizes {
+    pub(crate) order: usize,
+    pub(crate) corruption: usize,
+    pub(crate) coverage: usize,
+}
+
+/// What `pofx check --json` prints.
+#[derive(Serialize)]
+pub(crate) struct Report {
+    model: String,
+    data: String,
+    order_images: usize,
+    /// From the loosest to the tightest.
+    order: Vec<Rung>,
+    corruption_images: usize,
+    corruption: Vec<Corrupted>,
+    coverage: Vec<Coverage>,
+    seconds: f64,
+}
+
+/// One estimator, and how far it is above the one before it, image by image.
+#[derive(Serialize)]
+struct Rung {
+    estimator: String,
+    nats: f64,
+    std_error: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gain: Option<Difference>,
+}
+
+/// Mean of paired differences, with the standard error over images.
+#[derive(Serialize)]
+struct Difference {
+    nats: f64,
+    std_error: f64,
+    /// Not negative, within three standard errors.
+    holds: bool,
+}
+
+/// Pictures of which this share of the values is noise.
+#[derive(Serialize)]
+struct Corrupted {
+    share: f64,
+    nats: f64,
+    std_error: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fall: Option<Difference>,
+}
+
+/// How often a stated interval contains what a run of [`LONGER`] times the length says.
+#[derive(Serialize)]
+struct Coverage {
+    estimator: String,
+    images: usize,
+    /// Images whose answer states an error; the others are bounds and no more.
+    with_error: usize,
+    /// Of these.
+    share: f64,
+    std_error: f64,
+    /// Share of images where the longer run is above the interval, and below it.
+    above: f64,
+    below: f64,
+    /// Mean of the longer run's value less that of the short one.
+    gain: f64,
+    /// Mean of the stated standard error.
+    stated: f64,
+}
+
+impl Report {
+    /// Whether every order and every fall holds.
+    pub(crate) fn holds(&self) -> bool {
+        let gains = self.order.iter().filter_map(|rung| rung.gain.as_ref());
+        gains.chain(self.corruption.iter().filter_map(|step| step.fall.as_ref())).all(|difference| difference.holds)
+    }
+}
+
+/// Measures a shipped model on the first test images, none with a label.
+pub(crate) fn check(model: &Model, sizes: &Sizes, covered: &[Method]) -> Result<Report> {
+    let start = std::time::Instant::now();
+    let network = &model.recipe.network;
+    if let Network::Classifier(_) = network {
+        bail!("{} is a judge of samples: it has no p(x)", model.recipe.id);
+    }
+    for method in covered {
+        if let Err(known) = method.answers(network) {
+            bail!("{} can't be asked by the estimator {}, only by: {known}", model.recipe.id, method.name());
+        }
+    }
+    let set = datasets::set(&model.recipe.data)?;
+    let test = set.load(Split::Test)?;
+    Ok(Report {
+        model: model.recipe.id.clone(),
+        data: format!("test set of {}", set.name),
+        order_images: sizes.order,
+        order: if sizes.order > 0 { order(model, &test, sizes.order)? } else { Vec::new() },
+        corruption_images: sizes.corruption,
+        corruption: if sizes.corruption > 0 { corruption(model, &test, sizes.corruption)? } else { Vec::new() },
+        coverage: covered
+            .iter()
+            .filter(|_| sizes.coverage > 0)
+            .map(|&method| coverage(model, &test, sizes.coverage, method))
+            .collect::<Result<_>>()?,
+        seconds: start.elapsed().as_secs_f64(),
+    })
+}
+
+/// Answers about the first `n` images by one estimator.
+fn answers(model: &Model, images: &Images, n: usize, method: Method, k: usize, seed: u64) -> Result<Vec<Estimate>> {
+    let none = model.recipe.network.no_labels();
+    let load = || Query::load(model, method, &Engine::cpu(), k, false);
+    let estimates = on_all_cores("asking", n.min(images.len()), load, |query, i| {
+        query.log_prob(images.image(i), &none, k, seed, i as u64)
+    })?;
+    if let Some(Estimate { kind: Kind::Undefined(why), .. }) = estimates.first() {
+        bail!("{} has no log p(x) by {}: {why}", model.recipe.id, method.name());
+    }
+    Ok(estimates)
+}
+
+/// Estimators from the loosest to the tightest: a VAE's bounds to the integral where it can be had, the bound of a diffusion
+/// model to its probability flow.
+fn order(model: &Model, test: &Images, n: usize) -> Result<Vec<Rung>> {
+    let ask = |method: Method, k: usize| answers(model, test, n, method, k, data::TEST_SEED);
+    let mut rungs: Vec<(String, Vec<f64>)> = Vec::new();
+    let mut add = |estimates: Vec<Estimate>| {
+        let name = estimates.first().map(|e| e.estimator.clone()).unwrap_or_default();
+        rungs.push((name, estimates.iter().map(|e| e.nats).collect()));
+    };
+    match &model.recipe.network {
+        Network::Vae(c) => {
+            let fast = ask(Method::Own, Method::Own.samples(false))?;
+            let elbos = fast.iter().filter_map(|e| Some(Estimate { nats: e.parts?.elbo, ..e.clone() }));
+            add(elbos.map(|e| Estimate { estimator: "ELBO".into(), ..e }).collect());
+            add(fast);
+            add(ask(Method::Own, TIGHT)?);
+            add(ask(Method::Ais, TEMPERATURES)?);
+            if c.latents == 2 {
+                add(ask(Method::Quadrature, Method::Quadrature.samples(false))?);
+            }
+        }
+        Network::Gan(_) => {
+            add(ask(Method::Laplace, Method::Laplace.samples(false))?);
+            add(ask(Method::Ais, TEMPERATURES)?);
+        }
+        Network::Diffusion(_) => {
+            add(ask(Method::Own, Method::Own.samples(false))?);
+            add(ask(Method::Flow, Method::Flow.samples(false))?);
+        }
+        Network::Transformer(_) | Network::Classifier(_) => {}
+    }
+    let mut before: Option<&[f64]> = None;
+    Ok(rungs
+        .iter()
+        .map(|(estimator, of)| {
+            let (nats, std_error) = mean_and_error(of);
+            let gain = before.replace(of).map(|looser| difference(looser, of));
+            Rung { estimator: estimator.clone(), nats, std_error, gain }
+        })
+        .collect())
+}
+
+/// Mean of b - a.
+fn difference(a: &[f64], b: &[f64]) -> Difference {
+    let (nats, std_error) = mean_and_error(&a.iter().zip(b).map(|(a, b)| b - a).collect::<Vec<_>>());
+    Difference { nats, std_error, holds: nats >= -ALLOWED * std_error }
+}
+
+/// The family's own estimator of pictures of which more and more is noise.
+fn corruption(model: &Model, test: &Images, n: usize) -> Result<Vec<Corrupted>> {
+    let method = if let Network::Gan(_) = model.recipe.network { Method::Laplace } else { Method::Own };
+    let mut before: Option<Vec<f64>> = None;
+    let step = |share: f64| {
+        let images = noisy(test, n, share);
+        let estimates = answers(model, &images, n, method, method.samples(false), data::TEST_SEED)?;
+        let of: Vec<f64> = estimates.iter().map(|e| e.nats).collect();
+        let (nats, std_error) = mean_and_error(&of);
+        let fall = before.as_ref().map(|cleaner| difference(&of, cleaner));
+        before = Some(of);
+        Ok(Corrupted { share, nats, std_error, fall })
+    };
+    CORRUPTED.into_iter().map(step).collect()
+}
+
+/// The first `n` images with a share of their values replaced by uniform noise; what a smaller share replaces, a larger one
+/// replaces by the same.
+fn noisy(images: &Images, n: usize, share: f64) -> Images {
+    let mut pixels = images.pixels[..n * images.len_of_one()].to_vec();
+    let mut u = vec![0f32; 2 * pixels.len()];
+    Rng::new(data::TEST_SEED, stream::DATA).fill_uniform(&mut u);
+    for (level, u) in pixels.iter_mut().zip(u.chunks(2)) {
+        if f64::from(u[0]) < share {
+            *level = (u[1] * 256.0) as u8;
+        }
+    }
+    Images { pixels, attributes: Vec::new(), ..*images }
+}
+
+/// Intervals at the page's fast budget against runs of [`LONGER`] times its length with noise of their own.
+fn coverage(model: &Model, test: &Images, n: usize, method: Method) -> Result<Coverage> {
+    let k = method.samples(false);
+    let short = answers(model, test, n, method, k, data::TEST_SEED)?;
+    let long = answers(model, test, n, method, LONGER * k, data::TEST_SEED + 1)?;
+    let pairs =
+        || short.iter().zip(&long).map(|(short, long)| (long.nats - short.nats, short.std_error.unwrap_or(0.0)));
+    let share = |of: &dyn Fn((f64, f64)) -> bool| {
+        mean_and_error(&pairs().map(|pair| f64::from(u8::from(of(pair)))).collect::<Vec<_>>())
+    };
+    let (inside, std_error) = share(&|(gain, error)| gain.abs() <= HALF * error);
+    Ok(Coverage {
+        estimator: short.first().map(|e| e.estimator.clone()).unwrap_or_default(),
+        images: short.len(),
+        with_error: pairs().count(),
+        share: inside,
+        std_error,
+        above: share(&|(gain, error)| gain > HALF * error).0,
+        below: share(&|(gain, error)| gain < -HALF * error).0,
+        gain: mean_and_error(&pairs().map(|(gain, _)| gain).collect::<Vec<_>>()).0,
+        stated: mean_and_error(&pairs().map(|(_, error)| error).collect::<Vec<_>>()).0,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_holds_within_three_standard_errors() {
+        assert!(difference(&[1.0, 2.0, 3.0], &[2.0, 3.0, 4.0]).holds);
+        assert!(!difference(&[1.0, 2.0, 3.0], &[0.0, 1.1, 1.9]).holds);
+        // -0.1 with a standard error of 0.06.
+        assert!(difference(&[0.0; 4], &[-0.2, 0.0, 0.0, -0.2]).holds);
+    }
+
+    #[test]
+    fn a_larger_share_of_noise_keeps_that_of_a_smaller_one() {
+        let images = Images { channels: 1, size: 28, pixels: vec![7; 2 * 784], attributes: Vec::new() };
+        assert_eq!(noisy(&images, 1, 0.0).pixels, vec![7; 784]);
+        let (few, many) = (noisy(&images, 1, 0.1), noisy(&images, 1, 0.4));
+        let changed = |of: &Images| of.pixels.iter().filter(|&&level| level != 7).count();
+        assert!((40..120).contains(&changed(&few)) && (260..370).contains(&changed(&many)));
+        assert!(few.pixels.iter().zip(&many.pixels).all(|(a, b)| *a == 7 || a == b));
+    }
+}
