@@ -52,7 +52,9 @@ impl Method {
     /// [`Question::k`] of a quick answer or of a precise one: importance samples, temperatures or paths.
     pub fn samples(self, precise: bool) -> usize {
         let [quick, precise_k] = match self {
-            Method::Own | Method::Laplace | Method::Quadrature => [64, 5000],
+            Method::Own | Method::Quadrature => [64, 5000],
+            // After the climb to the modes, samples cost little, and with fewer no error can be told.
+            Method::Laplace => [512, 5000],
             Method::Ais => [30, 400],
             Method::Flow => [4, 64],
             Method::Ratio => [1, 1],
@@ -83,12 +85,11 @@ impl Method {
 
 /// Draws of the prior for a GAN.
 const DRAWS: usize = 256;
-/// The best of them, from which a mode of p(z|x) is climbed; fewer where an answer is to be quick.
+/// The best of them, from which a mode of p(z|x) is climbed; fewer where an answer is to be quick (up to the k of
+/// [`Method::samples`]).
 const STARTS: [usize; 2] = [2, 8];
 /// Steps from a Gaussian about the best mode to the one nearest to p(z|x), for a GAN.
 const FIT_STEPS: [usize; 2] = [32, 60];
-/// Up to this k it is.
-const QUICK: usize = 100;
 /// Nodes a side of the quadrature.
 const NODES: usize = 100;
 
@@ -296,7 +297,7 @@ async fn integrate<R: Run>(
         }
         None => {
             decoder.observe(&models::latent::dequantise(levels, of_levels), labels)?;
-            let i = usize::from(k > QUICK);
+            let i = usize::from(k > method.samples(false));
             let starts = laplace::best_of_prior(decoder, DRAWS, STARTS[i], of_starts).await?;
             variational::propose(decoder, &starts, FIT_STEPS[i], of_fit, watch).await?
         }
