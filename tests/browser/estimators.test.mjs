@@ -23,10 +23,14 @@ async function answers(id, backend, estimators) {
       for (const estimator of estimators) {
         const from = performance.now();
         const steps = [];
-        const onProgress = ({ done, total }) => void steps.push(done / total);
+        const running = [];
+        const onProgress = ({ done, total, so_far }) => {
+          steps.push(done / total);
+          if (so_far) running.push(so_far);
+        };
         const { nats, std_error, kind, estimator: words, terms } = await model.logProb(one, { estimator, seed: 2, onProgress });
         const seconds = (performance.now() - from) / 1000;
-        all[estimator] = { nats, std_error, kind, words, terms: terms.length, steps: steps.length, seconds };
+        all[estimator] = { nats, std_error, kind, words, terms: terms.length, steps: steps.length, running, seconds };
       }
       return { all, offered: model.estimators, refused: await outcome(model.logProb(one, { estimator: "magic" })) };
     },
@@ -35,6 +39,17 @@ async function answers(id, backend, estimators) {
   await close();
   return result;
 }
+
+test("an answer that is still being made says what it is so far, with its error", async () => {
+  const { all } = await answers("mnist-diffusion", "cpu", ["own"]);
+  const { nats, std_error, running } = all.own;
+  assert.ok(running.length > 1, `${running.length} values on the way`);
+  for (const so_far of running) {
+    assert.ok(Number.isFinite(so_far.nats) && so_far.std_error > 0, JSON.stringify(so_far));
+    assert.ok(Math.abs(so_far.nats - nats) < 6 * Math.hypot(so_far.std_error, std_error), JSON.stringify({ so_far, nats, std_error }));
+  }
+  assert.ok(Math.abs(running.at(-1).nats - nats) < 1e-6);
+});
 
 test("a VAE of two latents: four ways to one number, and the integral among them", async () => {
   const { all, offered, refused } = await answers("mnist-vae-2d", "cpu", ["own", "laplace", "ais", "quadrature"]);

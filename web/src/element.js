@@ -8,7 +8,7 @@ import { isBinary } from "./ui/card.js";
 import { elementStyles } from "./ui/element-styles.js";
 import { FileDrops } from "./ui/file-drops.js";
 import { chipText } from "./ui/engine-chip.js";
-import { duration, megabytes } from "./ui/format.js";
+import { duration, megabytes, soFar } from "./ui/format.js";
 import { SIDE } from "./ui/pad.js";
 import { shared } from "./ui/styles.js";
 import "./ui/asker.js";
@@ -288,7 +288,7 @@ export class PofxElement extends LitElement {
       compile: `Preparing the GPU, ${p.done} of ${p.total} kernels${left}`,
       sample: `Sampling${left}`,
       encode: `Looking for the picture in the latent space, ${count}${left}`,
-      "log-prob": `Weighing, ${count}${left}`,
+      "log-prob": `Weighing, ${count}${left}${soFar(p)}`,
       train: `${count} steps of training${left}`,
     }[p.phase];
     return html`<span>${what}</span><progress max=${p.total} value=${p.done} aria-label="Progress"></progress>`;

@@ -68,6 +68,25 @@ export interface Progress {
      * Seconds left at the present pace.
      */
     seconds_left: number;
+    /**
+     * The answer to a question so far.
+     */
+    so_far?: SoFar;
+}
+
+/**
+ * An answer that is still being made.
+ */
+export interface SoFar {
+    /**
+     * What the estimator says of log p(x) by now: the mean of the samples so far; of chains that are being annealed,
+     * at their present temperature; of paths of the probability flow, as if only noise came from there on.
+     */
+    nats: number;
+    /**
+     * Its standard error; nothing where it can't be told yet.
+     */
+    std_error: number | undefined;
 }
 
 /**

@@ -139,6 +139,10 @@ impl fmt::Display for Estimate {
             Kind::Stochastic | Kind::DensityRatio => "≈",
             Kind::Undefined(_) => return write!(f, "log p(x) is not defined: {}", self.kind),
         };
+        if self.nats == f64::NEG_INFINITY {
+            let why = "all that the model could have drawn gives this picture probability 0";
+            return write!(f, "log p(x) = -inf nats: impossible under this model, for {why} ({})", self.estimator);
+        }
         let what = if self.kind == Kind::DensityRatio { "log p_data(x)/p_G(x)" } else { "log p(x)" };
         write!(f, "{what} {relation} {:.1} nats ({}, {}", self.nats, self.kind, self.estimator)?;
         match (self.std_error, self.effective_samples) {
@@ -191,6 +195,8 @@ mod tests {
         assert_eq!(e.place.complexity, Some(50.0));
         let other = Estimate { estimator: "AIS".into(), place: Place::default(), ..e.clone() };
         assert_eq!(other.placed_in(&reference(64), &levels).place, Place::default());
+        let impossible = Estimate { nats: f64::NEG_INFINITY, ..e.clone() };
+        assert!(impossible.to_string().starts_with("log p(x) = -inf nats: impossible under this model"));
         e.kind = Kind::Undefined("no density on pixels".into());
         assert_eq!(e.to_string(), "log p(x) is not defined: no density on pixels");
     }

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::model::{Host, OpenModel};
-use crate::protocol::{Budget, Event, Phase, Posterior, Progress, Share};
+use crate::protocol::{Budget, Event, Phase, Posterior, Progress, Share, SoFar};
 use crate::sink::{Sink, seconds_left};
 use engine::{Engine, Loaded};
 use likelihood::query::{self, Method, Query, Question, scored};
@@ -108,16 +108,17 @@ fn teller(
 ) -> impl AsyncFn(iwae::Progress) -> ControlFlow<()> + '_ {
     async move |p: iwae::Progress| {
         let (done, total) = (part * p.total + p.done, parts * p.total);
-        let progress = Progress {
-            phase: Phase::LogProb,
-            done: done as f64,
-            total: total as f64,
-            bytes: 0.0,
-            seconds_left: seconds_left(started, sink.seconds(), done, total),
-        };
+        let left = seconds_left(started, sink.seconds(), done, total);
+        let progress = Progress { so_far: so_far(p, parts), ..Progress::of(Phase::LogProb, done, total, left) };
         sink.emit(Event::Progress { progress }, Vec::new());
         if sink.tick().await { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
+}
+
+/// The running answer of a question in one part, where there is one yet.
+fn so_far(p: iwae::Progress, parts: usize) -> Option<SoFar> {
+    let there = parts == 1 && p.nats.is_finite();
+    there.then_some(SoFar { nats: p.nats, std_error: Some(p.std_error).filter(|e| e.is_finite()) })
 }
 
 /// The Programs for an estimator and a budget: those of the last question, or new ones.

@@ -141,8 +141,7 @@ fn watch(phase: Phase, sink: &impl Sink) -> impl AsyncFnMut(Frame<'_>) -> Contro
     async move |frame: Frame<'_>| {
         let (done, total) = (frame.step, frame.steps);
         let seconds_left = seconds_left(started, sink.seconds(), done, total);
-        let (done, total) = (done as f64, total as f64);
-        let progress = Progress { phase, done, total, bytes: 0.0, seconds_left };
+        let progress = Progress::of(phase, done, total, seconds_left);
         sink.emit(Event::Progress { progress }, Vec::new());
         if sink.tick().await { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }

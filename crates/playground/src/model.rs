@@ -115,8 +115,7 @@ impl OpenModel {
         let started = sink.seconds();
         let mut tell = |done: usize, total: usize| {
             let seconds_left = seconds_left(started, sink.seconds(), done, total);
-            let (done, total) = (done as f64, total as f64);
-            let progress = Progress { phase: Phase::Compile, done, total, bytes: 0.0, seconds_left };
+            let progress = Progress::of(Phase::Compile, done, total, seconds_left);
             sink.emit(Event::Progress { progress }, Vec::new());
         };
         self.engine.load_with(program, &mut tell).await

@@ -25,7 +25,7 @@ impl Session {
         choice: BackendChoice,
         sink: &impl Sink,
     ) -> Result<(), Failure> {
-        let progress = Progress { phase: Phase::SelfTest, done: 0.0, total: 1.0, bytes: 0.0, seconds_left: 0.0 };
+        let progress = Progress::of(Phase::SelfTest, 0, 1, 0.0);
         sink.emit(Event::Progress { progress }, Vec::new());
         let why_cpu = match choice {
             BackendChoice::Cpu => "You asked for the CPU.".to_string(),

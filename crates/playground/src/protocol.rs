@@ -201,6 +201,27 @@ pub struct Progress {
     pub bytes: f64,
     /// Seconds left at the present pace.
     pub seconds_left: f64,
+    /// The answer to a question so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[tsify(optional)]
+    pub so_far: Option<SoFar>,
+}
+
+impl Progress {
+    /// `done` of `total`, without bytes or an answer.
+    pub fn of(phase: Phase, done: usize, total: usize, seconds_left: f64) -> Progress {
+        Progress { phase, done: done as f64, total: total as f64, bytes: 0.0, seconds_left, so_far: None }
+    }
+}
+
+/// An answer that is still being made.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Tsify)]
+pub struct SoFar {
+    /// What the estimator says of log p(x) by now: the mean of the samples so far; of chains that are being annealed,
+    /// at their present temperature; of paths of the probability flow, as if only noise came from there on.
+    pub nats: f64,
+    /// Its standard error; nothing where it can't be told yet.
+    pub std_error: Option<f64>,
 }
 
 /// What a job is doing.

@@ -14,6 +14,7 @@ fn declarations() -> String {
         Budget::DECL,
         Event::DECL,
         Progress::DECL,
+        SoFar::DECL,
         Phase::DECL,
         SampleStep::DECL,
         TrainStep::DECL,

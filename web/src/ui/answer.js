@@ -90,6 +90,7 @@ const RATIO = html`log <i>p</i><sub>data</sub>(<i>x</i>)/<i>p</i><sub>G</sub>(<i
 
 /** The bracket behind the number. @param {Estimate} e */
 function explain(e) {
+  if (e.nats === -Infinity) return `(impossible under this model: all it could have drawn gives this picture probability 0; ${e.estimator})`;
   const unknown = e.effective_samples === null ? [] : ["error not known"];
   const error = e.std_error === null ? unknown : [`± ${e.std_error.toFixed(1)}`];
   return `(${[kindOf(e), e.estimator, ...error].join(", ")})`;

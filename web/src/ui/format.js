@@ -4,8 +4,9 @@
 
 const MINUS = "−";
 
-/** One decimal, a real minus sign. @param {number} value */
+/** One decimal, a real minus sign; minus infinity for what is impossible. @param {number} value */
 export function nats(value) {
+  if (value === -Infinity) return `${MINUS}∞`;
   if (!Number.isFinite(value)) return "–";
   return value.toFixed(1).replace("-", MINUS);
 }
@@ -26,6 +27,12 @@ export function megabytes(bytes) {
 export function duration(seconds) {
   if (!(seconds >= 1) || !Number.isFinite(seconds)) return "";
   return seconds < 90 ? `, ${Math.ceil(seconds)} s left` : `, ${Math.ceil(seconds / 60)} min left`;
+}
+
+/** The running value of an answer, to follow something else. @param {import("../p-of-x.js").Progress} progress */
+export function soFar({ so_far: value }) {
+  if (!value) return "";
+  return `; so far ${nats(value.nats)} nats${value.std_error == null ? "" : ` ± ${value.std_error.toFixed(1)}`}`;
 }
 
 /** A clause as a sentence. @param {string} clause */
