@@ -1,12 +1,13 @@
 // Speed of the built page through its public API, and the bytes it costs. The two backends take turns
 // in one browser, so that a busy machine slows both. The last line is one JSON object.
 //
-//   node tests/browser/bench.mjs [id ..]   with ids: only the pictures of these models
+//   node tests/browser/bench.mjs [id ..]   with ids: only the pictures and answers of these models
 
 import { readFileSync, readdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { extname, join } from "node:path";
 import { brotliCompressSync } from "node:zlib";
+import { answers } from "./bench/answers.mjs";
 import { pictures } from "./bench/pictures.mjs";
 import { launch, openSite } from "./support/browser.mjs";
 import { LISTED } from "./support/lab.mjs";
@@ -20,10 +21,12 @@ const ids = process.argv.slice(2);
 const browser = await launch();
 const chosen = LISTED.filter(({ id }) => ids.length === 0 || ids.includes(id));
 const sampled = await pictures(browser, chosen, ["cpu", "webgpu"]);
+// SwiftShader would take minutes for what chains and flows ask.
+const answered = await answers(browser, chosen, ["cpu"]);
 const questions = ids.length === 0 ? await ask() : {};
 await browser.close();
-console.log(JSON.stringify({ cores: availableParallelism(), pictures: sampled, ...questions }));
-process.exitCode = sampled.some(({ error }) => error) ? 1 : 0;
+console.log(JSON.stringify({ cores: availableParallelism(), pictures: sampled, answers: answered, ...questions }));
+process.exitCode = [...sampled, ...answered].some(({ error }) => error) ? 1 : 0;
 
 /** Two questions to one model, both backends in turns. */
 async function ask() {

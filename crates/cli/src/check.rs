@@ -230,8 +230,9 @@ fn coverage(model: &Model, test: &Images, n: usize, method: Method) -> Result<Co
     let k = method.samples(false);
     let short = answers(model, test, n, method, k, data::TEST_SEED)?;
     let long = answers(model, test, n, method, LONGER * k, data::TEST_SEED + 1)?;
-    let pairs =
-        || short.iter().zip(&long).map(|(short, long)| (long.nats - short.nats, short.std_error.unwrap_or(0.0)));
+    // An answer without an error is a bound and no interval.
+    let pair = |(short, long): (&Estimate, &Estimate)| Some((long.nats - short.nats, short.std_error?));
+    let pairs = || short.iter().zip(&long).filter_map(pair);
     let share = |of: &dyn Fn((f64, f64)) -> bool| {
         mean_and_error(&pairs().map(|pair| f64::from(u8::from(of(pair)))).collect::<Vec<_>>())
     };

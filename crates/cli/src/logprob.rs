@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use data::image::Prepared;
 use engine::{Engine, Loaded};
 use likelihood::Estimate;
+use likelihood::iwae::Progress;
 use likelihood::query::{self, Method};
 use std::ops::ControlFlow;
 
@@ -47,7 +48,19 @@ impl Query {
 
     /// The answer to a question.
     pub(crate) fn ask(&mut self, question: &query::Question<'_>) -> Result<Estimate> {
-        let go_on = async |_| ControlFlow::Continue(());
+        self.watched(question, |_| ())
+    }
+
+    /// The answer to a question, told how it goes.
+    pub(crate) fn watched(
+        &mut self,
+        question: &query::Question<'_>,
+        mut watch: impl FnMut(Progress),
+    ) -> Result<Estimate> {
+        let go_on = async |so_far| {
+            watch(so_far);
+            ControlFlow::Continue(())
+        };
         Ok(pollster::block_on(self.0.log_prob(question, go_on))?)
     }
 }

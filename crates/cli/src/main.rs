@@ -1,5 +1,6 @@
 //! `pofx`: trains, samples and asks for p(x), natively, with the same Programs as the page.
 
+mod answers;
 mod bench;
 mod calibrate;
 mod check;
@@ -211,6 +212,9 @@ enum Verb {
         /// Name of the model
         #[arg(default_value = "binary-mnist-vae")]
         model: String,
+        /// Only how long quick answers take, by each estimator, on either engine
+        #[arg(long)]
+        answers: bool,
         /// End with one JSON object on a line of its own
         #[arg(long)]
         json: bool,
@@ -376,7 +380,10 @@ fn run(args: Args) -> Result<()> {
                 bail!("an order or a fall does not hold within three standard errors");
             }
         }
-        Verb::Bench { model, json } => print_report(&bench::bench(&open(&model, None)?)?, json)?,
+        Verb::Bench { model, answers: true, json } => {
+            print_report(&answers::answers(&open(&model, None)?, &engine(args.engine)?)?, json)?;
+        }
+        Verb::Bench { model, json, .. } => print_report(&bench::bench(&open(&model, None)?)?, json)?,
         Verb::Export { model, checkpoint, onnx: Some(folder), .. } => {
             export::onnx(&open(&model, checkpoint.as_deref())?, &folder)?.iter().for_each(|path| say(path.display()));
         }
