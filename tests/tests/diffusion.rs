@@ -332,7 +332,7 @@ fn the_bound_is_below_the_truth_and_near_it() {
     println!("truth {truth:.2}, with the posterior {tight:.2}, bound {:.2} +- {error:.2}, {parts:?}", e.nats);
     assert!((tight - truth).abs() < 4.0 * error);
     assert!(e.nats < truth + 4.0 * error && e.nats > truth - PIXELS as f64);
-    assert_eq!((e.terms.len(), e.n_evals), (PIXELS, 2048 + 64));
+    assert_eq!((e.terms.len(), e.n_evals), (PIXELS, 2048 + 4 * 64));
     assert!((e.terms.iter().map(|t| f64::from(*t)).sum::<f64>() + e.nats).abs() < 1e-3);
     // The stated error is that of repetitions.
     let many: Vec<f64> = (0..24).map(|seed| ask(64, seed).nats).collect();
