@@ -2,7 +2,7 @@
 //!     L_k = E[log 1/k sum_i w_i],  w_i = p(x, z_i) / q(z_i|x),  z_i ~ q(z|x)
 //! Jensen's inequality makes L_k a lower bound on log p(x); it does not fall with k, and L_1 is the ELBO.
 
-use crate::latent::MIN_EFFECTIVE_SAMPLES;
+use crate::latent::{MIN_EFFECTIVE_SAMPLES, few};
 use crate::{Effort, Estimate, Kind, Place, elbo};
 use data::rng::Rng;
 use graph::Run;
@@ -174,13 +174,9 @@ fn estimate(weights: &Weights, kl: f64, d: usize) -> Estimate {
          term, the rest of -log p(x) is what it costs to name z."
             .to_string(),
     ];
-    let credible = effective >= MIN_EFFECTIVE_SAMPLES;
-    if !credible {
-        assumptions.push(format!(
-            "Few samples decide (effective sample size {effective:.1} of {k}): the bound is loose here, and no error of it \
-             can be told."
-        ));
-    }
+    let few = few(effective, k, false);
+    let credible = few.is_none();
+    assumptions.extend(few);
     Estimate {
         nats,
         std_error: Some(weights.std_error()).filter(|e| credible && e.is_finite()),

@@ -257,7 +257,7 @@ pub(crate) fn estimate<M: Latent>(
 }
 
 /// What is to be said where few of `k` weights decide.
-fn few(effective: f64, k: usize, upper: bool) -> Option<String> {
+pub(crate) fn few(effective: f64, k: usize, upper: bool) -> Option<String> {
     if effective >= MIN_EFFECTIVE_SAMPLES.min(k as f64 / 4.0) {
         return None;
     }
