@@ -65,6 +65,21 @@ test("a VAE of two latents: four ways to one number, and the integral among them
   assert.match(refused.message, /only: own, laplace, ais, quadrature/);
 });
 
+test("where importance weights of the encoder tell no error, one press asks by a better estimator", async () => {
+  const { page, close } = await openSite(browser, { query: "?backend=cpu#v=1&model=mnist-vae" });
+  const asker = page.locator("pofx-asker");
+  const value = async () => Number((await asker.locator(".value").innerText()).match(/−([\d.]+) nats/)?.[1]);
+  await asker.getByText(/IWAE k=64, error not known/).first().waitFor({ timeout: 60_000 });
+  const loose = await value();
+  await asker.getByRole("button", { name: "Tighter: by importance sampling" }).click();
+  await asker.locator(".kind", { hasText: /importance sampling k=\d+/ }).waitFor({ timeout: 60_000 });
+  const tight = await value();
+  assert.ok(tight < loose, `-${tight} is above -${loose}`);
+  assert.equal(await asker.getByLabel("Estimator").inputValue(), "importance sampling");
+  assert.equal(await asker.getByRole("button", { name: "Tighter: by importance sampling" }).count(), 0);
+  await close();
+});
+
 test("diffusion: the probability flow has a number, an error and progress", async () => {
   const { all, offered } = await answers("mnist-diffusion", "cpu", ["flow"]);
   assert.deepEqual(offered, ["own", "flow"]);

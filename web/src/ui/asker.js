@@ -237,6 +237,18 @@ export class Asker extends LitElement {
     this.#tell("answer", undefined);
   }
 
+  /** Whether importance sampling from a better proposal is worth offering: this answer's samples were too few to tell its error. @param {Estimate | undefined} estimate */
+  #better(estimate) {
+    if (!estimate || this.estimator !== "own" || !this.model?.estimators.includes("laplace")) return false;
+    return typeof estimate.kind === "string" && estimate.std_error === null && estimate.effective_samples !== null;
+  }
+
+  /** @param {import("../p-of-x.js").Estimator} estimator */
+  #askBy(estimator) {
+    this.estimator = estimator;
+    void this.#askHeld(this.question);
+  }
+
   /** @param {CustomEvent<{ name: string, value: unknown }>} event */
   #onControl({ detail: { name, value } }) {
     const chosen = estimatorChoice(this.model?.estimators ?? []);
@@ -288,6 +300,9 @@ export class Asker extends LitElement {
           <pofx-answer .estimate=${estimate} .card=${this.model?.card} .given=${this.#given} .other=${this.estimator !== "own"} ?stale=${this.asking} aria-busy=${this.asking}></pofx-answer>
           ${this.#renderControls(answers.density)}
           <div class="tools">
+            ${this.#better(estimate)
+              ? html`<button type="button" @click=${() => this.#askBy("laplace")}>Tighter: by importance sampling</button>`
+              : nothing}
             ${precise
               ? html`<button type="button" ?disabled=${!estimate} @click=${() => void this.#askHeld(this.question, "precise")}>
                   ${precise}
