@@ -65,6 +65,13 @@ pub struct Layer {
     pub values: Vec<f32>,
 }
 
+impl Layer {
+    /// Of these values.
+    pub fn new(name: &'static str, shape: &[usize], values: Vec<f32>) -> Layer {
+        Layer { name, shape: shape.to_vec(), values }
+    }
+}
+
 /// What a form is made of, as words and as an equation in plain text.
 #[derive(Clone, PartialEq, Debug)]
 pub struct About {

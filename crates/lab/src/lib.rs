@@ -6,9 +6,12 @@
 pub mod diffusion;
 pub mod form;
 pub mod gan;
+pub mod grid;
+mod mlp;
 pub mod points;
 pub mod real;
 pub mod sets;
 pub mod table;
+mod train;
 pub mod transformer;
 pub mod vae;
