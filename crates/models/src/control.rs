@@ -140,6 +140,11 @@ impl Settings {
         Ok(Settings { values })
     }
 
+    /// All that are set, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&String, &Value)> {
+        self.values.iter()
+    }
+
     /// Value of a [`Kind::Number`]; NaN for a control that is none, which is a bug of the model.
     pub fn number(&self, name: &str) -> f64 {
         match self.values.get(name) {

@@ -51,18 +51,25 @@ impl Mixture {
         if em.components == 0 || em.floor.is_nan() || em.floor <= 0.0 || em.tolerance.is_nan() {
             return Err(Error::Parameter("a mixture needs a component, a floor above 0 and a tolerance".into()));
         }
-        let moments = Moments::of(data, d)?;
-        let mut mixture = Mixture::start(data, &moments, em, &mut rng)?;
+        let mut mixture = Mixture::start(data, d, em, &mut rng)?;
         let mut history = Vec::new();
         loop {
-            let shares = data.chunks(d).map(|x| mixture.shares(x)).collect::<Result<Vec<_>, _>>()?;
-            history.push(shares.iter().map(|(log_p, _)| log_p).sum::<f64>() / moments.rows as f64);
+            let (next, log_p) = mixture.climb(data, em.floor)?;
+            history.push(log_p);
             let n = history.len();
             if n > em.steps || (n > 1 && history[n - 1] - history[n - 2] < em.tolerance) {
                 return Ok((mixture, history));
             }
-            mixture = mixture.step(data, &shares, em.floor)?;
+            mixture = next;
         }
+    }
+
+    /// One step of expectation maximisation over rows (N, D), and the mean log-likelihood before it.
+    pub fn climb(&self, data: &[f64], floor: f64) -> Result<(Mixture, f64), Error> {
+        let d = self.components[0].mean().len();
+        let shares = data.chunks(d).map(|x| self.shares(x)).collect::<Result<Vec<_>, _>>()?;
+        let log_p = shares.iter().map(|(log_p, _)| log_p).sum::<f64>() / shares.len() as f64;
+        Ok((self.step(data, &shares, floor)?, log_p))
     }
 
     /// pi (K).
@@ -105,8 +112,8 @@ impl Mixture {
     /// Centres as k-means++ chooses them (Arthur & Vassilvitskii 2007): each next one with a probability that grows
     /// with the square of the distance to those before. Points belong to the nearest; the components share one
     /// covariance.
-    fn start(data: &[f64], moments: &Moments, em: &Em, rng: &mut Rng) -> Result<Mixture, Error> {
-        let d = moments.mean.len();
+    pub fn start(data: &[f64], d: usize, em: &Em, rng: &mut Rng) -> Result<Mixture, Error> {
+        let moments = Moments::of(data, d)?;
         let mut nearest = vec![(f64::INFINITY, 0); moments.rows];
         for k in 0..em.components {
             let far: f64 = nearest.iter().map(|n| n.0).sum();
@@ -136,15 +143,15 @@ impl Mixture {
     }
 
     /// The weights, means and covariances of largest expected likelihood.
-    fn step(self, data: &[f64], shares: &[(f64, Vec<f64>)], floor: f64) -> Result<Mixture, Error> {
+    fn step(&self, data: &[f64], shares: &[(f64, Vec<f64>)], floor: f64) -> Result<Mixture, Error> {
         let mut weights = Vec::new();
         let mut components = Vec::new();
-        for (k, old) in self.components.into_iter().enumerate() {
+        for (k, old) in self.components.iter().enumerate() {
             let d = old.mean().len();
             let (size, part) = weighted(data, d, |i| shares[i].1[k]);
             weights.push(size / shares.len() as f64);
             components.push(if size < FEW {
-                old
+                old.clone()
             } else {
                 Gaussian::new(part.mean, floored(&part.covariance, d, floor))?
             });
