@@ -9,7 +9,7 @@ pub mod gpu;
 pub use cpu::Cpu;
 pub use error::Error;
 pub use gpu::Gpu;
-use graph::{Program, Run};
+use graph::{Load, Program, Run};
 
 /// Where Programs run.
 pub enum Engine {
@@ -36,6 +36,15 @@ impl Engine {
             Engine::Cpu(cpu) => Loaded::Cpu(Box::new(cpu.load(program))),
             Engine::Gpu(gpu) => Loaded::Gpu(Box::new(gpu.load_with(program, progress).await?)),
         })
+    }
+}
+
+/// An engine alone, for Programs whose weights somebody else writes.
+impl Load for Engine {
+    type Run = Loaded;
+
+    async fn load(&self, program: &Program) -> Result<Loaded, Error> {
+        Engine::load(self, program).await
     }
 }
 
