@@ -1,11 +1,14 @@
 // Made from crates/playground/src/protocol.rs by its test `types`; UPDATE=1 writes it anew.
 
+import type { Control } from "./card.d.ts";
 import type { Estimate, Estimator, Kind } from "./estimate.d.ts";
+
+export type LabFamily = "truth" | "gaussian" | "mixture" | "kernel" | "vae" | "transformer";
 
 /**
  * What the page asks for.
  */
-export type Command = { type: "open"; model: string; backend: BackendChoice } | { type: "sample"; model: number; n: number; first: number; count: number; seed: number; settings: Record<string, number | string | boolean | null> } | { type: "encode"; model: number; seed: number; settings: Record<string, number | string | boolean | null> } | { type: "log-prob"; model: number; estimator: Estimator; budget: Budget; precision: number | undefined; seed: number; settings: Record<string, number | string | boolean | null> } | { type: "posterior"; model: number; label: string | undefined; estimator: Estimator; budget: Budget; seed: number; settings: Record<string, number | string | boolean | null> } | { type: "train"; model: number; course: Course } | { type: "close"; model: number } | { type: "panic" };
+export type Command = { type: "open"; model: string; backend: BackendChoice } | { type: "sample"; model: number; n: number; first: number; count: number; seed: number; settings: Record<string, number | string | boolean | null> } | { type: "encode"; model: number; seed: number; settings: Record<string, number | string | boolean | null> } | { type: "log-prob"; model: number; estimator: Estimator; budget: Budget; precision: number | undefined; seed: number; settings: Record<string, number | string | boolean | null> } | { type: "posterior"; model: number; label: string | undefined; estimator: Estimator; budget: Budget; seed: number; settings: Record<string, number | string | boolean | null> } | { type: "train"; model: number; course: Course } | { type: "lab"; command: LabCommand } | { type: "close"; model: number } | { type: "panic" };
 
 /**
  * A course of training.
@@ -200,7 +203,7 @@ export type BackendName = "webgpu" | "cpu";
 /**
  * The answer to a command.
  */
-export type Reply = { type: "opened"; model: number; card: string; estimators: Estimator[]; backend: BackendInfo } | { type: "sampled" } | { type: "trained" } | { type: "encoded"; distance: number; notices: string[] } | { type: "estimate"; estimate: Estimate; scored: Scored } | { type: "posterior"; posterior: Posterior; notices: string[] } | { type: "closed" };
+export type Reply = { type: "opened"; model: number; card: string; estimators: Estimator[]; backend: BackendInfo } | { type: "sampled" } | { type: "trained" } | { type: "encoded"; distance: number; notices: string[] } | { type: "estimate"; estimate: Estimate; scored: Scored } | { type: "posterior"; posterior: Posterior; notices: string[] } | { type: "lab"; reply: LabReply } | { type: "closed" };
 
 /**
  * The picture that was scored.
@@ -270,4 +273,164 @@ export interface Share {
      * The standard error of `nats`, where it has one.
      */
     std_error: number | null;
+}
+
+/**
+ * What the lab asks for.
+ */
+export type LabCommand = { ask: "catalogue" } | { ask: "data"; source: DataSource; n: number; seed: number } | { ask: "add"; data: number; family: LabFamily; settings: Record<string, number | string | boolean | null>; seed: number; backend: BackendChoice } | { ask: "train"; model: number; steps: number } | { ask: "held-out"; model: number } | { ask: "field"; model: number; n: number; how: How } | { ask: "sample"; model: number; n: number; seed: number; how: How } | { ask: "log-p"; model: number; how: How } | { ask: "probe"; model: number; x: [number, number]; how: How } | { ask: "picture"; model: number; x: [number, number]; time: number; seed: number } | { ask: "export"; model: number; format: Format } | { ask: "remove"; model: number };
+
+/**
+ * Where data come from.
+ */
+export type DataSource = { from: "set"; id: string } | { from: "points" } | { from: "csv"; text: string };
+
+/**
+ * Files of a model.
+ */
+export type Format = "safetensors" | "onnx";
+
+/**
+ * What is wanted of samples and densities.
+ */
+export interface How {
+    /**
+     * Number of a class.
+     */
+    class?: number | null;
+    /**
+     * Scale of the noise that samples start from.
+     */
+    temperature?: number;
+    /**
+     * How much samples follow their class.
+     */
+    guidance?: number;
+    /**
+     * Coordinates that are given.
+     */
+    fixed?: [number | null, number | null];
+}
+
+/**
+ * What the lab is answered.
+ */
+export type LabReply = { answer: "catalogue"; families: LabForm[]; sets: LabSet[] } | { answer: "data"; data: number; name: string; classes: string[]; axes: [string, string]; notices: string[]; window: [[number, number], [number, number]]; truth: boolean } | { answer: "added"; model: number; chips: Chips; backend: BackendInfo } | { answer: "trained"; step: number; losses: Loss[]; diverged: string | undefined; backend: BackendInfo } | { answer: "held-out"; nats: number; std_error: number; kind: Kind; estimator: string; points: number; impossible: number } | { answer: "values"; kind: Kind; estimator: string } | { answer: "probe"; nats: number; std_error: number | null; kind: Kind; estimator: string; assumptions: string[]; n_evals: number; own: number; score: [number, number] | null } | { answer: "picture"; layers: LayerShape[] } | { answer: "exported"; files: FileName[] } | { answer: "removed" };
+
+/**
+ * A family of the lab.
+ */
+export interface LabForm {
+    /**
+     * Its id.
+     */
+    family: LabFamily;
+    /**
+     * For people.
+     */
+    title: string;
+    /**
+     * What it is made of where nothing is set.
+     */
+    chips: Chips;
+    /**
+     * Whether it knows the classes of labelled data.
+     */
+    classes: boolean;
+}
+
+/**
+ * Form, loss and optimiser of a model.
+ */
+export interface Chips {
+    /**
+     * The parametric form of p(x).
+     */
+    form: Chip;
+    /**
+     * What is minimised.
+     */
+    loss: Chip;
+    /**
+     * How.
+     */
+    optimiser: Chip;
+}
+
+/**
+ * One of them.
+ */
+export interface Chip {
+    /**
+     * In words.
+     */
+    words: string;
+    /**
+     * In plain text.
+     */
+    equation: string;
+    /**
+     * What can be told it.
+     */
+    controls: Control[];
+}
+
+/**
+ * Data of the lab.
+ */
+export interface LabSet {
+    /**
+     * Its id.
+     */
+    id: string;
+    /**
+     * For people.
+     */
+    title: string;
+    /**
+     * Whether they were measured.
+     */
+    real: boolean;
+}
+
+/**
+ * A part of what is minimised.
+ */
+export interface Loss {
+    /**
+     * Its name.
+     */
+    name: string;
+    /**
+     * Its value.
+     */
+    value: number;
+}
+
+/**
+ * A file of a model.
+ */
+export interface FileName {
+    /**
+     * Under which its bytes travel.
+     */
+    part: string;
+    /**
+     * What it is called.
+     */
+    name: string;
+}
+
+/**
+ * A layer of a picture.
+ */
+export interface LayerShape {
+    /**
+     * Its name, under which its values travel.
+     */
+    name: string;
+    /**
+     * Its shape.
+     */
+    shape: number[];
 }

@@ -71,6 +71,7 @@ async function prepare(command, payload, job) {
       return Object.fromEntries(await Promise.all(read));
     }
     case "train":
+    case "lab":
       return payload;
     default:
       return undefined;

@@ -10,6 +10,7 @@ mod eval;
 mod explain;
 mod export;
 mod floors;
+mod lab;
 mod logprob;
 mod model;
 mod noise;
@@ -152,7 +153,7 @@ enum Verb {
     },
     /// How well a model fits the test set, and how good its samples are
     Eval {
-        /// Name of the model
+        /// Name of the model; "lab" for the models of the plane that the lab trains
         model: String,
         /// Number of test images, from the first one on; 0: the card's figures of the fit are kept
         #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(0..=10_000))]
@@ -342,6 +343,10 @@ fn run(args: Args) -> Result<()> {
                 Some(file) => print_report(&classify::classify(&model, &question, picture::read_rgba(&file)?)?, json)?,
                 None => print_report(&classify::accuracy(&model, &question, images as usize)?, json)?,
             }
+        }
+        Verb::Eval { model, json, .. } if model == "lab" => {
+            only_on_the_cpu(args.engine)?;
+            print_report(&lab::eval()?, json)?;
         }
         Verb::Eval { model, images, k, samples, json, save, checkpoint } => {
             only_on_the_cpu(args.engine)?;

@@ -3,6 +3,7 @@
 mod ask;
 mod draw;
 mod failure;
+mod lab;
 mod model;
 mod place;
 pub mod protocol;
@@ -120,9 +121,11 @@ fn read(command: JsValue, input: &JsValue) -> Result<(Command, Input), Failure> 
             own: get(input, "own").is_truthy(),
             no_webgpu: get(input, "noWebgpu").as_string(),
         }),
-        Command::Sample { .. } | Command::Encode { .. } | Command::LogProb { .. } | Command::Posterior { .. } => {
-            Input::Beside(beside(input))
-        }
+        Command::Sample { .. }
+        | Command::Encode { .. }
+        | Command::LogProb { .. }
+        | Command::Posterior { .. }
+        | Command::Lab { .. } => Input::Beside(beside(input)),
         Command::Train { .. } => Input::Images(Uint8Array::new(&get(input, "images")).to_vec()),
         _ => Input::Nothing,
     };

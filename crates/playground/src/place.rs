@@ -68,7 +68,7 @@ impl Session {
     }
 
     /// The device that all models share.
-    async fn open_gpu(&mut self) -> Result<Rc<Engine>, String> {
+    pub(crate) async fn open_gpu(&mut self) -> Result<Rc<Engine>, String> {
         if let Some(why) = &self.given_up {
             return Err(why.clone());
         }

@@ -2,6 +2,9 @@
 //!
 //! Large arrays do not travel inside: they go beside a message, as typed arrays whose memory is moved.
 
+pub mod lab;
+
+use lab::{LabCommand, LabReply};
 use likelihood::query::Method;
 use models::control::Value;
 use serde::{Deserialize, Serialize};
@@ -92,6 +95,11 @@ pub enum Command {
         model: u32,
         /// How.
         course: Course,
+    },
+    /// Something of the lab; points travel beside.
+    Lab {
+        /// What.
+        command: LabCommand,
     },
     /// Forget a model.
     Close {
@@ -351,6 +359,11 @@ pub enum Reply {
         posterior: Posterior,
         /// What was done to the picture that came: one plain sentence each.
         notices: Vec<String>,
+    },
+    /// To `Lab`.
+    Lab {
+        /// The answer.
+        reply: LabReply,
     },
     /// To `Close`.
     Closed,

@@ -4,6 +4,7 @@
 //! another engine and ends with the same pictures and numbers (to rounding).
 
 use crate::failure::Failure;
+use crate::lab::Lab;
 use crate::model::{Files, OpenModel};
 use crate::protocol::{BackendChoice, BackendInfo, Budget, Command, Event, Given, Reply, Scored};
 use crate::sink::{Array, Arrays, Sink};
@@ -64,6 +65,7 @@ pub struct Session {
     /// Why there will be no GPU any more: it was taken again once, and that is enough.
     pub(crate) given_up: Option<String>,
     pub(crate) losses: u32,
+    pub(crate) lab: Lab,
 }
 
 pub(crate) type Answer = (Reply, Arrays);
@@ -101,6 +103,7 @@ impl Session {
                 }
                 Ok((Reply::Closed, Vec::new()))
             }
+            (Command::Lab { command }, input) => self.lab(command, input.beside(), sink).await,
             (Command::Panic, _) => panic(),
             (
                 Command::Open { .. }

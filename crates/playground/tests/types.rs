@@ -1,10 +1,13 @@
 //! The TypeScript side of the protocol is this crate's, to the letter.
 
+use playground::protocol::lab::*;
 use playground::protocol::*;
 use tsify::Tsify;
 
 const HEADER: &str = "// Made from crates/playground/src/protocol.rs by its test `types`; UPDATE=1 writes it anew.\n\n\
-    import type { Estimate, Estimator, Kind } from \"./estimate.d.ts\";\n";
+    import type { Control } from \"./card.d.ts\";\n\
+    import type { Estimate, Estimator, Kind } from \"./estimate.d.ts\";\n\n\
+    export type LabFamily = \"truth\" | \"gaussian\" | \"mixture\" | \"kernel\" | \"vae\" | \"transformer\";\n";
 
 fn declarations() -> String {
     let all = [
@@ -24,6 +27,18 @@ fn declarations() -> String {
         Scored::DECL,
         Posterior::DECL,
         Share::DECL,
+        LabCommand::DECL,
+        DataSource::DECL,
+        Format::DECL,
+        How::DECL,
+        LabReply::DECL,
+        LabForm::DECL,
+        Chips::DECL,
+        Chip::DECL,
+        LabSet::DECL,
+        Loss::DECL,
+        FileName::DECL,
+        LayerShape::DECL,
     ];
     all.iter().fold(HEADER.to_string(), |text, decl| text + "\n" + decl.trim() + "\n")
 }
@@ -70,4 +85,11 @@ fn the_page_knows_every_estimator() {
     let declared = include_str!("../../../web/src/estimate.d.ts");
     let names = likelihood::query::Method::ALL.map(|method| serde_json::to_string(&method).unwrap());
     assert!(declared.contains(&format!("export type Estimator = {};", names.join(" | "))));
+}
+
+/// And the list of the lab's families.
+#[test]
+fn the_page_knows_every_family_of_the_lab() {
+    let names = ::lab::Family::ALL.map(|family| format!("\"{}\"", family.name()));
+    assert!(HEADER.contains(&format!("export type LabFamily = {};", names.join(" | "))));
 }
