@@ -182,6 +182,18 @@ impl<R: Run> Net<R> {
         Ok(())
     }
 
+    /// Writes inputs that are the same for all rows; those that the Program has not are passed over.
+    pub(crate) fn share(&mut self, inputs: &[(&str, &[f32])]) -> Result<(), R::Error> {
+        for (_, run) in &mut self.runs {
+            for (name, values) in
+                inputs.iter().filter(|(name, _)| run.program().input(name).is_some()).collect::<Vec<_>>()
+            {
+                run.write(name, values)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The smallest one that takes `left` rows, or the largest.
     pub(crate) fn for_rows(&mut self, left: usize) -> &mut (usize, R) {
         let last = self.runs.len() - 1;
