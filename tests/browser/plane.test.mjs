@@ -60,6 +60,7 @@ for (const [form, steps] of [
   [{ family: "mixture", components: 8 }, 40],
   [{ family: "kernel" }, 20],
   [{ family: "vae", width: 32, batch: 128 }, 300],
+  [{ family: "diffusion", width: 32, batch: 128 }, 400],
   [{ family: "transformer", bins: 64, width: 32, batch: 128 }, 400],
 ]) {
   test(`${form.family}: it learns, its density integrates to 1, and it answers for a point and for a slice`, async () => {

@@ -3,7 +3,7 @@
 import type { Control } from "./card.d.ts";
 import type { Estimate, Estimator, Kind } from "./estimate.d.ts";
 
-export type LabFamily = "truth" | "gaussian" | "mixture" | "kernel" | "vae" | "transformer";
+export type LabFamily = "truth" | "gaussian" | "mixture" | "kernel" | "vae" | "diffusion" | "transformer";
 
 /**
  * What the page asks for.

@@ -109,6 +109,9 @@ pub fn about(c: &Config) -> About {
     }
 }
 
+/// Told the number of the first of some points, that of the step, and where they are after it.
+type Watch<'a> = &'a mut dyn FnMut(usize, usize, &[f32]);
+
 /// A diffusion model while it is learned.
 pub struct Diffusion<R> {
     config: Config,
@@ -172,7 +175,7 @@ impl<R: Run> Diffusion<R> {
         steps: &[[f64; 2]],
         class: [f32; 1],
         guidance: f32,
-        mut seen: Option<&mut dyn FnMut(usize, usize, &[f32])>,
+        mut seen: Option<Watch<'_>>,
     ) -> Result<Vec<f32>, R::Error> {
         self.flow.refresh(&mut self.learner).await?;
         self.flow.share(&[("class", &class), ("guidance", &[guidance])])?;

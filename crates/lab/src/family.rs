@@ -2,7 +2,7 @@
 
 use crate::form::{About, Chip, Controls};
 use crate::sets::Set;
-use crate::{gaussian, kernel, mixture, transformer, truth, vae};
+use crate::{diffusion, gaussian, kernel, mixture, transformer, truth, vae};
 use models::control::{Refused, Settings, Value};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -21,6 +21,8 @@ pub enum Family {
     Kernel,
     /// Variational auto-encoder.
     Vae,
+    /// Diffusion model or flow matching.
+    Diffusion,
     /// Autoregressive transformer over binned coordinates.
     Transformer,
 }
@@ -39,14 +41,23 @@ pub enum Spec {
     Kernel(kernel::Config),
     /// Variational auto-encoder.
     Vae(vae::Config),
+    /// Diffusion model or flow matching.
+    Diffusion(diffusion::Config),
     /// Autoregressive transformer over binned coordinates.
     Transformer(transformer::Config),
 }
 
 impl Family {
     /// All there are.
-    pub const ALL: [Family; 6] =
-        [Family::Truth, Family::Gaussian, Family::Mixture, Family::Kernel, Family::Vae, Family::Transformer];
+    pub const ALL: [Family; 7] = [
+        Family::Truth,
+        Family::Gaussian,
+        Family::Mixture,
+        Family::Kernel,
+        Family::Vae,
+        Family::Diffusion,
+        Family::Transformer,
+    ];
 
     /// For people.
     pub fn title(self) -> &'static str {
@@ -56,6 +67,7 @@ impl Family {
             Family::Mixture => "Gaussian mixture",
             Family::Kernel => "Kernel density",
             Family::Vae => "VAE",
+            Family::Diffusion => "Diffusion",
             Family::Transformer => "Transformer",
         }
     }
@@ -68,6 +80,7 @@ impl Family {
             Family::Mixture => "mixture",
             Family::Kernel => "kernel",
             Family::Vae => "vae",
+            Family::Diffusion => "diffusion",
             Family::Transformer => "transformer",
         }
     }
@@ -76,7 +89,7 @@ impl Family {
     pub fn knows_classes(self) -> bool {
         match self {
             Family::Truth | Family::Gaussian | Family::Mixture => false,
-            Family::Kernel | Family::Vae | Family::Transformer => true,
+            Family::Kernel | Family::Vae | Family::Diffusion | Family::Transformer => true,
         }
     }
 
@@ -88,6 +101,7 @@ impl Family {
             Family::Mixture => mixture::controls(),
             Family::Kernel => kernel::controls(),
             Family::Vae => vae::controls(),
+            Family::Diffusion => diffusion::controls(),
             Family::Transformer => transformer::controls(),
         }
     }
@@ -124,6 +138,7 @@ impl Spec {
             Spec::Mixture(_) => Family::Mixture,
             Spec::Kernel(_) => Family::Kernel,
             Spec::Vae(_) => Family::Vae,
+            Spec::Diffusion(_) => Family::Diffusion,
             Spec::Transformer(_) => Family::Transformer,
         }
     }
@@ -136,6 +151,7 @@ impl Spec {
             Spec::Mixture(c) => mixture::about(c),
             Spec::Kernel(c) => kernel::about(c),
             Spec::Vae(c) => vae::about(c),
+            Spec::Diffusion(c) => diffusion::about(c),
             Spec::Transformer(c) => transformer::about(c),
         }
     }

@@ -3,6 +3,7 @@
 //! A *form* is a parametric form of p(x) with its loss and its optimiser. Forms see standardised points; [`form::Form`] is
 //! what all of them do, [`Model`] a form with its data, asked in the units of the data.
 
+pub mod diffusion;
 pub mod family;
 pub mod form;
 pub mod gaussian;

@@ -8,7 +8,7 @@ use crate::mixture::Mixture;
 use crate::points::{Data, Point, Scale, Window};
 use crate::table::Refusal;
 use crate::truth::Truth;
-use crate::{transformer, vae};
+use crate::{diffusion, transformer, vae};
 use graph::{Load, Program, Run};
 use likelihood::{Kind, mean_and_error};
 use models::Weights;
@@ -31,6 +31,7 @@ enum Any<R> {
     Mixture(Mixture),
     Kernel(Kernel),
     Vae(vae::Vae<R>),
+    Diffusion(diffusion::Diffusion<R>),
     Transformer(transformer::Transformer<R>),
 }
 
@@ -43,6 +44,7 @@ macro_rules! each {
             Any::Mixture($form) => $do,
             Any::Kernel($form) => $do,
             Any::Vae($form) => $do,
+            Any::Diffusion($form) => $do,
             Any::Transformer($form) => $do,
         }
     };
@@ -138,6 +140,9 @@ impl<R: Run> Model<R> {
             Spec::Vae(c) => {
                 Any::Vae(vae::Vae::open(c, &train, labels, classes, seed, host).await.map_err(OpenError::Engine)?)
             }
+            Spec::Diffusion(c) => Any::Diffusion(
+                diffusion::Diffusion::open(c, &train, labels, classes, seed, host).await.map_err(OpenError::Engine)?,
+            ),
             Spec::Transformer(c) => Any::Transformer(
                 transformer::Transformer::open(c, &train, labels, classes, seed, host)
                     .await
