@@ -1,0 +1,129 @@
+// Held-out log p, or the loss, of all models against their steps: a chart, and the same numbers as a table.
+
+import { LitElement, css, html } from "lit";
+import { shared } from "../ui/styles.js";
+import { tables } from "../ui/table-styles.js";
+
+/** @typedef {{ title: string, unit: string, points: [number, number][] }} Line */
+
+/** Told apart by colour and by dashes. */
+const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3], [4, 4], [14, 4]];
+const COLOURS = ["--accent", "--second", "--good", "--bad", "--muted", "--text"];
+
+/** `<pofx-lab-chart>`: properties `lines` and `label`. */
+export class LabChart extends LitElement {
+  static properties = { lines: { attribute: false }, label: {} };
+
+  static styles = [
+    shared,
+    tables,
+    css`
+      .chart {
+        height: 15rem;
+        overflow: hidden;
+      }
+      .u-wrap {
+        position: relative;
+      }
+      .u-over,
+      .u-under,
+      .u-axis {
+        position: absolute;
+      }
+      .uplot canvas {
+        display: block;
+        position: relative;
+        width: 100%;
+        height: 100%;
+      }
+      .u-legend,
+      .u-select,
+      .u-cursor-x,
+      .u-cursor-y,
+      .u-cursor-pt {
+        display: none;
+      }
+      summary {
+        width: fit-content;
+        padding-block: 0.35rem;
+        color: var(--accent);
+        cursor: pointer;
+      }
+    `,
+  ];
+
+  constructor() {
+    super();
+    /** @type {Line[]} */ this.lines = [];
+    this.label = "";
+  }
+
+  /** @type {import("uplot").default | undefined} */ #plot;
+  #shape = "";
+  #resize = new ResizeObserver(() => this.#fit());
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this.#resize.disconnect();
+    this.#plot?.destroy();
+    this.#plot = undefined;
+    this.#shape = "";
+  }
+
+  render() {
+    return html`<div class="chart" role="img" aria-label="${this.label} against steps; the values are in the table below"></div>
+      <details>
+        <summary>Show as a table</summary>
+        <table>
+          <caption class="hidden">${this.label}</caption>
+          <thead><tr><th scope="col">Model</th><th scope="col" class="number">Steps</th><th scope="col" class="number">${this.label}</th></tr></thead>
+          <tbody>
+            ${this.lines.flatMap(({ title, unit, points }) =>
+              points.slice(-5).map(([step, value]) => html`<tr><th scope="row">${title}</th><td class="number">${step}</td><td class="number">${value.toFixed(3)} ${unit}</td></tr>`),
+            )}
+          </tbody>
+        </table>
+      </details>`;
+  }
+
+  async updated() {
+    const { default: UPlot } = await import("uplot");
+    const place = /** @type {HTMLElement | null} */ (this.renderRoot.querySelector(".chart"));
+    if (!this.isConnected || !place) return;
+    const steps = [...new Set(this.lines.flatMap(({ points }) => points.map(([step]) => step)))].sort((a, b) => a - b);
+    const columns = this.lines.map(({ points }) => {
+      const known = new Map(points);
+      return steps.map((step) => known.get(step) ?? null);
+    });
+    const data = /** @type {import("uplot").AlignedData} */ ([steps, ...columns]);
+    const style = getComputedStyle(this);
+    const shape = `${this.lines.map(({ title }) => title)} ${style.color}`;
+    if (shape === this.#shape) return this.#plot?.setData(data);
+    this.#shape = shape;
+    this.#plot?.destroy();
+    const axis = { stroke: style.color, grid: { stroke: style.getPropertyValue("--pofx-line") || "#8884" } };
+    const resolved = (/** @type {string} */ name) => {
+      place.style.color = `var(${name})`;
+      const { color } = getComputedStyle(place);
+      place.style.color = "";
+      return color;
+    };
+    const series = this.lines.map(({ title }, i) => ({
+      label: title,
+      stroke: resolved(COLOURS[i % COLOURS.length]),
+      dash: DASHES[i % DASHES.length],
+      width: 2,
+      spanGaps: true,
+    }));
+    axis.grid.stroke = resolved("--line");
+    this.#plot = new UPlot({ width: place.clientWidth || 300, height: 235, legend: { show: false }, scales: { x: { time: false } }, axes: [axis, { ...axis, size: 56 }], series: [{}, ...series] }, data, place);
+    this.#resize.observe(place);
+  }
+
+  #fit() {
+    const place = this.renderRoot.querySelector(".chart");
+    if (place?.clientWidth) this.#plot?.setSize({ width: place.clientWidth, height: 235 });
+  }
+}
+
+customElements.define("pofx-lab-chart", LabChart);
