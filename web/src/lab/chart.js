@@ -58,7 +58,7 @@ export class LabChart extends LitElement {
     this.label = "";
   }
 
-  /** @type {import("uplot").default | undefined} */ #plot;
+  /** @type {import("uplot") | undefined} */ #plot;
   #shape = "";
   #resize = new ResizeObserver(() => this.#fit());
 
