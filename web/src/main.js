@@ -1,8 +1,9 @@
-// The page around the element: its address, the choice of models, its theme.
+// The page around the element: its address and the choice of models.
 
 import "./element.js";
 import "./ui/chooser.js";
 import { formatHash, parseHash } from "./ui/state.js";
+import "./ui/theme.js";
 
 /** @typedef {import("./element.js").PofxElement} PofxElement */
 /** @typedef {import("./ui/chooser.js").Chooser} Chooser */
@@ -45,38 +46,5 @@ async function listModels() {
     return response.ok ? await response.json() : [];
   } catch {
     return [];
-  }
-}
-
-/** @type {HTMLButtonElement | null} */
-const theme = document.querySelector("[data-theme-button]");
-const systemDark = matchMedia("(prefers-color-scheme: dark)");
-let chosen = remembered();
-
-function showTheme() {
-  if (chosen) document.documentElement.dataset.theme = chosen;
-  const dark = chosen ? chosen === "dark" : systemDark.matches;
-  if (theme) theme.textContent = dark ? "Light theme" : "Dark theme";
-}
-
-theme?.addEventListener("click", () => {
-  const dark = chosen ? chosen === "dark" : systemDark.matches;
-  chosen = dark ? "light" : "dark";
-  try {
-    localStorage.setItem("p-of-x theme", chosen);
-  } catch {
-    // Storage may be blocked: then the choice lasts as long as the page.
-  }
-  showTheme();
-});
-systemDark.addEventListener("change", showTheme);
-showTheme();
-
-function remembered() {
-  try {
-    const value = localStorage.getItem("p-of-x theme");
-    return value === "dark" || value === "light" ? value : undefined;
-  } catch {
-    return undefined;
   }
 }

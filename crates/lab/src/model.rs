@@ -295,10 +295,10 @@ impl<R: Run> Model<R> {
         })
     }
 
-    /// log p of own samples, ascending; made anew when the model has learned a tenth more.
+    /// log p of own samples, ascending; made anew when the model has learned more.
     async fn own(&mut self, how: &How) -> Result<&[f64], R::Error> {
         let step = self.step();
-        let fresh = |(at, of, _): &(u64, How, Vec<f64>)| of == how && step >= *at && step <= at + at / 10 + 20;
+        let fresh = |(at, of, _): &(u64, How, Vec<f64>)| of == how && step == *at;
         if !self.own.as_ref().is_some_and(fresh) {
             let drawn = each!(&mut self.form, form => Form::<R>::sample(form, OWN, 0, how).await?);
             let mut nats = self.log_density(&drawn, how).await?.nats;

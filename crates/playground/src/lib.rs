@@ -52,7 +52,8 @@ impl Sink for Job {
             // A plain new object takes any property.
             let _ = Reflect::set(&object, &name.into(), &array);
         }
-        let serializer = serde_wasm_bindgen::Serializer::new().serialize_missing_as_null(true);
+        let serializer =
+            serde_wasm_bindgen::Serializer::new().serialize_missing_as_null(true).serialize_maps_as_objects(true);
         match event.serialize(&serializer) {
             Ok(event) => Job::emit(self, &event, &object),
             Err(error) => self.fail(&error.into()),

@@ -1,4 +1,4 @@
-// The guided tour: eight steps that tell, and set the lab to what they tell of.
+// The guided tour: stops that tell, and set the lab to what they tell of.
 
 /** @typedef {{ title: string, text: string, set: string, families: string[] }} Stop */
 
@@ -7,7 +7,6 @@ export const TOUR = [
   { title: "Maximum likelihood", set: "bimodal-line", families: ["gaussian"], text: "A model is a form with numbers to choose. Learning chooses those under which the data are likeliest. Look inside the Gaussian: the optimiser climbs the likelihood over mean and spread." },
   { title: "Why a Gaussian is not enough", set: "two-moons", families: ["gaussian", "mixture"], text: "One Gaussian has one hill, and puts it where there are no points. A mixture has several, found by EM. Compare their held-out log p: higher is better." },
   { title: "Latent variables and the bound", set: "two-moons", families: ["vae"], text: "A VAE draws a hidden z and decodes it. Its loss is a bound on log p(x). Look inside: the gap is how far the ellipse of q is from the true posterior over z." },
-  { title: "Two networks in a game", set: "eight-gaussians", families: ["gan"], text: "A GAN's generator folds a square of noise onto the data while a discriminator judges it. Nothing rewards it for covering everything: watch for hills it leaves out, which is mode collapse." },
   { title: "Noise, and back", set: "two-moons", families: ["diffusion"], text: "Diffusion drowns the data in noise and learns the way back. Move the time slider: particles follow the score, and log p is a running sum along the probe's path to noise." },
   { title: "One token after another", set: "checkerboard", families: ["transformer"], text: "The transformer names the bin of x1, then that of x2 given x1. The product of the two is p(x), by the chain rule and exactly." },
   { title: "The same question to all", set: "two-moons", families: ["mixture", "vae", "diffusion", "transformer"], text: "Move the probe over any of the cards. All models are asked for log p of the same point; each says what its number is: exact, a bound, or an estimate." },

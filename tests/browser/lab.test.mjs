@@ -1,0 +1,191 @@
+// The page of the lab: data, models that learn side by side, one probe, the address, and bad input.
+
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { readFileSync } from "node:fs";
+import { after, before, test } from "node:test";
+import { launch, openSite } from "./support/browser.mjs";
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** @type {import("playwright-core").Browser} */
+let browser;
+before(async () => void (browser = await launch()));
+after(() => browser.close());
+
+/** Two models, one step each. */
+const TWO = "#lab.set=two-moons&lab.n=500&lab.seed=1&lab.probe=0.5 0.25&lab.models=" + encodeURIComponent(JSON.stringify([["mixture", 1, 0, {}], ["vae", 1, 0, { width: 16, batch: 64 }]]));
+
+/** @param {object} [options] */
+async function openLab({ query = "?backend=cpu", hash = TWO, ...context } = {}) {
+  const site = await openSite(browser, { query: `lab.html${query}${hash}`, context: { reducedMotion: "reduce", ...context } });
+  await answered(site.page);
+  return site;
+}
+
+/** Waits until every card has an answer. @param {import("playwright-core").Page} page */
+async function answered(page) {
+  await page.locator("pofx-lab-card").first().waitFor({ timeout: 60_000 });
+  await page.waitForFunction(() => {
+    const cards = [...document.querySelector("pofx-lab").shadowRoot.querySelectorAll("pofx-lab-card")];
+    return cards.length > 0 && cards.every((card) => /nats/.test(card.shadowRoot.querySelector(".answer")?.textContent ?? ""));
+  }, undefined, { timeout: 60_000 });
+}
+
+/** The rows of the table of the probe. @param {import("playwright-core").Page} page */
+function rows(page) {
+  return page.locator("pofx-lab table").first().locator("tbody tr").allInnerTexts();
+}
+
+/** @param {import("playwright-core").Page} page */
+async function steps(page) {
+  return (await page.locator("pofx-lab-card .steps").allInnerTexts()).map((text) => Number(text.replace(/\D/g, "")));
+}
+
+/** Waits until the rows are others. @param {import("playwright-core").Page} page @param {string[]} before */
+async function changed(page, before) {
+  for (let i = 0; i < 200; i += 1) {
+    const now = await rows(page);
+    if (JSON.stringify(now) !== JSON.stringify(before)) return now;
+    await page.waitForTimeout(100);
+  }
+  assert.fail("the table did not change");
+}
+
+test("without a click the models learn two moons, and a pause keeps what they know", async () => {
+  const { page, trouble, close } = await openSite(browser, { query: "lab.html?backend=cpu" });
+  await answered(page);
+  assert.equal(await page.locator("pofx-lab-card").count(), 5);
+  await page.waitForTimeout(5000);
+  await page.getByRole("button", { name: "Pause" }).click();
+  await page.getByRole("button", { name: "Play" }).waitFor();
+  assert.ok((await steps(page)).every((made) => made > 5), `${await steps(page)}`);
+  await close();
+  assert.deepEqual(trouble, []);
+});
+
+for (const backend of ["cpu", "webgpu"]) {
+  test(`one step, a probe by keyboard, and a link that brings the same numbers back (${backend})`, async () => {
+    const { page, trouble, url, close } = await openLab({ query: `?backend=${backend}` });
+    const first = await rows(page);
+    await page.getByRole("button", { name: "One step" }).click();
+    await changed(page, first);
+    await page.waitForFunction(() => location.hash.includes("%22vae%22%2C1%2C1"));
+    const plane = page.locator("pofx-lab-card .plane").first();
+    await plane.focus();
+    const stepped = await rows(page);
+    for (let i = 0; i < 4; i += 1) await page.keyboard.press(i % 2 ? "ArrowUp" : "Shift+ArrowLeft");
+    await changed(page, stepped);
+    await page.waitForFunction((old) => !location.hash.includes(old), "lab.probe=0.5+0.25");
+    await page.waitForTimeout(1500);
+    const [before, hash] = [await rows(page), await page.evaluate(() => location.hash)];
+    await page.goto("about:blank");
+    await page.goto(`${url}lab.html?backend=${backend}${hash}`);
+    await answered(page);
+    await page.waitForTimeout(1000);
+    assert.deepEqual(await rows(page), before);
+    assert.deepEqual(await steps(page), [1, 1]);
+    await close();
+    assert.deepEqual(trouble, []);
+  });
+}
+
+test("points that are drawn are learned, a model is added, told another setting, and removed", async () => {
+  const { page, trouble, close } = await openLab();
+  await page.getByRole("button", { name: "Draw points" }).click();
+  const box = await page.locator("pofx-lab .drawing .plane").boundingBox();
+  for (let i = 0; i < 3; i += 1) await page.mouse.click(box.x + 60 + 40 * i, box.y + 80 + 13 * i);
+  await page.getByRole("button", { name: "Learn these 3 points" }).click();
+  await page.getByRole("alert").getByText(/3 points? .*few|at least 4/).waitFor();
+  await page.getByRole("button", { name: "Draw points" }).click();
+  await page.mouse.move(box.x + 50, box.y + 60);
+  await page.mouse.down();
+  for (let i = 0; i < 40; i += 1) await page.mouse.move(box.x + 60 + 5 * i, box.y + 100 + 60 * Math.sin(i / 3));
+  await page.mouse.up();
+  await page.locator("pofx-lab .drawing .plane").focus();
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("Enter");
+  await page.getByRole("button", { name: /Learn these 4\d points/ }).click();
+  await answered(page);
+  await page.locator("pofx-lab").getByLabel("Add").selectOption("kernel");
+  await page.getByRole("heading", { name: "Kernel density" }).waitFor();
+  await answered(page);
+  const kernel = page.locator("pofx-lab-card").last();
+  await kernel.getByText("Optimiser:").click();
+  await kernel.getByLabel("Bandwidth").selectOption("Scott's rule");
+  await kernel.getByText("N^(−1/6)").waitFor();
+  await kernel.getByText("Look inside").click();
+  await kernel.getByText(/Bandwidth h: [\d.]+ and [\d.]+/).waitFor();
+  await page.getByRole("button", { name: "Remove the Kernel density" }).click();
+  assert.equal(await page.locator("pofx-lab-card").count(), 2);
+  await close();
+  assert.deepEqual(trouble, []);
+});
+
+test("a table is taken, and a bad one gets its sentence and changes nothing", async () => {
+  const { page, close } = await openLab();
+  const file = page.locator("pofx-lab input[type=file]");
+  const before = await rows(page);
+  const give = (/** @type {string} */ text) => file.setInputFiles({ name: "points.csv", mimeType: "text/csv", buffer: Buffer.from(text) });
+  await give("a,b\n1,2\n3,NaN\n5,6\n7,8\n9,1\n");
+  await page.getByRole("alert").getByText(/NaN/).waitFor();
+  assert.deepEqual(await rows(page), before);
+  await give("");
+  await page.getByRole("alert").getByText(/empty/i).waitFor();
+  const row = (_, i) => `${1e9 + Math.sin(i)},${1e-9 * Math.cos(3 * i)}`;
+  await give(`wide,narrow\n${Array.from({ length: 80 }, row).join("\n")}\n`);
+  await page.getByText("“wide”").or(page.getByText("'wide'")).or(page.getByText(/wide.*narrow/)).first().waitFor();
+  await answered(page);
+  assert.doesNotMatch((await rows(page)).join(" "), /NaN/);
+  await close();
+});
+
+test("every picture inside is there, and files are saved", async () => {
+  const all = ["gaussian", "mixture", "vae", "diffusion", "transformer", "truth"].map((family) => [family, 1, family === "truth" ? 0 : 3, {}]);
+  const { page, trouble, close } = await openLab({ hash: `#lab.set=eight-gaussians&lab.n=400&lab.seed=1&lab.models=${encodeURIComponent(JSON.stringify(all))}` });
+  for (const card of await page.locator("pofx-lab-card").all()) await card.getByText("Look inside").click();
+  await page.getByText(/the gap of −?[\d.]+ nats is KL/).waitFor({ timeout: 30_000 });
+  await page.getByText("p(x2 | x1 of the probe)").waitFor();
+  await page.getByText("optimiser’s way on it").waitFor();
+  await page.getByLabel("Time, from data to noise").fill("0.8");
+  const saved = page.waitForEvent("download");
+  await page.locator("pofx-lab-card").nth(2).getByRole("button", { name: "Samples (CSV)" }).click();
+  const text = readFileSync(await (await saved).path(), "utf8");
+  assert.match(text, /^x1,x2,log_p\n(-?[\d.e+-]+,-?[\d.e+-]+,-?[\d.e+-]+\n){1000}$/);
+  for (const name of ["safetensors", "ONNX"]) {
+    const file = page.waitForEvent("download");
+    await page.locator("pofx-lab-card").nth(2).getByRole("button", { name }).click();
+    assert.match((await file).suggestedFilename(), /^vae/);
+  }
+  await close();
+  assert.deepEqual(trouble, []);
+});
+
+test("the tour tells, changes the lab, and can be left", async () => {
+  const { page, close } = await openLab();
+  await page.getByRole("button", { name: /Take the tour/ }).click();
+  await page.getByRole("heading", { name: /1 of \d: Maximum likelihood/ }).waitFor();
+  await page.getByRole("button", { name: "Next" }).click();
+  await page.getByRole("heading", { name: /Why a Gaussian is not enough/ }).waitFor();
+  await answered(page);
+  assert.equal(await page.locator("pofx-lab-card").count(), 2);
+  await page.getByRole("button", { name: "Leave the tour" }).click();
+  await page.getByRole("button", { name: /Take the tour/ }).waitFor();
+  await close();
+});
+
+for (const colorScheme of ["light", "dark"]) {
+  for (const width of [1280, 390]) {
+    test(`axe finds nothing, and nothing overflows: ${colorScheme}, ${width} pixels wide`, async () => {
+      const { page, close } = await openLab({ colorScheme, viewport: { width, height: 900 } });
+      for (const text of ["Form:", "Look inside"]) await page.locator("pofx-lab-card").last().getByText(text).click();
+      await page.waitForTimeout(500);
+      await page.evaluate(AXE);
+      const found = await page.evaluate(async () => (await globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"] })).violations);
+      assert.deepEqual(found.map(({ id, nodes }) => [id, nodes.map(({ html, failureSummary }) => html.slice(0, 120) + failureSummary)]), []);
+      const [scroll, shown] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+      assert.ok(scroll <= shown, `${scroll} > ${shown}`);
+      await close();
+    });
+  }
+}

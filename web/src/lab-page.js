@@ -1,0 +1,9 @@
+// The page of the lab.
+
+import "./lab/card.js";
+import "./lab/lab.js";
+import "./ui/theme.js";
+
+// ?backend=cpu or webgpu overrides the choice. The lab asks for it when it is first drawn, which is after this.
+const backend = new URLSearchParams(location.search).get("backend");
+if (backend) document.querySelector("pofx-lab")?.setAttribute("backend", backend);

@@ -1,0 +1,181 @@
+// What only one family has to show: a Gaussian's landscape, the posterior of a VAE, the particles of a diffusion, two tokens as bars.
+
+import { LitElement, css, html, nothing, svg } from "lit";
+import { nats } from "../ui/format.js";
+import { shared } from "../ui/styles.js";
+import { paintField, scaleOf } from "./plane.js";
+
+/** @typedef {import("../lab-api.js").Picture} Picture */
+/** @typedef {import("./entry.js").Entry} Entry */
+
+const SIDE = 200;
+
+/** `<pofx-inside>`: properties `entry`, `window`, `version`. Event: `time` (detail: from 0 to 1). */
+export class Inside extends LitElement {
+  static properties = { entry: { attribute: false }, window: { attribute: false }, version: { type: Number } };
+
+  static styles = [
+    shared,
+    css`
+      figure {
+        position: relative;
+        margin: 0;
+        max-width: 18rem;
+      }
+      .square {
+        position: relative;
+        aspect-ratio: 1;
+        border: 1px solid var(--line);
+        border-radius: 0.5rem;
+        overflow: hidden;
+        background: var(--pofx-paper, #fff);
+      }
+      canvas,
+      .square svg {
+        position: absolute;
+        inset: 0;
+        width: 100%;
+        height: 100%;
+      }
+      canvas {
+        filter: var(--pofx-heat-filter, none);
+      }
+      figcaption {
+        margin-top: 0.4rem;
+        color: var(--muted);
+        font-size: 0.9375rem;
+      }
+      .mark {
+        fill: none;
+        stroke: var(--text);
+        stroke-width: 1.5;
+      }
+      .dots {
+        fill: var(--accent);
+      }
+      .bar {
+        fill: var(--accent);
+      }
+      input {
+        width: 100%;
+        min-height: 2rem;
+      }
+    `,
+  ];
+
+  constructor() {
+    super();
+    /** @type {Entry | undefined} */ this.entry = undefined;
+    this.window = { x: [0, 1], y: [0, 1] };
+    this.version = 0;
+  }
+
+  render() {
+    const picture = this.entry?.picture;
+    if (!picture) return nothing;
+    switch (this.entry?.form.family) {
+      case "gaussian":
+        return this.#square(this.#climb(picture), "Mean log p over the mean (across) and the log of the standard deviation (up) of x1, and the optimiser’s way on it.");
+      case "vae":
+        return this.#square(this.#posterior(picture), this.#gap(picture));
+      case "diffusion":
+        return html`${this.#square(this.#particles(picture), "The density at this time, samples on their way, and the probe’s path to noise.")}
+          <label>Time, from data to noise
+            <input type="range" min="0" max="1" step="0.02" .value=${String(this.entry.time)} @input=${this.#onTime} />
+          </label>`;
+      case "transformer":
+        return html`${this.#bars(picture.first, "p(x1), bin by bin")}${this.#bars(picture.second, "p(x2 | x1 of the probe), bin by bin")}`;
+      case "mixture":
+        return this.#square(this.#ellipses(picture), "The components, each as the ellipse of one standard deviation.");
+      case "kernel":
+        return html`<p>Bandwidth h: ${[...picture.bandwidth.values].map((v) => v.toPrecision(3)).join(" and ")} in the units of the two coordinates.</p>`;
+      default:
+        return html`<p>Nothing is learned here: this is the density that the points were drawn from.</p>`;
+    }
+  }
+
+  updated() {
+    const canvas = this.renderRoot.querySelector("canvas");
+    const picture = this.entry?.picture;
+    const layer = picture?.landscape ?? picture?.posterior ?? picture?.field;
+    if (canvas && layer) paintField(canvas, { n: layer.shape[0], values: layer.values }, picture?.landscape ? 3 : undefined);
+  }
+
+  /** @param {unknown} marks @param {string} caption */
+  #square(marks, caption) {
+    return html`<figure>
+      <div class="square" role="img" aria-label=${caption}><canvas></canvas><svg viewBox="0 0 ${SIDE} ${SIDE}" aria-hidden="true">${marks}</svg></div>
+      <figcaption>${caption}</figcaption>
+    </figure>`;
+  }
+
+  /** @param {Picture} picture */
+  #climb({ "landscape range": { values: r }, climb }) {
+    const at = scaleOf({ x: [r[0], r[1]], y: [r[2], r[3]] }, SIDE);
+    return svg`<polyline class="mark" points=${way(climb.values, at)} />`;
+  }
+
+  /** @param {Picture} picture */
+  #posterior({ q: { values: q } }) {
+    const at = scaleOf({ x: [-4, 4], y: [-4, 4] }, SIDE);
+    const [x, y] = at(q[0], q[1]);
+    const scale = SIDE / 8;
+    return svg`<ellipse class="mark" cx=${x} cy=${y} rx=${2 * q[2] * scale} ry=${2 * q[3] * scale} />`;
+  }
+
+  /** @param {Picture} picture */
+  #gap({ bound: { values: b } }) {
+    return `The posterior p(z | x) of the probe, and q(z | x) as the ellipse of two standard deviations. ELBO ${nats(b[0])}, log p(x) ${nats(b[1])}: the gap of ${b[2].toFixed(2)} nats is KL(q, p).`;
+  }
+
+  /** @param {Picture} picture */
+  #particles(picture) {
+    const at = scaleOf(/** @type {any} */ (this.window), SIDE);
+    const { shape, values } = picture["particle points"];
+    const [n, steps] = shape;
+    const step = Math.round((1 - (this.entry?.time ?? 0)) * (steps - 1));
+    const dots = Array.from({ length: n }, (_, i) => at(values[2 * (i * steps + step)], values[2 * (i * steps + step) + 1]));
+    return svg`${dots.map(([x, y]) => svg`<circle class="dots" cx=${x} cy=${y} r="2" />`)}
+      <polyline class="mark" points=${way(picture["path points"].values, at)} />`;
+  }
+
+  /** @param {Picture} picture */
+  #ellipses({ ellipses: { values } }) {
+    const at = scaleOf(/** @type {any} */ (this.window), SIDE);
+    const rows = Array.from({ length: values.length / 6 }, (_, i) => values.subarray(6 * i, 6 * i + 6));
+    return rows.map(([weight, m1, m2, a, b, c]) => {
+      // The ellipse is the unit circle under the root of the covariance.
+      const l11 = Math.sqrt(a);
+      const l21 = b / l11;
+      const l22 = Math.sqrt(Math.max(c - l21 * l21, 0));
+      const points = Array.from({ length: 33 }, (_, i) => {
+        const [s, t] = [Math.cos((i / 16) * Math.PI), Math.sin((i / 16) * Math.PI)];
+        return at(m1 + l11 * s, m2 + l21 * s + l22 * t).join(",");
+      });
+      return svg`<polyline class="mark" stroke-opacity=${Math.max(0.25, Math.min(1, 4 * weight))} points=${points.join(" ")} />`;
+    });
+  }
+
+  /** @param {{ values: Float32Array }} layer @param {string} caption */
+  #bars({ values }, caption) {
+    const top = Math.max(...values, 1e-9);
+    const wide = SIDE / values.length;
+    const bar = (/** @type {number} */ p, /** @type {number} */ i) => svg`<rect class="bar" x=${i * wide} y=${60 - (58 * p) / top} width=${wide} height=${(58 * p) / top} />`;
+    return html`<figure>
+      <svg viewBox="0 0 ${SIDE} 60" role="img" aria-label="${caption}; the likeliest bin has ${(100 * top).toFixed(1)} %">${Array.from(values, bar)}</svg>
+      <figcaption>${caption}; the likeliest has ${(100 * top).toFixed(1)}&nbsp;%.</figcaption>
+    </figure>`;
+  }
+
+  /** @param {Event} event */
+  #onTime(event) {
+    this.dispatchEvent(new CustomEvent("time", { detail: Number(/** @type {HTMLInputElement} */ (event.target).value) }));
+  }
+}
+
+/** @param {Float32Array} values @param {(a: number, b: number) => [number, number]} at */
+function way(values, at) {
+  return Array.from({ length: values.length / 2 }, (_, i) => at(values[2 * i], values[2 * i + 1]).map((v) => v.toFixed(1)).join(",")).join(" ");
+}
+
+customElements.define("pofx-inside", Inside);

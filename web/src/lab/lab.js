@@ -1,0 +1,462 @@
+// The lab: data of the plane, and models of every family that learn it side by side, all asked about one point.
+
+import { LitElement, html, nothing } from "lit";
+import { Lab } from "../lab-api.js";
+import { FileDrops } from "../ui/file-drops.js";
+import { kindOf, percent } from "../ui/format.js";
+import { shared } from "../ui/styles.js";
+import { tables } from "../ui/table-styles.js";
+import { signed } from "./card.js";
+import { Entry } from "./entry.js";
+import { labStyles } from "./lab-styles.js";
+import { formatLab, parseLab } from "./state.js";
+import { TOUR } from "./tour.js";
+import "./chart.js";
+
+/** @typedef {import("../lab-api.js").Data} Data */
+/** @typedef {import("../lab-api.js").Source} Source */
+/** @typedef {import("../lab-api.js").LabForm} LabForm */
+/** @typedef {import("../lab-api.js").LabSet} LabSet */
+/** @typedef {import("../lab-api.js").Probe} Probe */
+
+const START = { set: "two-moons", n: 1000, seed: 1 };
+/** What stands on the table at first. */
+const FAMILIES = ["gaussian", "mixture", "vae", "diffusion", "transformer"];
+const SIZES = [200, 500, 1000, 2000, 4000];
+/** Least milliseconds between two looks at the models while they learn, and how many times as long as a look they learn. */
+const LOOK = 500;
+const LEARN = 2;
+/** What is drawn on before there are points. */
+const EMPTY = /** @type {const} */ ({ x: [-3, 3], y: [-3, 3] });
+
+/** `<pofx-lab>`: attribute `backend`. Reads and writes its part of the page's address. */
+export class LabElement extends LitElement {
+  static properties = { backend: {}, version: { state: true }, shown: { state: true }, plotted: { state: true } };
+
+  static styles = [shared, tables, labStyles];
+
+  constructor() {
+    super();
+    /** @type {import("../lab-api.js").BackendChoice} */ this.backend = "auto";
+    this.version = 0;
+    this.shown = { points: true, samples: true };
+    this.plotted = "held-out";
+  }
+
+  /** @type {Lab | undefined} */ #lab;
+  /** @type {LabForm[]} */ #forms = [];
+  /** @type {LabSet[]} */ #sets = [];
+  /** @type {Data | undefined} */ #data;
+  /** Where the data come from. @type {Source} */ #source = START;
+  /** @type {Entry[]} */ #entries = [];
+  /** @type {[number, number]} */ #probe = [0, 0];
+  #playing = false;
+  /** A sentence about the data. */ #trouble = "";
+  #asking = false;
+  #askAgain = false;
+  /** Points that are being drawn. @type {number[] | undefined} */ #drawn;
+  /** Where the tour is; -1: nowhere. */ #stop = -1;
+  /** Counts data sets and resets: what belongs to an older one is not shown. */ #round = 0;
+  #files = new FileDrops(this, (file) => void this.#take(file));
+
+  firstUpdated() {
+    void this.#start();
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this.#playing = false;
+    this.#lab?.close();
+    this.#lab = undefined;
+  }
+
+  async #start() {
+    try {
+      this.#lab = new Lab({ backend: this.backend });
+      [this.#forms, this.#sets] = await Promise.all([this.#lab.forms(), this.#lab.sets()]);
+      const linked = parseLab(location.hash);
+      const families = linked?.models ?? FAMILIES.map((family) => ({ family, settings: {}, seed: 1, steps: 0 }));
+      if (linked?.points) this.#source = { points: linked.points, seed: linked.seed };
+      else if (linked) this.#source = { set: linked.set ?? START.set, n: linked.n, seed: linked.seed };
+      await this.#load(this.#source, families, linked?.probe);
+      if (!linked && !matchMedia("(prefers-reduced-motion: reduce)").matches) this.#play();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /**
+   * Takes other data; the models learn them from the start.
+   * @param {Source} source
+   * @param {{ family: string, settings: Record<string, any>, seed: number, steps: number }[]} [models] by default those on the table
+   * @param {[number, number]} [probe]
+   */
+  async #load(source, models, probe) {
+    const round = (this.#round += 1);
+    const lab = this.#lab;
+    if (!lab) return;
+    try {
+      const data = await lab.data(source);
+      if (round !== this.#round) return;
+      this.#trouble = "";
+      [this.#data, this.#source] = [data, source];
+      const { x, y } = data.window;
+      this.#probe = probe ?? [(x[0] + x[1]) / 2, (y[0] + y[1]) / 2];
+      if (models) {
+        for (const entry of this.#entries) entry.card?.close();
+        this.#entries = models.flatMap(({ family, settings, seed }) => {
+          const form = this.#forms.find((form) => form.family === family);
+          return form ? [new Entry(form, settings, seed)] : [];
+        });
+      }
+      this.#changed();
+      for (const [i, entry] of this.#entries.entries()) {
+        // A model that is known in closed form is a good sight after its first step.
+        const steps = models?.[i]?.steps ?? 0;
+        await entry.open(lab, data, steps);
+        await entry.look(this.#probe, false);
+        if (round !== this.#round) return;
+        this.#changed();
+      }
+      this.#remember();
+      if (!this.#playing) await this.#rest(round);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #changed() {
+    this.version += 1;
+  }
+
+  /** @param {unknown} error */
+  #fail(error) {
+    this.#trouble = error instanceof Error ? error.message : String(error);
+    this.#changed();
+  }
+
+  #play() {
+    if (this.#playing) return;
+    this.#playing = true;
+    this.#changed();
+    void this.#loop();
+  }
+
+  #pause() {
+    this.#playing = false;
+    this.#changed();
+  }
+
+  /** Turn by turn, model by model; now and then what is shown is made anew. */
+  async #loop() {
+    let next = 0;
+    while (this.#playing) {
+      const learners = this.#entries.filter((entry) => entry.card && entry.learns && !entry.trouble);
+      for (const entry of learners) {
+        if (this.#playing) await entry.turn();
+      }
+      if (learners.length === 0) await new Promise((resolve) => setTimeout(resolve, 100));
+      if (performance.now() > next) {
+        const from = performance.now();
+        for (const entry of this.#entries) await entry.look(this.#probe, false);
+        next = performance.now() + Math.max(LOOK, LEARN * (performance.now() - from));
+      }
+      this.#changed();
+    }
+    this.#remember();
+    await this.#rest(this.#round);
+  }
+
+  /** What is shown, finely. @param {number} round */
+  async #rest(round) {
+    for (const entry of this.#entries) {
+      if (this.#playing || round !== this.#round) return;
+      await entry.look(this.#probe, true);
+      this.#changed();
+    }
+  }
+
+  async #step() {
+    this.#pause();
+    for (const entry of this.#entries) await entry.train(1);
+    this.#remember();
+    await this.#rest(this.#round);
+  }
+
+  /** @param {[number, number]} x */
+  async #ask(x) {
+    this.#probe = x;
+    this.#changed();
+    if (this.#asking) {
+      this.#askAgain = true;
+      return;
+    }
+    this.#asking = true;
+    do {
+      this.#askAgain = false;
+      for (const entry of this.#entries) await entry.ask(this.#probe);
+      this.#changed();
+    } while (this.#askAgain);
+    this.#asking = false;
+    this.#remember();
+  }
+
+  /** @param {Entry} entry @param {Record<string, any>} [settings] */
+  async #again(entry, settings = entry.settings) {
+    entry.settings = settings;
+    if (!this.#lab || !this.#data) return;
+    await entry.open(this.#lab, this.#data);
+    await entry.look(this.#probe, !this.#playing);
+    this.#changed();
+    this.#remember();
+  }
+
+  /** @param {string} family */
+  async #add(family) {
+    const form = this.#forms.find((form) => form.family === family);
+    if (!form) return;
+    const entry = new Entry(form, {}, 1 + this.#entries.length);
+    this.#entries = [...this.#entries, entry];
+    this.#changed();
+    await this.#again(entry);
+  }
+
+  /** @param {Entry} entry */
+  #remove(entry) {
+    entry.card?.close();
+    this.#entries = this.#entries.filter((other) => other !== entry);
+    this.#changed();
+    this.#remember();
+  }
+
+  /** Puts the state into the address. */
+  #remember() {
+    const source = this.#source;
+    const models = this.#entries.map(({ form, settings, seed, steps }) => ({ family: form.family, settings, seed, steps }));
+    const state = {
+      set: "set" in source ? source.set : undefined,
+      n: "set" in source ? (source.n ?? START.n) : 0,
+      seed: Number(source.seed ?? 0),
+      points: "points" in source ? source.points : undefined,
+      models,
+      probe: this.#probe,
+    };
+    history.replaceState(null, "", formatLab(location.hash, state));
+  }
+
+  /** @param {File} file */
+  async #take(file) {
+    await this.#load({ csv: await file.text(), seed: 1 });
+  }
+
+  /** @param {Entry} entry @param {string} format */
+  async #save(entry, format) {
+    const { card, form } = entry;
+    if (!card) return;
+    try {
+      if (format === "csv") {
+        const points = await card.sample(1000, entry.seed);
+        const { values } = await card.logP(points);
+        const rows = Array.from(values, (nats, i) => `${points[2 * i]},${points[2 * i + 1]},${nats}`);
+        return save(`${form.family}-samples.csv`, new Blob([`${this.#data?.axes.join(",")},log_p\n${rows.join("\n")}\n`], { type: "text/csv" }));
+      }
+      for (const { name, bytes } of await card.export(/** @type {"onnx"} */ (format))) save(name, new Blob([/** @type {any} */ (bytes)]));
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** @param {number} stop */
+  async #guide(stop) {
+    this.#stop = stop < TOUR.length ? stop : -1;
+    const { set, families } = TOUR[this.#stop] ?? {};
+    this.#changed();
+    if (!set || !families) return;
+    await this.#load({ set, n: 1000, seed: 1 }, families.map((family) => ({ family, settings: {}, seed: 1, steps: 0 })));
+    this.#play();
+  }
+
+  // ---- drawing -----------------------------------------------------------------------------------------------------
+
+  #draw() {
+    this.#pause();
+    this.#drawn = [];
+    this.#changed();
+  }
+
+  /** @param {CustomEvent<[number, number]>} event */
+  #onAdd({ detail: [a, b] }) {
+    this.#drawn = [...(this.#drawn ?? []), a, b];
+    this.#changed();
+  }
+
+  /** Takes away the point that is nearest. @param {CustomEvent<[number, number]>} event */
+  #onErase({ detail: [a, b] }) {
+    const drawn = this.#drawn ?? [];
+    const far = (/** @type {number} */ i) => Math.hypot(drawn[2 * i] - a, drawn[2 * i + 1] - b);
+    const order = [...Array(drawn.length / 2).keys()].sort((i, j) => far(i) - far(j));
+    if (order.length > 0) drawn.splice(2 * order[0], 2);
+    this.#drawn = [...drawn];
+    this.#changed();
+  }
+
+  async #drawingDone() {
+    const points = Float32Array.from(this.#drawn ?? []);
+    this.#drawn = undefined;
+    await this.#load({ points, seed: 1 });
+  }
+
+  // ---- the picture -------------------------------------------------------------------------------------------------
+
+  render() {
+    return html`
+      ${this.#renderTour()}
+      <section class="panel" aria-labelledby="data-title">${this.#renderData()}</section>
+      ${this.#data && !this.#drawn ? this.#renderTable() : nothing}
+    `;
+  }
+
+  #renderTour() {
+    const stop = TOUR[this.#stop];
+    if (!stop) return html`<p class="tour"><button class="quiet" type="button" @click=${() => void this.#guide(0)}>Take the tour: ${TOUR.length} stops</button></p>`;
+    return html`<section class="panel tour" aria-label="Tour" aria-live="polite">
+      <h2>${this.#stop + 1} of ${TOUR.length}: ${stop.title}</h2>
+      <p>${stop.text}</p>
+      <div class="tools">
+        <button class="primary" type="button" @click=${() => void this.#guide(this.#stop + 1)}>${this.#stop + 1 < TOUR.length ? "Next" : "End of the tour"}</button>
+        <button type="button" @click=${() => void this.#guide(TOUR.length)}>Leave the tour</button>
+      </div>
+    </section>`;
+  }
+
+  #renderData() {
+    const source = this.#source;
+    const set = "set" in source ? source.set : "";
+    const n = "set" in source ? (source.n ?? START.n) : START.n;
+    const seed = Number(source.seed ?? 0);
+    const real = this.#sets.find(({ id }) => id === set)?.real;
+    const change = (/** @type {object} */ more) => void this.#load({ set: set || START.set, n, seed, ...more });
+    const value = (/** @type {Event} */ { target }) => /** @type {HTMLInputElement} */ (target).value;
+    return html`
+      <h2 id="data-title">Data</h2>
+      <div class="tools">
+        <label>Points of <select @change=${(/** @type {Event} */ e) => change({ set: value(e) })}>
+          ${set ? nothing : html`<option selected disabled>${this.#data?.name ?? ""}</option>`}
+          ${this.#sets.map(({ id, title }) => html`<option value=${id} ?selected=${id === set}>${title}</option>`)}
+        </select></label>
+        <label>Number <select ?disabled=${!set || real} @change=${(/** @type {Event} */ e) => change({ n: Number(value(e)) })}>
+          ${[...new Set([...SIZES, n])].sort((a, b) => a - b).map((size) => html`<option ?selected=${size === n}>${size}</option>`)}
+        </select></label>
+        <label>Seed <input class="seed" inputmode="numeric" .value=${String(seed)} ?disabled=${!set} @change=${(/** @type {Event} */ e) => change({ seed: value(e) })} /></label>
+        ${this.#drawn
+          ? html`<button class="primary" type="button" @click=${() => void this.#drawingDone()}>Learn these ${this.#drawn.length / 2} points</button>
+              <button type="button" @click=${() => { this.#drawn = undefined; this.#changed(); }}>Cancel</button>`
+          : html`<button type="button" @click=${() => this.#draw()}>Draw points</button>`}
+        <button type="button" @click=${() => this.renderRoot.querySelector("input[type=file]")?.dispatchEvent(new MouseEvent("click"))}>Open table…</button>
+        <input class="hidden" type="file" accept=".csv,.tsv,.txt,text/csv" tabindex="-1" aria-hidden="true" @change=${this.#onFile} />
+      </div>
+      ${this.#trouble ? html`<p class="trouble" role="alert">${this.#trouble}</p>` : nothing}
+      ${(this.#data?.notices ?? []).map((notice) => html`<p class="sub">${notice}</p>`)}
+      ${this.#drawn
+        ? html`<div class="drawing"><pofx-plane drawing .window=${this.#data?.window ?? EMPTY} .train=${this.#drawn} .probe=${this.#probe}
+            label="Points are drawn here: with the pointer, or with the arrow keys and Enter; Delete takes the nearest away."
+            @add=${this.#onAdd} @erase=${this.#onErase} @probe=${(/** @type {CustomEvent} */ { detail }) => { this.#probe = detail; this.#changed(); }}></pofx-plane></div>`
+        : html`<p class="sub legend"><span class="dot"></span> to learn from <span class="ring"></span> held out <span class="disc"></span> samples of the model <span class="cross"></span> the probe, with the gradient of log p</p>`}
+    `;
+  }
+
+  #renderTable() {
+    const rest = this.#forms.filter(({ family }) => family !== "truth" || this.#data?.truth);
+    return html`
+      <div class="tools bar">
+        ${this.#playing
+          ? html`<button class="primary" type="button" @click=${() => this.#pause()}>Pause</button>`
+          : html`<button class="primary" type="button" @click=${() => this.#play()}>Play</button>`}
+        <button type="button" @click=${() => void this.#step()}>One step</button>
+        <button type="button" @click=${() => void this.#load(this.#source, this.#entries.map(({ form, settings, seed }) => ({ family: form.family, settings, seed, steps: 0 })), this.#probe)}>Reset all</button>
+        <label>Add <select @change=${this.#onAddModel}>
+          <option selected>a model…</option>
+          ${rest.map(({ family, title }) => html`<option value=${family}>${title}</option>`)}
+        </select></label>
+        ${/** @type {const} */ (["points", "samples"]).map(
+          (name) => html`<label><input type="checkbox" .checked=${this.shown[name]} @change=${() => (this.shown = { ...this.shown, [name]: !this.shown[name] })} /> ${name}</label>`,
+        )}
+      </div>
+      <div class="cards">
+        ${this.#entries.map(
+          (entry) => html`<pofx-lab-card
+            .entry=${entry}
+            .data=${this.#data}
+            .probe=${this.#probe}
+            .version=${this.version}
+            .shown=${this.shown}
+            @probe=${(/** @type {CustomEvent} */ { detail }) => void this.#ask(detail)}
+            @again=${(/** @type {CustomEvent} */ { detail }) => void this.#again(entry, detail ?? undefined)}
+            @remove=${() => this.#remove(entry)}
+            @save=${(/** @type {CustomEvent} */ { detail }) => void this.#save(entry, detail)}
+            @inside=${(/** @type {CustomEvent} */ { detail }) => { entry.inside = detail; void this.#ask(this.#probe); }}
+            @time=${(/** @type {CustomEvent} */ { detail }) => { entry.time = detail; void this.#ask(this.#probe); }}
+          ></pofx-lab-card>`,
+        )}
+      </div>
+      <section class="panel" aria-labelledby="probe-title">
+        <h2 id="probe-title">One point, asked of all</h2>
+        <p class="sub">x = (${this.#probe.map(signed).join(", ")}): drag over any density, or use the arrow keys on one.</p>
+        <div class="scroll" tabindex="0" role="group" aria-label="log p of the probe under every model">${this.#renderProbe()}</div>
+      </section>
+      <section class="panel" aria-labelledby="chart-title">
+        <h2 id="chart-title">Against steps</h2>
+        <label>Show <select @change=${(/** @type {Event} */ { target }) => (this.plotted = /** @type {HTMLSelectElement} */ (target).value)}>
+          <option value="held-out">held-out log p, nats a point</option><option value="loss">loss</option>
+        </select></label>
+        <pofx-lab-chart .lines=${this.#lines()} label=${this.plotted === "loss" ? "Loss" : "Held-out log p"}></pofx-lab-chart>
+      </section>
+    `;
+  }
+
+  #renderProbe() {
+    const row = (/** @type {Entry} */ { form, probe, held }, /** @type {number} */ i) => html`<tr>
+      <th scope="row">${form.title}${this.#entries.findIndex((entry) => entry.form === form) < i ? ` ${i + 1}` : ""}</th>
+      <td class="number">${probe ? signed(probe.nats) : "–"}</td>
+      <td>${probe ? kindOf(/** @type {any} */ (probe)) : ""}</td>
+      <td class="number">${probe ? percent(probe.own) : ""}</td>
+      <td class="number">${held ? signed(held.nats) : ""}</td>
+    </tr>`;
+    return html`<table aria-live=${this.#playing ? "off" : "polite"}>
+      <thead><tr><th scope="col">Model</th><th scope="col" class="number">log p(x), nats</th><th scope="col">Kind</th><th scope="col" class="number">Own samples less likely</th><th scope="col" class="number">Held out, nats a point</th></tr></thead>
+      <tbody>${this.#entries.map(row)}</tbody>
+    </table>`;
+  }
+
+  #lines() {
+    return this.#entries
+      .filter(({ learns }) => learns)
+      .map(({ form, history, lossHistory }) => ({ title: form.title, unit: "nats", points: this.plotted === "loss" ? lossHistory : history }));
+  }
+
+  /** @param {Event} event */
+  #onAddModel({ target }) {
+    const select = /** @type {HTMLSelectElement} */ (target);
+    void this.#add(select.value);
+    select.selectedIndex = 0;
+  }
+
+  /** @param {Event} event */
+  #onFile({ target }) {
+    const input = /** @type {HTMLInputElement} */ (target);
+    const file = input.files?.[0];
+    input.value = "";
+    if (file) void this.#take(file);
+  }
+}
+
+/** @param {string} name @param {Blob} file */
+function save(name, file) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(file);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+customElements.define("pofx-lab", LabElement);
