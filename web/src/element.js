@@ -174,7 +174,21 @@ export class PofxElement extends LitElement {
   /** @param {File} file */
   #take(file) {
     if (/\.safetensors$/i.test(file.name)) void this.#open(file);
-    else void this.#asker.askFile(file);
+    else void this.#takePicture(file);
+  }
+
+  /** A picture that was saved here has its recipe inside: then the page goes back to it. @param {File} file */
+  async #takePicture(file) {
+    try {
+      const { recipeIn } = await import("./export/restore.js");
+      const recipe = await recipeIn(file);
+      if (!recipe) return void this.#asker.askFile(file);
+      this.n = recipe.n;
+      this.show({ model: recipe.model, seed: recipe.seed, values: recipe.controls });
+      this.status = `The recipe of ${recipe.model}, seed ${recipe.seed}, was taken from the picture.`;
+    } catch (thrown) {
+      this.#fail(PofxError.from(thrown, "bad-image"));
+    }
   }
 
   /** @param {Progress | undefined} progress */
@@ -243,6 +257,8 @@ export class PofxElement extends LitElement {
             .seed=${this.seed}
             .n=${this.n}
             .asked=${this.asked}
+            .estimate=${this.estimate}
+            ?own=${this.ownWeights !== ""}
             .selected=${this.sample}
             @begin=${begin}
             @redraw=${() => (this.sample = -1)}
