@@ -1,5 +1,5 @@
 // Trunk's post-build hook: what Trunk does not do itself for the files in its staging folder.
-// Bundles the page's modules, copies the models, and shrinks the wasm of a release build.
+// Bundles the page's modules, copies the models, shrinks the wasm of a release build, and lists all that for the service worker.
 
 import { createHash } from "node:crypto";
 import { execFileSync } from "node:child_process";
@@ -7,6 +7,7 @@ import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync,
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { writeServiceWorker } from "./offline.mjs";
 
 const web = dirname(fileURLToPath(import.meta.url));
 const WASM_OPT = join(web, "node_modules/binaryen/bin/wasm-opt");
@@ -16,7 +17,7 @@ if (!out) throw new Error("bundle.mjs is Trunk's hook: run `cargo xtask build`")
 
 // The page, the worker, and the modules that other pages import: the API and the element. Each keeps its name; what they
 // share goes into flat chunks, so that `new URL("./x", import.meta.url)` means the same everywhere.
-const ENTRIES = ["main.js", "worker.js", "p-of-x.js", "element.js"];
+const ENTRIES = ["main.js", "worker.js", "p-of-x.js", "element.js", "keeper.js"];
 
 await build({
   entryPoints: ENTRIES.map((name) => join(web, "src", name)).filter(existsSync),
@@ -43,6 +44,8 @@ if (existsSync(models)) {
 if (release) {
   for (const name of readdirSync(out).filter((name) => name.endsWith(".wasm"))) shrink(join(out, name));
 }
+
+await writeServiceWorker(out, release);
 
 /** What the page knows of the models before it opens one, in the order of their ids (`Listed` of card.d.ts). */
 function listed() {

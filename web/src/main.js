@@ -80,3 +80,6 @@ function remembered() {
     return undefined;
   }
 }
+
+// What works without a network comes once the page is alive.
+element.addEventListener("load", () => void import("./offline/start.js").then(({ start }) => start()), { once: true });
