@@ -14,7 +14,7 @@ pub use path::Path;
 use crate::form::{About, Chip, Controls, Density, Form, How, Layer, Look};
 use crate::grid;
 use crate::points::{Point, Window};
-use crate::train::{self, Batches, Learner, Net};
+use crate::train::{self, Course, Learner, Net};
 use data::rng::{Rng, stream};
 use graph::{Load, Program, Run};
 use likelihood::Kind;
@@ -23,8 +23,6 @@ use path::{Level, times};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
 
-/// Share of the points whose class is left out.
-const DROPPED: f32 = 0.15;
 /// Points that networks take at once: few, or as many as still lie in a processor's cache.
 const SIZES: [usize; 2] = [64, 1024];
 /// Steps of a path whose density is asked for, each of four evaluations.
@@ -115,11 +113,7 @@ type Watch<'a> = &'a mut dyn FnMut(usize, usize, &[f32]);
 /// A diffusion model while it is learned.
 pub struct Diffusion<R> {
     config: Config,
-    classes: usize,
-    seed: u64,
-    batches: Batches,
     learner: Learner<R>,
-    step: u64,
     field: Net<R>,
     flow: Net<R>,
     density: Net<R>,
@@ -142,12 +136,10 @@ impl<R: Run> Diffusion<R> {
     ) -> Result<Diffusion<R>, R::Error> {
         let c = config.clone();
         let run = host.load(&network::trainer(&c, classes)).await?;
+        let Config { batch, rate, average, .. } = c;
+        let course = Course { points: train, labels, classes, seed, batch, rate, average };
         Ok(Diffusion {
-            classes,
-            seed,
-            batches: Batches::new(train, labels, classes, seed, c.batch),
-            learner: Learner::new(run, network::specs(&c, classes), seed)?,
-            step: 0,
+            learner: Learner::new(run, network::specs(&c, classes), &course)?,
             field: Net::load(host, &SIZES, |n| network::field(&c, classes, n)).await?,
             flow: Net::load(host, &SIZES, |n| network::advance(&c, classes, n)).await?,
             density: Net::load(host, &SIZES, |n| network::advance_density(&c, classes, n)).await?,
@@ -157,7 +149,7 @@ impl<R: Run> Diffusion<R> {
 
     /// The number that stands for a class, or for none.
     fn class(&self, how: &How) -> [f32; 1] {
-        [how.class.map_or(self.classes, |class| usize::from(class).min(self.classes)) as f32]
+        [self.learner.class(how.class) as f32]
     }
 
     /// v at points z (n, 2).
@@ -297,7 +289,7 @@ impl<R: Run> Diffusion<R> {
 
     /// The velocity of a class, weighed against that of none.
     async fn guided(&mut self, z: &[f32], time: f64, class: [f32; 1], guidance: f32) -> Result<Vec<f32>, R::Error> {
-        let none = [self.classes as f32];
+        let none = [self.learner.classes() as f32];
         let mut v = self.velocity(z, time, class).await?;
         if guidance != 1.0 && class != none {
             let all = self.velocity(z, time, none).await?;
@@ -309,13 +301,13 @@ impl<R: Run> Diffusion<R> {
 
 impl<R: Run> Form<R> for Diffusion<R> {
     async fn steps(&mut self, n: usize) -> Result<(), R::Error> {
-        let (optimiser, b, path) = (train::adamw(self.config.average), self.config.batch, self.config.path);
+        let (b, path) = (self.config.batch, self.config.path);
         for _ in 0..n {
-            let mut noise = Rng::new(self.seed, stream::TRAIN).skip(self.step << 32);
+            let mut noise = self.learner.noise();
             let (mut u, mut eps) = (vec![0f32; b + 1], vec![0f32; 2 * b]);
             noise.fill_uniform(&mut u);
             noise.fill_normal(&mut eps);
-            let (x, class) = self.batches.take_dropping(self.step, &u[1..], DROPPED);
+            let (x, class) = self.learner.batch(&u[1..]);
             // Evenly spread with one random offset (Kingma et al. 2021, arXiv:2107.00630, appendix I.1).
             let time: Vec<f32> = (0..b).map(|i| (i as f32 + u[0]) / b as f32).collect();
             let (mut z, mut wanted) = (Vec::with_capacity(2 * b), Vec::with_capacity(2 * b));
@@ -328,20 +320,13 @@ impl<R: Run> Form<R> for Diffusion<R> {
                     Path::Straight => eps - x,
                 });
             }
-            let rates = optimiser.rates(train::rate(self.config.rate, self.step + 1), self.step + 1);
-            let mut inputs: Vec<(&str, &[f32])> =
-                vec![("z", &z), ("wanted", &wanted), ("time", &time), ("rates", &rates)];
-            if self.classes > 0 {
-                inputs.push(("class", &class));
-            }
-            self.learner.step(&inputs).await?;
-            self.step += 1;
+            self.learner.step(&[("z", &z), ("wanted", &wanted), ("time", &time)], &class).await?;
         }
         Ok(())
     }
 
     fn step(&self) -> u64 {
-        self.step
+        self.learner.steps()
     }
 
     async fn losses(&mut self) -> Result<Vec<(&'static str, f64)>, R::Error> {
@@ -394,12 +379,12 @@ impl<R: Run> Form<R> for Diffusion<R> {
     }
 
     async fn restore(&mut self, weights: &Weights, step: u64) -> Result<(), R::Error> {
-        self.step = step;
-        self.learner.restore(weights)
+        self.learner.restore(weights, step)
     }
 
     async fn picture(&mut self, look: &Look) -> Result<Vec<Layer>, R::Error> {
-        let (class, path, time) = ([self.classes as f32], self.config.path, f64::from(look.time.clamp(0.0, 1.0)));
+        let (class, path, time) =
+            ([self.learner.classes() as f32], self.config.path, f64::from(look.time.clamp(0.0, 1.0)));
         let (n, steps) = PARTICLES;
         let mut z = vec![0f32; 2 * n];
         Rng::new(look.seed, stream::SAMPLE).fill_normal(&mut z);
@@ -425,6 +410,6 @@ impl<R: Run> Form<R> for Diffusion<R> {
     }
 
     fn programs(&self) -> Vec<(&'static str, Program)> {
-        vec![("velocity", network::field(&self.config, self.classes, SIZES[0]))]
+        vec![("velocity", network::field(&self.config, self.learner.classes(), SIZES[0]))]
     }
 }

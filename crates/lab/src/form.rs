@@ -1,5 +1,6 @@
 //! What every model of the plane does, whatever its family.
 
+use crate::grid;
 use crate::points::{Point, Window};
 use graph::{Program, Run};
 use likelihood::Kind;
@@ -115,7 +116,10 @@ pub trait Form<R: Run> {
 
     /// log p at the centres of the n x n cells of a window, row 0 at the top (largest y). May be made in another, faster way than
     /// [`Form::log_density`], to be looked at.
-    async fn field(&mut self, window: Window, n: usize, how: &How) -> Result<Vec<f32>, R::Error>;
+    async fn field(&mut self, window: Window, n: usize, how: &How) -> Result<Vec<f32>, R::Error> {
+        let points: Vec<Point> = grid::centres(window, n).collect();
+        Ok(self.log_density(&points, how).await?.nats.into_iter().map(|nats| nats as f32).collect())
+    }
 
     /// `n` samples; the same for the same seed.
     async fn sample(&mut self, n: usize, seed: u64, how: &How) -> Result<Vec<Point>, R::Error>;

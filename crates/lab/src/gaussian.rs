@@ -209,11 +209,6 @@ impl<R: Run> Form<R> for Gaussian {
         Ok(exact(normal::log_densities(&self.density(), x), "closed form"))
     }
 
-    async fn field(&mut self, window: Window, n: usize, _how: &How) -> Result<Vec<f32>, R::Error> {
-        let points: Vec<Point> = grid::centres(window, n).collect();
-        Ok(normal::log_densities(&self.density(), &points).into_iter().map(|v| v as f32).collect())
-    }
-
     async fn sample(&mut self, n: usize, seed: u64, how: &How) -> Result<Vec<Point>, R::Error> {
         Ok(normal::draw(&self.density(), n, seed, how))
     }

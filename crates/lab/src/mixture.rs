@@ -1,11 +1,11 @@
 //! A mixture of normal densities, p(x) = sum_k pi_k N(x; mu_k, Sigma_k), climbed by expectation maximisation (Dempster, Laird &
 //! Rubin 1977): each step is one E step, p(k|x), and one M step, moments under it. The likelihood never falls.
 
+use crate::exact;
 use crate::form::{About, Chip, Controls, Density, Form, How, Layer, Look};
 use crate::normal;
-use crate::points::{Point, Window};
+use crate::points::Point;
 use crate::table::Refusal;
-use crate::{exact, grid};
 use data::rng::{Rng, stream};
 use graph::{Program, Run};
 use likelihood::parametric::{self, Em};
@@ -90,11 +90,6 @@ impl<R: Run> Form<R> for Mixture {
 
     async fn log_density(&mut self, x: &[Point], _how: &How) -> Result<Density, R::Error> {
         Ok(exact(normal::log_densities(&self.density, x), "closed form"))
-    }
-
-    async fn field(&mut self, window: Window, n: usize, _how: &How) -> Result<Vec<f32>, R::Error> {
-        let points: Vec<Point> = grid::centres(window, n).collect();
-        Ok(normal::log_densities(&self.density, &points).into_iter().map(|v| v as f32).collect())
     }
 
     async fn sample(&mut self, n: usize, seed: u64, how: &How) -> Result<Vec<Point>, R::Error> {

@@ -173,13 +173,14 @@ impl<R: Run> Model<R> {
             self.keep().await?;
         }
         each!(&mut self.form, form => Form::<R>::steps(form, n).await?);
-        let losses = self.losses().await?;
+        let mut losses = self.losses().await?;
         let mut diverged = None;
         let stale = self.kept.as_ref().is_none_or(|(step, _)| self.step() >= step + KEEP_EVERY);
         if !losses.iter().all(|(_, loss)| loss.is_finite()) || (stale && !self.keep().await?) {
             diverged = Some(self.go_back().await?);
+            losses = self.losses().await?;
         }
-        Ok(Trained { step: self.step(), losses: self.losses().await?, diverged })
+        Ok(Trained { step: self.step(), losses, diverged })
     }
 
     /// Names and values of what is minimised, at the last step.
@@ -327,7 +328,7 @@ fn in_units(mut layer: Layer, scale: &Scale, axis: usize) -> Layer {
             values.iter_mut().enumerate().for_each(|(i, v)| to(v, &|v| mean[i % 2] + sd[i % 2] * v));
         }
         name if name.ends_with("vectors") => values.iter_mut().enumerate().for_each(|(i, v)| to(v, &|v| v / sd[i % 2])),
-        "field" | "path log_p" | "mesh density" => values.iter_mut().for_each(|v| to(v, &|v| v + unit)),
+        "field" | "path log_p" => values.iter_mut().for_each(|v| to(v, &|v| v + unit)),
         "bound" => values.iter_mut().take(2).for_each(|v| to(v, &|v| v + unit)),
         "edges" => {
             let row = values.len() / 2;

@@ -2,17 +2,37 @@
 //! averaged weights.
 
 use crate::points::Point;
-use graph::{Load, Program, Run};
+use data::rng::{Rng, stream};
+use graph::{Graph, Load, Program, Run, Tensor};
 use models::nn::{AdamW, schedule};
-use models::{Spec, Weights, trainer};
+use models::trainer::{self, Trainer};
+use models::{Spec, Weights};
 use std::collections::HashMap;
 
 /// Steps over which the learning rate rises. It is constant after them, since nobody knows when a person will stop; the moving
 /// average of the weights does what a falling rate would.
 const WARM_UP: u64 = 50;
 
+/// Share of the points whose class is left out, so that the model also knows all classes together.
+const DROPPED: f32 = 0.15;
+
+/// What is learned from, and at what pace.
+pub(crate) struct Course<'a> {
+    pub(crate) points: &'a [Point],
+    /// Empty where there are no classes.
+    pub(crate) labels: &'a [u8],
+    pub(crate) classes: usize,
+    pub(crate) seed: u64,
+    /// Points of a step.
+    pub(crate) batch: usize,
+    /// Learning rate.
+    pub(crate) rate: f64,
+    /// Decay of the moving average of the weights.
+    pub(crate) average: f64,
+}
+
 /// The points of each step, a function of seed and step alone.
-pub(crate) struct Batches {
+struct Batches {
     points: Vec<Point>,
     labels: Vec<u8>,
     classes: usize,
@@ -22,28 +42,17 @@ pub(crate) struct Batches {
 }
 
 impl Batches {
-    pub(crate) fn new(points: &[Point], labels: &[u8], classes: usize, seed: u64, size: usize) -> Batches {
-        Batches { points: points.to_vec(), labels: labels.to_vec(), classes, seed, size, order: None }
-    }
-
     /// Points (b, 2) and labels (b) of a step, counted from 0: one epoch after the other, each in an order of its own. A point
-    /// without a label has the number that means none.
-    pub(crate) fn take(&mut self, step: u64) -> (Vec<f32>, Vec<f32>) {
+    /// without a label has the number that means none, and so has one where `uniform` (b) is below [`DROPPED`].
+    fn take(&mut self, step: u64, uniform: &[f32]) -> (Vec<f32>, Vec<f32>) {
+        let none = self.classes as f32;
         let (mut x, mut class) = (Vec::with_capacity(2 * self.size), Vec::with_capacity(self.size));
-        for place in step * self.size as u64..(step + 1) * self.size as u64 {
+        for (place, u) in (step * self.size as u64..(step + 1) * self.size as u64).zip(uniform) {
             let i = self.index(place);
             x.extend(self.points[i]);
-            class.push(self.labels.get(i).map_or(self.classes as f32, |label| f32::from(*label)));
+            class.push(self.labels.get(i).filter(|_| *u >= DROPPED).map_or(none, |label| f32::from(*label)));
         }
         (x, class)
-    }
-
-    /// [`Batches::take`] with labels left out where `uniform` (b) is below `drop`, so that the model also learns all classes
-    /// together.
-    pub(crate) fn take_dropping(&mut self, step: u64, uniform: &[f32], drop: f32) -> (Vec<f32>, Vec<f32>) {
-        let none = self.classes as f32;
-        let (x, class) = self.take(step);
-        (x, class.iter().zip(uniform).map(|(class, u)| if *u < drop { none } else { *class }).collect())
     }
 
     fn index(&mut self, place: u64) -> usize {
@@ -56,15 +65,14 @@ impl Batches {
     }
 }
 
-/// The learning rate of a step, counted from 1.
-pub(crate) fn rate(rate: f64, step: u64) -> f64 {
-    rate * schedule::warm_up(step, WARM_UP)
-}
-
-/// A train step that is loaded, with its states.
+/// A train step that is loaded, with its states, its data and the steps that were made.
 pub(crate) struct Learner<R> {
-    run: R,
+    trainer: Trainer<R>,
     specs: Vec<Spec>,
+    batches: Batches,
+    optimiser: AdamW,
+    rate: f64,
+    step: u64,
     /// Whether outputs of a step can be read.
     ran: bool,
     /// Counts changes of the weights, so that users know when theirs are old.
@@ -74,35 +82,69 @@ pub(crate) struct Learner<R> {
 }
 
 impl<R: Run> Learner<R> {
-    /// Starts from first values of the parameters.
-    pub(crate) fn new(run: R, specs: Vec<Spec>, seed: u64) -> Result<Learner<R>, R::Error> {
-        let first = Weights::init(&specs, seed);
-        let mut learner = Learner { run, specs, ran: false, changes: 0, averaged: None };
-        learner.restore(&first)?;
-        Ok(learner)
+    /// Starts from first values of the parameters. The step `run` has the inputs `rates` (4) and, of data with classes, `class`
+    /// (b) beside its own.
+    pub(crate) fn new(run: R, specs: Vec<Spec>, course: &Course<'_>) -> Result<Learner<R>, R::Error> {
+        let &Course { seed, classes, batch: size, rate, average, .. } = course;
+        let (points, labels) = (course.points.to_vec(), course.labels.to_vec());
+        let first = with_averages(Weights::init(&specs, seed), &specs);
+        Ok(Learner {
+            trainer: Trainer::new(run, &first)?,
+            specs,
+            batches: Batches { points, labels, classes, seed, size, order: None },
+            optimiser: adamw(average),
+            rate,
+            step: 0,
+            ran: false,
+            changes: 1,
+            averaged: None,
+        })
     }
 
-    /// Writes all states. Those that are not given start at zero, but for averages, which start at what they are of.
-    pub(crate) fn restore(&mut self, weights: &Weights) -> Result<(), R::Error> {
-        let states: Vec<(String, usize)> =
-            self.run.program().states().map(|(name, shape)| (name.to_string(), shape.iter().product())).collect();
-        for (name, len) in states {
-            let of = name.strip_prefix("ema.").unwrap_or(&name);
-            match weights.get(&name).or_else(|| weights.get(of)) {
-                Some(values) => self.run.write(&name, values)?,
-                None => self.run.write(&name, &vec![0.0; len])?,
-            }
-        }
-        (self.ran, self.changes) = (false, self.changes + 1);
+    /// Goes back to states that [`Learner::weights`] gave after `step` steps. Those that are not given start at zero, but for
+    /// averages, which start at what they are of.
+    pub(crate) fn restore(&mut self, weights: &Weights, step: u64) -> Result<(), R::Error> {
+        self.trainer.restore(&with_averages(weights.clone(), &self.specs))?;
+        (self.step, self.ran, self.changes) = (step, false, self.changes + 1);
         Ok(())
     }
 
-    /// Makes a step. Waits only for those that were made some time before.
-    pub(crate) async fn step(&mut self, inputs: &[(&str, &[f32])]) -> Result<(), R::Error> {
-        self.run.ready().await?;
-        inputs.iter().try_for_each(|(name, values)| self.run.write(name, values))?;
-        self.run.step()?;
-        (self.ran, self.changes) = (true, self.changes + 1);
+    /// Steps made so far.
+    pub(crate) fn steps(&self) -> u64 {
+        self.step
+    }
+
+    /// Number of classes; 0 for data without.
+    pub(crate) fn classes(&self) -> usize {
+        self.batches.classes
+    }
+
+    /// The number that stands for a class, or for none.
+    pub(crate) fn class(&self, class: Option<u8>) -> usize {
+        class.map_or(self.classes(), |class| usize::from(class).min(self.classes()))
+    }
+
+    /// The noise of the next step.
+    pub(crate) fn noise(&self) -> Rng {
+        Rng::new(self.batches.seed, stream::TRAIN).skip(self.step << 32)
+    }
+
+    /// Points (b, 2) and labels (b) of the next step; labels are left out by `uniform` (b).
+    pub(crate) fn batch(&mut self, uniform: &[f32]) -> (Vec<f32>, Vec<f32>) {
+        self.batches.take(self.step, uniform)
+    }
+
+    /// Makes a step on these inputs and labels. Waits only for those that were made some time before.
+    pub(crate) async fn step(&mut self, inputs: &[(&str, &[f32])], class: &[f32]) -> Result<(), R::Error> {
+        let next = self.step + 1;
+        let rates = self.optimiser.rates(self.rate * schedule::warm_up(next, WARM_UP), next);
+        let mut inputs = inputs.to_vec();
+        inputs.push(("rates", &rates));
+        if self.classes() > 0 {
+            inputs.push(("class", class));
+        }
+        self.trainer.step(&inputs).await?;
+        (self.step, self.ran, self.changes) = (next, true, self.changes + 1);
         Ok(())
     }
 
@@ -111,20 +153,13 @@ impl<R: Run> Learner<R> {
         if !self.ran {
             return Ok(Vec::new());
         }
-        let outputs: Vec<&str> = names.iter().map(|(_, output)| *output).collect();
-        let values = self.run.read_all(&outputs).await?;
-        Ok(names.iter().zip(values).map(|((name, _), value)| (*name, f64::from(value[0]))).collect())
+        let values: HashMap<&str, f32> = self.trainer.report().await?.into_iter().collect();
+        Ok(names.iter().filter_map(|(name, output)| Some((*name, f64::from(*values.get(output)?)))).collect())
     }
 
     /// All states.
     pub(crate) async fn weights(&self) -> Result<Weights, R::Error> {
-        let states: Vec<(&str, &[usize])> = self.run.program().states().collect();
-        let names: Vec<&str> = states.iter().map(|(name, _)| *name).collect();
-        let mut weights = Weights::default();
-        for ((name, shape), values) in states.iter().zip(self.run.read_all(&names).await?) {
-            weights.insert(name, shape, values);
-        }
-        Ok(weights)
+        self.trainer.weights().await
     }
 
     /// How often the weights changed.
@@ -132,22 +167,39 @@ impl<R: Run> Learner<R> {
         self.changes
     }
 
-    /// The parameters, each by its moving average where there is one.
+    /// The parameters, each by its moving average.
     pub(crate) async fn averaged(&mut self) -> Result<&Weights, R::Error> {
         if self.averaged.as_ref().is_none_or(|(at, _)| *at != self.changes) {
-            let average = |name: &str| format!("ema.{name}");
-            let has = |name: &String| self.run.program().input(name).is_some();
-            let names: Vec<String> =
-                self.specs.iter().map(|s| Some(average(&s.name)).filter(has).unwrap_or(s.name.clone())).collect();
-            let values = self.run.read_all(&names.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+            let states = self.trainer.weights().await?;
             let mut weights = Weights::default();
-            for (spec, values) in self.specs.iter().zip(values) {
-                weights.insert(&spec.name, &spec.shape, values);
+            for Spec { name, shape, .. } in &self.specs {
+                weights.insert(name, shape, states.get(&average_of(name)).unwrap_or_default().to_vec());
             }
             self.averaged = Some((self.changes, weights));
         }
         Ok(&self.averaged.get_or_insert_default().1)
     }
+}
+
+/// Name of the moving average of a parameter.
+fn average_of(name: &str) -> String {
+    format!("ema.{name}")
+}
+
+/// Averages that are not there are what they are of.
+fn with_averages(mut weights: Weights, specs: &[Spec]) -> Weights {
+    for Spec { name, shape, .. } in specs {
+        if let (None, Some(values)) = (weights.get(&average_of(name)), weights.get(name)) {
+            let values = values.to_vec();
+            weights.insert(&average_of(name), shape, values);
+        }
+    }
+    weights
+}
+
+/// The input `class` (n) of a model of data with classes.
+pub(crate) fn class(g: &Graph, classes: usize, n: usize) -> Option<Tensor<'_>> {
+    (classes > 0).then(|| g.input("class", &[n]))
 }
 
 /// A Program over rows that are independent of each other, loaded for some numbers of rows, with the averaged weights.

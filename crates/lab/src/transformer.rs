@@ -10,9 +10,8 @@ mod network;
 mod table;
 
 use crate::form::{About, Chip, Controls, Density, Form, How, Layer, Look};
-use crate::grid;
-use crate::points::{Point, Window};
-use crate::train::{self, Batches, Learner, Net};
+use crate::points::Point;
+use crate::train::{self, Course, Learner, Net};
 use data::rng::{Rng, stream};
 use graph::{Load, Program, Run};
 use likelihood::Kind;
@@ -22,8 +21,6 @@ use table::Table;
 
 /// Bins go from -REACH to REACH standard deviations.
 const REACH: f64 = 4.0;
-/// Share of the points whose class is left out, so that the model also knows all classes together.
-const DROPPED: f32 = 0.15;
 /// A temperature below this one is this one.
 const COLDEST: f64 = 0.01;
 
@@ -98,11 +95,7 @@ fn width(c: &Config) -> f64 {
 /// A transformer while it is learned.
 pub struct Transformer<R> {
     config: Config,
-    classes: usize,
-    seed: u64,
-    batches: Batches,
     learner: Learner<R>,
-    step: u64,
     net: Net<R>,
     /// What it says of each class that was asked for, and of none, at which weights.
     tables: Vec<((u64, usize), Table)>,
@@ -122,13 +115,11 @@ impl<R: Run> Transformer<R> {
     ) -> Result<Transformer<R>, R::Error> {
         let c = config.clone();
         let run = host.load(&network::trainer(&c, classes)).await?;
+        let Config { batch, rate, average, .. } = c;
+        let course = Course { points: train, labels, classes, seed, batch, rate, average };
         let outside = train.iter().flatten().filter(|v| f64::from(v.abs()) > REACH).count();
         Ok(Transformer {
-            classes,
-            seed,
-            batches: Batches::new(train, labels, classes, seed, c.batch),
-            learner: Learner::new(run, network::specs(&c, classes), seed)?,
-            step: 0,
+            learner: Learner::new(run, network::specs(&c, classes), &course)?,
             net: Net::load(host, &[c.bins], |n| network::table(&c, classes, n)).await?,
             tables: Vec::new(),
             outside: outside as f64 / (2 * train.len()) as f64,
@@ -138,7 +129,7 @@ impl<R: Run> Transformer<R> {
 
     /// All it says of a class.
     async fn table(&mut self, class: Option<u8>) -> Result<Table, R::Error> {
-        let class = class.map_or(self.classes, |class| usize::from(class).min(self.classes));
+        let class = self.learner.class(class);
         let changes = self.learner.changes();
         self.tables.retain(|((at, _), _)| *at == changes);
         if let Some((_, table)) = self.tables.iter().find(|((_, of), _)| *of == class) {
@@ -166,14 +157,13 @@ impl<R: Run> Transformer<R> {
 
 impl<R: Run> Form<R> for Transformer<R> {
     async fn steps(&mut self, n: usize) -> Result<(), R::Error> {
-        let (optimiser, width, last) =
-            (train::adamw(self.config.average), width(&self.config), self.config.bins as f64);
+        let (width, last) = (width(&self.config), self.config.bins as f64);
         for _ in 0..n {
             let (mut u, mut e) = (vec![0f32; self.config.batch], vec![0f32; self.config.batch]);
-            let mut noise = Rng::new(self.seed, stream::TRAIN).skip(self.step << 32);
+            let mut noise = self.learner.noise();
             noise.fill_uniform(&mut u);
             noise.fill_normal(&mut e);
-            let (x, class) = self.batches.take_dropping(self.step, &u, DROPPED);
+            let (x, class) = self.learner.batch(&u);
             // What lies outside counts for the last bin.
             let place = |v: &f32| ((f64::from(*v) + REACH) / width).clamp(0.5, last - 0.5) as f32;
             let place: Vec<f32> = x.iter().map(place).collect();
@@ -181,19 +171,13 @@ impl<R: Run> Form<R> for Transformer<R> {
             let bin =
                 |(p, e): (&f32, &f32)| (p + self.config.smoothing as f32 * e).clamp(0.0, last as f32 - 0.5).floor();
             let bin: Vec<f32> = place.iter().step_by(2).zip(&e).map(bin).collect();
-            let rates = optimiser.rates(train::rate(self.config.rate, self.step + 1), self.step + 1);
-            let mut inputs: Vec<(&str, &[f32])> = vec![("place", &place), ("bin", &bin), ("rates", &rates)];
-            if self.classes > 0 {
-                inputs.push(("class", &class));
-            }
-            self.learner.step(&inputs).await?;
-            self.step += 1;
+            self.learner.step(&[("place", &place), ("bin", &bin)], &class).await?;
         }
         Ok(())
     }
 
     fn step(&self) -> u64 {
-        self.step
+        self.learner.steps()
     }
 
     async fn losses(&mut self) -> Result<Vec<(&'static str, f64)>, R::Error> {
@@ -222,11 +206,6 @@ impl<R: Run> Form<R> for Transformer<R> {
         })
     }
 
-    async fn field(&mut self, window: Window, n: usize, how: &How) -> Result<Vec<f32>, R::Error> {
-        let table = self.table(how.class).await?;
-        Ok(grid::centres(window, n).map(|x| table.log_density(x) as f32).collect())
-    }
-
     async fn sample(&mut self, n: usize, seed: u64, how: &How) -> Result<Vec<Point>, R::Error> {
         let table = self.told(how).await?;
         let mut u = vec![0f32; 2 * n];
@@ -245,8 +224,7 @@ impl<R: Run> Form<R> for Transformer<R> {
     }
 
     async fn restore(&mut self, weights: &Weights, step: u64) -> Result<(), R::Error> {
-        self.step = step;
-        self.learner.restore(weights)
+        self.learner.restore(weights, step)
     }
 
     async fn picture(&mut self, look: &Look) -> Result<Vec<Layer>, R::Error> {
@@ -261,6 +239,6 @@ impl<R: Run> Form<R> for Transformer<R> {
     }
 
     fn programs(&self) -> Vec<(&'static str, Program)> {
-        vec![("table", network::table(&self.config, self.classes, self.config.bins))]
+        vec![("table", network::table(&self.config, self.learner.classes(), self.config.bins))]
     }
 }

@@ -1,9 +1,9 @@
 //! The density that simulated data were drawn from. Nothing is learned: it is what the other models should become.
 
 use crate::form::{About, Density, Form, How, Layer, Look};
-use crate::points::{Point, Scale, Window};
+use crate::points::{Point, Scale};
 use crate::sets::Set;
-use crate::{exact, grid, line};
+use crate::{exact, line};
 use graph::{Program, Run};
 use models::Weights;
 
@@ -52,11 +52,6 @@ impl<R: Run> Form<R> for Truth {
 
     async fn log_density(&mut self, x: &[Point], _how: &How) -> Result<Density, R::Error> {
         Ok(exact(self.log_p(x), "the simulator's own density"))
-    }
-
-    async fn field(&mut self, window: Window, n: usize, _how: &How) -> Result<Vec<f32>, R::Error> {
-        let points: Vec<Point> = grid::centres(window, n).collect();
-        Ok(self.log_p(&points).into_iter().map(|v| v as f32).collect())
     }
 
     async fn sample(&mut self, n: usize, seed: u64, how: &How) -> Result<Vec<Point>, R::Error> {

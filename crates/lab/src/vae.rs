@@ -9,7 +9,7 @@ mod nodes;
 
 use crate::form::{About, Chip, Controls, Density, Form, How, Layer, Look};
 use crate::points::{Point, Window};
-use crate::train::{self, Batches, Learner, Net};
+use crate::train::{self, Course, Learner, Net};
 use data::rng::{Rng, stream};
 use graph::{Load, Program, Run};
 use likelihood::Kind;
@@ -19,8 +19,6 @@ use nodes::{Nodes, latents};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
 
-/// Share of the points whose class is left out, so that the model also knows all classes together.
-const DROPPED: f32 = 0.15;
 /// Rows that networks take at once.
 const SIZES: [usize; 2] = [256, 4096];
 /// Nodes a side with which the decoder is looked at first, and at most.
@@ -97,11 +95,7 @@ pub fn about(c: &Config) -> About {
 /// A VAE while it is learned.
 pub struct Vae<R> {
     config: Config,
-    classes: usize,
-    seed: u64,
-    batches: Batches,
     learner: Learner<R>,
-    step: u64,
     decoder: Net<R>,
     encoder: Net<R>,
     /// What the density was last made of: at which weights, of which class.
@@ -120,12 +114,10 @@ impl<R: Run> Vae<R> {
     ) -> Result<Vae<R>, R::Error> {
         let c = config.clone();
         let run = host.load(&network::trainer(&c, classes)).await?;
+        let Config { batch, rate, average, .. } = c;
+        let course = Course { points: train, labels, classes, seed, batch, rate, average };
         Ok(Vae {
-            classes,
-            seed,
-            batches: Batches::new(train, labels, classes, seed, c.batch),
-            learner: Learner::new(run, network::specs(&c, classes), seed)?,
-            step: 0,
+            learner: Learner::new(run, network::specs(&c, classes), &course)?,
             decoder: Net::load(host, &SIZES, |n| network::decoder(&c, classes, n)).await?,
             encoder: Net::load(host, &[1], |n| network::encoder(&c, classes, n)).await?,
             nodes: None,
@@ -146,11 +138,6 @@ impl<R: Run> Vae<R> {
     async fn scale(&mut self) -> Result<f64, R::Error> {
         let weights = self.learner.averaged().await?;
         Ok(network::scale(weights.get("decoder.log_s").map_or(0.0, |v| v[0])))
-    }
-
-    /// The number that stands for a class, or for none.
-    fn class(&self, how: &How) -> usize {
-        how.class.map_or(self.classes, |class| usize::from(class).min(self.classes))
     }
 
     /// The nodes of the quadrature, as dense as the decoder needs, and a quarter of them.
@@ -176,7 +163,7 @@ impl<R: Run> Vae<R> {
     /// Mean and standard deviations of q(z|x).
     async fn posterior(&mut self, x: Point) -> Result<([f64; 2], [f64; 2]), R::Error> {
         self.encoder.refresh(&mut self.learner).await?;
-        let class = [self.classes as f32];
+        let class = [self.learner.classes() as f32];
         let out = self.encoder.map(1, &[("x", 2, &x), ("class", 1, &class)], &["mu", "logvar"]).await?;
         let of = |name: &str, i: usize| f64::from(out[name][i]);
         Ok(([of("mu", 0), of("mu", 1)], [0, 1].map(|i| (0.5 * of("logvar", i)).exp())))
@@ -185,7 +172,7 @@ impl<R: Run> Vae<R> {
     /// log N(x; f(z), s^2 I) at each z.
     async fn log_likelihoods(&mut self, x: Point, z: &[f32]) -> Result<Vec<f64>, R::Error> {
         let s = self.scale().await?;
-        let images = self.decode(z, self.classes).await?;
+        let images = self.decode(z, self.learner.classes()).await?;
         let log_p = |f: &[f32]| {
             let d = [0, 1].map(|i| f64::from(x[i] - f[i]));
             -0.5 * (d[0] * d[0] + d[1] * d[1]) / (s * s) - (TAU * s * s).ln()
@@ -213,26 +200,19 @@ fn mesh(n: usize, reach: f64) -> Vec<f64> {
 
 impl<R: Run> Form<R> for Vae<R> {
     async fn steps(&mut self, n: usize) -> Result<(), R::Error> {
-        let optimiser = train::adamw(self.config.average);
         for _ in 0..n {
-            let mut noise = Rng::new(self.seed, stream::TRAIN).skip(self.step << 32);
+            let mut noise = self.learner.noise();
             let (mut u, mut eps) = (vec![0f32; self.config.batch], vec![0f32; self.config.batch * self.config.k * L]);
             noise.fill_uniform(&mut u);
             noise.fill_normal(&mut eps);
-            let (x, class) = self.batches.take_dropping(self.step, &u, DROPPED);
-            let rates = optimiser.rates(train::rate(self.config.rate, self.step + 1), self.step + 1);
-            let mut inputs: Vec<(&str, &[f32])> = vec![("x", &x), ("eps", &eps), ("rates", &rates)];
-            if self.classes > 0 {
-                inputs.push(("class", &class));
-            }
-            self.learner.step(&inputs).await?;
-            self.step += 1;
+            let (x, class) = self.learner.batch(&u);
+            self.learner.step(&[("x", &x), ("eps", &eps)], &class).await?;
         }
         Ok(())
     }
 
     fn step(&self) -> u64 {
-        self.step
+        self.learner.steps()
     }
 
     async fn losses(&mut self) -> Result<Vec<(&'static str, f64)>, R::Error> {
@@ -241,7 +221,7 @@ impl<R: Run> Form<R> for Vae<R> {
     }
 
     async fn log_density(&mut self, x: &[Point], how: &How) -> Result<Density, R::Error> {
-        let class = self.class(how);
+        let class = self.learner.class(how.class);
         let (nodes, quarter) = self.nodes(class).await?;
         let nats: Vec<f64> = x.iter().map(|x| nodes.log_density(*x)).collect();
         let errors: Vec<f64> = x.iter().zip(&nats).map(|(x, nats)| (quarter.log_density(*x) - nats).abs()).collect();
@@ -261,7 +241,7 @@ impl<R: Run> Form<R> for Vae<R> {
     }
 
     async fn field(&mut self, window: Window, n: usize, how: &How) -> Result<Vec<f32>, R::Error> {
-        let class = self.class(how);
+        let class = self.learner.class(how.class);
         let (nodes, quarter) = self.nodes(class).await?;
         // A quarter of the nodes is as good to the eye.
         let seen = if quarter.spacing() < 2.0 { quarter } else { nodes };
@@ -269,7 +249,7 @@ impl<R: Run> Form<R> for Vae<R> {
     }
 
     async fn sample(&mut self, n: usize, seed: u64, how: &How) -> Result<Vec<Point>, R::Error> {
-        let class = self.class(how);
+        let class = self.learner.class(how.class);
         let mut noise = Rng::new(seed, stream::SAMPLE);
         let (mut z, mut e) = (vec![0f32; L * n], vec![0f32; 2 * n]);
         noise.fill_normal(&mut z);
@@ -300,14 +280,13 @@ impl<R: Run> Form<R> for Vae<R> {
     }
 
     async fn restore(&mut self, weights: &Weights, step: u64) -> Result<(), R::Error> {
-        self.step = step;
-        self.learner.restore(weights)
+        self.learner.restore(weights, step)
     }
 
     async fn picture(&mut self, look: &Look) -> Result<Vec<Layer>, R::Error> {
         let (mu, sd) = self.posterior(look.probe).await?;
         let elbo = self.elbo(look.probe, mu, sd).await?;
-        let log_p = self.nodes(self.classes).await?.0.log_density(look.probe);
+        let log_p = self.nodes(self.learner.classes()).await?.0.log_density(look.probe);
         let (m, reach) = POSTERIOR;
         let view = Window { x: [-reach, reach], y: [-reach, reach] };
         let z: Vec<f32> = crate::grid::centres(view, m).flatten().collect();
@@ -315,7 +294,7 @@ impl<R: Run> Form<R> for Vae<R> {
         let prior = |z: &[f32]| -0.5 * f64::from(z[0] * z[0] + z[1] * z[1]) - TAU.ln();
         let posterior = z.chunks(2).zip(likelihoods).map(|(z, l)| (l + prior(z) - log_p) as f32).collect();
         let latents: Vec<f32> = mesh(DECODED.0, DECODED.1).into_iter().map(|z| z as f32).collect();
-        let decoded = self.decode(&latents, self.classes).await?;
+        let decoded = self.decode(&latents, self.learner.classes()).await?;
         let f32s = |values: &[f64]| values.iter().map(|v| *v as f32).collect();
         Ok(vec![
             Layer::new("posterior", &[m, m], posterior),
@@ -327,8 +306,8 @@ impl<R: Run> Form<R> for Vae<R> {
 
     fn programs(&self) -> Vec<(&'static str, Program)> {
         vec![
-            ("decoder", network::decoder(&self.config, self.classes, SIZES[0])),
-            ("encoder", network::encoder(&self.config, self.classes, SIZES[0])),
+            ("decoder", network::decoder(&self.config, self.learner.classes(), SIZES[0])),
+            ("encoder", network::encoder(&self.config, self.learner.classes(), SIZES[0])),
         ]
     }
 }

@@ -14,16 +14,23 @@ pub struct Trainer<R> {
 impl<R: Run> Trainer<R> {
     /// Takes a loaded train step and writes its states; those that `weights` lacks, as the moments of a new run, start
     /// at zero.
-    pub fn new(mut run: R, weights: &Weights) -> Result<Trainer<R>, R::Error> {
+    pub fn new(run: R, weights: &Weights) -> Result<Trainer<R>, R::Error> {
+        let mut trainer = Trainer { run };
+        trainer.restore(weights)?;
+        Ok(trainer)
+    }
+
+    /// Writes all states anew, as [`Trainer::new`] does.
+    pub fn restore(&mut self, weights: &Weights) -> Result<(), R::Error> {
         let states: Vec<(String, usize)> =
-            run.program().states().map(|(name, shape)| (name.to_string(), shape.iter().product())).collect();
+            self.run.program().states().map(|(name, shape)| (name.to_string(), shape.iter().product())).collect();
         for (name, len) in states {
             match weights.get(&name) {
-                Some(values) => run.write(&name, values)?,
-                None => run.write(&name, &vec![0.0; len])?,
+                Some(values) => self.run.write(&name, values)?,
+                None => self.run.write(&name, &vec![0.0; len])?,
             }
         }
-        Ok(Trainer { run })
+        Ok(())
     }
 
     /// One step on these inputs. Waits only for steps that were made some time before.

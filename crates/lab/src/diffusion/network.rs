@@ -36,16 +36,11 @@ fn velocity<'g>(
     nn::linear_with(p, "velocity.out", h, 2, Init::Deviation(0.02))
 }
 
-/// The input `class` (n) of a model of data with classes.
-fn class(g: &Graph, classes: usize, n: usize) -> Option<Tensor<'_>> {
-    (classes > 0).then(|| g.input("class", &[n]))
-}
-
 /// All parameters.
 pub(super) fn specs(c: &Config, classes: usize) -> Vec<Spec> {
     let g = Graph::new();
     let p = Params::new(&g);
-    velocity(&p, c, g.input("z", &[1, 2]), g.input("time", &[1]), class(&g, classes, 1), classes);
+    velocity(&p, c, g.input("z", &[1, 2]), g.input("time", &[1]), train::class(&g, classes, 1), classes);
     p.specs()
 }
 
@@ -55,7 +50,7 @@ pub(super) fn trainer(c: &Config, classes: usize) -> Program {
     let g = Graph::new();
     let p = Params::new(&g);
     let [z, wanted] = ["z", "wanted"].map(|name| g.input(name, &[c.batch, 2]));
-    let v = velocity(&p, c, z, g.input("time", &[c.batch]), class(&g, classes, c.batch), classes);
+    let v = velocity(&p, c, z, g.input("time", &[c.batch]), train::class(&g, classes, c.batch), classes);
     let loss = nn::mean_squared_error(v, wanted);
     let update = train::adamw(c.average).update(&p, loss, g.input("rates", &[4]));
     Program::new(&[("loss", loss)], &update.states)
@@ -65,7 +60,7 @@ pub(super) fn trainer(c: &Config, classes: usize) -> Program {
 pub(super) fn field(c: &Config, classes: usize, n: usize) -> Program {
     let g = Graph::new();
     let p = Params::new(&g);
-    let v = velocity(&p, c, g.input("z", &[n, 2]), g.input("time", &[1]), class(&g, classes, 1), classes);
+    let v = velocity(&p, c, g.input("z", &[n, 2]), g.input("time", &[1]), train::class(&g, classes, 1), classes);
     Program::new(&[("v", v)], &[])
 }
 
@@ -76,7 +71,7 @@ pub(super) fn advance(c: &Config, classes: usize, n: usize) -> Program {
     let g = Graph::new();
     let p = Params::new(&g);
     let z = g.input("z", &[n, 2]);
-    let slope = |z, time| match class(&g, classes, 1) {
+    let slope = |z, time| match train::class(&g, classes, 1) {
         None => velocity(&p, c, z, time, None, classes),
         Some(class) => {
             let [of, none] = [class, g.full(classes as f32, &[1])].map(|k| velocity(&p, c, z, time, Some(k), classes));
@@ -94,7 +89,7 @@ pub(super) fn advance_density(c: &Config, classes: usize, n: usize) -> Program {
     let (z, integral) = (g.input("z", &[n, 2]), g.input("integral", &[n]));
     let axis = |i: usize| g.iota(1, &[n, 2]).eq(g.scalar(i as f32));
     let (next, slopes) = runge_kutta(c, z, |z, time| {
-        let v = velocity(&p, c, z, time, class(&g, classes, 1), classes);
+        let v = velocity(&p, c, z, time, train::class(&g, classes, 1), classes);
         let part = |i: usize| vjp(v, axis(i), &[z])[0].narrow(1, i, 1);
         (v, (part(0) + part(1)).reshape(&[n]))
     });

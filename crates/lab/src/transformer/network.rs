@@ -75,16 +75,11 @@ fn logits<'g>(
     [class.map_or_else(|| start.expand(&[b, c.bins]), |class| start.gather(0, class)), of(1)]
 }
 
-/// The input `class` (n) of a model of data with classes.
-fn class(g: &Graph, classes: usize, n: usize) -> Option<Tensor<'_>> {
-    (classes > 0).then(|| g.input("class", &[n]))
-}
-
 /// All parameters.
 pub(super) fn specs(c: &Config, classes: usize) -> Vec<Spec> {
     let g = Graph::new();
     let p = Params::new(&g);
-    logits(&p, c, g.input("bin", &[1]), class(&g, classes, 1), classes);
+    logits(&p, c, g.input("bin", &[1]), train::class(&g, classes, 1), classes);
     p.specs()
 }
 
@@ -92,7 +87,7 @@ pub(super) fn specs(c: &Config, classes: usize) -> Vec<Spec> {
 pub(super) fn table(c: &Config, classes: usize, n: usize) -> Program {
     let g = Graph::new();
     let p = Params::new(&g);
-    let [first, second] = logits(&p, c, g.input("bin", &[n]), class(&g, classes, n), classes);
+    let [first, second] = logits(&p, c, g.input("bin", &[n]), train::class(&g, classes, n), classes);
     Program::new(&[("first", first), ("second", second)], &[])
 }
 
@@ -116,7 +111,7 @@ pub(super) fn trainer(c: &Config, classes: usize) -> Program {
     let g = Graph::new();
     let p = Params::new(&g);
     let place = g.input("place", &[c.batch, 2]);
-    let logits = logits(&p, c, g.input("bin", &[c.batch]), class(&g, classes, c.batch), classes);
+    let logits = logits(&p, c, g.input("bin", &[c.batch]), train::class(&g, classes, c.batch), classes);
     let [first, second] = [0, 1].map(|i| {
         let wanted = targets(c, place.narrow(1, i, 1));
         let nats = (wanted * nn::log_softmax(logits[i], 1)).sum_all() * (-1.0 / c.batch as f32);

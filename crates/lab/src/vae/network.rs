@@ -49,15 +49,10 @@ fn log_prob<'g>(p: &Params<'g>, x: Tensor<'g>, mean: Tensor<'g>) -> Tensor<'g> {
     -0.5 * (misfit / variance) - variance.ln() - 2.0 * nn::HALF_LN_TAU
 }
 
-/// The input `class` (n) of a model of data with classes.
-fn class(g: &Graph, classes: usize, n: usize) -> Option<Tensor<'_>> {
-    (classes > 0).then(|| g.input("class", &[n]))
-}
-
 /// The parts of the bound on log p(x), each (B): log p(x|z) at z = mu + sd eps, and KL(q(z|x) || p(z)).
 fn elbo<'g>(p: &Params<'g>, c: &Config, classes: usize, x: Tensor<'g>, eps: Tensor<'g>) -> vae::Elbo<'g> {
     let b = x.dim(0);
-    let class = class(x.graph(), classes, b);
+    let class = train::class(x.graph(), classes, b);
     let [mu, logvar] = encode(p, c, x, class, classes);
     let z = mu + (logvar * 0.5).exp() * eps;
     let recon = log_prob(p, x, decode(p, c, z, class, classes));
@@ -67,7 +62,7 @@ fn elbo<'g>(p: &Params<'g>, c: &Config, classes: usize, x: Tensor<'g>, eps: Tens
 /// log p(x, z) - log q(z|x) for k samples of each x, (B, k); eps is (B k, L).
 fn log_weight<'g>(p: &Params<'g>, c: &Config, classes: usize, x: Tensor<'g>, eps: Tensor<'g>) -> Tensor<'g> {
     let (b, rows) = (x.dim(0), eps.dim(0));
-    let class = class(x.graph(), classes, b);
+    let class = train::class(x.graph(), classes, b);
     let repeat = |t: Tensor<'g>| {
         let n = t.dim(1);
         t.reshape(&[b, 1, n]).expand(&[b, rows / b, n]).reshape(&[rows, n])
@@ -92,14 +87,14 @@ pub(super) fn specs(c: &Config, classes: usize) -> Vec<Spec> {
 /// Inputs `z` (n, L) and `class` (n); output `mean` (n, 2).
 pub(super) fn decoder(c: &Config, classes: usize, n: usize) -> Program {
     let g = Graph::new();
-    let mean = decode(&Params::new(&g), c, g.input("z", &[n, L]), class(&g, classes, n), classes);
+    let mean = decode(&Params::new(&g), c, g.input("z", &[n, L]), train::class(&g, classes, n), classes);
     Program::new(&[("mean", mean)], &[])
 }
 
 /// Inputs `x` (n, 2) and `class` (n); outputs `mu` and `logvar` (n, L).
 pub(super) fn encoder(c: &Config, classes: usize, n: usize) -> Program {
     let g = Graph::new();
-    let [mu, logvar] = encode(&Params::new(&g), c, g.input("x", &[n, 2]), class(&g, classes, n), classes);
+    let [mu, logvar] = encode(&Params::new(&g), c, g.input("x", &[n, 2]), train::class(&g, classes, n), classes);
     Program::new(&[("mu", mu), ("logvar", logvar)], &[])
 }
 

@@ -2,26 +2,15 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 use data::rng::{Rng, stream};
-use engine::{Engine, Error, Loaded};
-use graph::{Load, Program};
+use engine::{Engine, Loaded};
 use lab::form::{Form, How};
 use lab::points::{Point, Window};
 use models::Weights;
 use pollster::block_on;
 
-/// The CPU engine as a form loads from it.
-pub(crate) struct Host(pub(crate) Engine);
-
-pub(crate) fn host() -> Host {
-    Host(Engine::cpu())
-}
-
-impl Load for Host {
-    type Run = Loaded;
-
-    async fn load(&self, program: &Program) -> Result<Loaded, Error> {
-        self.0.load(program).await
-    }
+/// The CPU engine, which forms load from.
+pub(crate) fn host() -> Engine {
+    Engine::cpu()
 }
 
 /// Two heaps at (-1, -0.5) and (1, 0.5) with the deviation 0.3, and which each point is of.
