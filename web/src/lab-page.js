@@ -1,6 +1,5 @@
 // The page of the lab.
 
-import "./lab/card.js";
 import "./lab/lab.js";
 import "./ui/theme.js";
 

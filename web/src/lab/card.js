@@ -1,7 +1,7 @@
 // One model on the lab's table.
 
 import { LitElement, css, html, nothing } from "lit";
-import { kindOf, percent } from "../ui/format.js";
+import { kindOf, nats, percent } from "../ui/format.js";
 import { shared } from "../ui/styles.js";
 import "../ui/controls.js";
 import "./inside.js";
@@ -121,7 +121,7 @@ export class LabCard extends LitElement {
         @probe=${this.#forward}
       ></pofx-plane>
       <p class="answer">${this.#answer()}</p>
-      <p class="small">${held ? html`Held out: ${signed(held.nats)} ± ${held.std_error.toFixed(2)} nats a point${held.impossible ? `; ${held.impossible} of ${held.points} are impossible` : ""}` : "Held out: not asked yet"}</p>
+      <p class="small">${held ? html`Held out: ${nats(held.nats, 2)} ± ${held.std_error.toFixed(2)} nats a point${held.impossible ? `; ${held.impossible} of ${held.points} are impossible` : ""}` : "Held out: not asked yet"}</p>
       ${entry.trouble ? html`<p class="trouble" role="alert">${entry.trouble} <button type="button" @click=${() => this.#tell("again")}>Start again</button></p>` : nothing}
       ${this.#chips()}
       <details ?open=${entry.inside} @toggle=${this.#onInside}>
@@ -142,7 +142,7 @@ export class LabCard extends LitElement {
     const probe = this.entry?.probe;
     if (!probe) return nothing;
     const error = probe.std_error === null ? "" : ` ± ${probe.std_error.toFixed(2)}`;
-    return html`<strong>log <i>p</i>(<i>x</i>) = ${signed(probe.nats)}${error} nats</strong> (${kindOf(/** @type {any} */ (probe))})<br />more likely than ${percent(probe.own)} of its own samples`;
+    return html`<strong>log <i>p</i>(<i>x</i>) = ${nats(probe.nats, 2)}${error} nats</strong> (${kindOf(/** @type {any} */ (probe))})<br />more likely than ${percent(probe.own)} of its own samples`;
   }
 
   #chips() {
@@ -188,11 +188,5 @@ export class LabCard extends LitElement {
 
 /** Families that have Programs. */
 const NETWORKS = new Set(["vae", "diffusion", "transformer"]);
-
-/** Two decimals, a real minus sign. @param {number} value */
-export function signed(value) {
-  if (value === -Infinity) return "−∞";
-  return Number.isFinite(value) ? value.toFixed(2).replace("-", "−") : "–";
-}
 
 customElements.define("pofx-lab-card", LabCard);

@@ -22,7 +22,6 @@ export class Entry {
   /** @type {number} */ seed;
   /** @type {Card | undefined} */ card;
   /** @type {Field | undefined} */ field;
-  /** Its kind, as of the field. @type {import("../estimate.d.ts").Kind | undefined} */ kind;
   /** @type {Float32Array} */ samples = new Float32Array();
   /** @type {HeldOut | undefined} */ held;
   /** @type {Probe | undefined} */ probe;
@@ -45,6 +44,12 @@ export class Entry {
 
   get steps() {
     return this.card?.step ?? 0;
+  }
+
+  /** As the address has it. */
+  get state() {
+    const { form, settings, seed, steps } = this;
+    return { family: form.family, settings, seed, steps };
   }
 
   /** Whether there is anything to learn. */
@@ -95,9 +100,7 @@ export class Entry {
     if (!card || (this.#fresh && this.probe && (!resting || this.field?.n === FINE))) return;
     try {
       if (!this.#fresh) {
-        const { values, kind } = await card.field(COARSE);
-        this.field = { n: COARSE, values };
-        this.kind = kind;
+        this.field = { n: COARSE, values: (await card.field(COARSE)).values };
         this.samples = await card.sample(SAMPLES, this.seed);
         this.held = await card.heldOut();
         if (Number.isFinite(this.held.nats)) thinned(this.history, [card.step, this.held.nats]);

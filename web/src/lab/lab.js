@@ -3,10 +3,10 @@
 import { LitElement, html, nothing } from "lit";
 import { Lab } from "../lab-api.js";
 import { FileDrops } from "../ui/file-drops.js";
-import { kindOf, percent } from "../ui/format.js";
+import { kindOf, nats, percent } from "../ui/format.js";
 import { shared } from "../ui/styles.js";
 import { tables } from "../ui/table-styles.js";
-import { signed } from "./card.js";
+import "./card.js";
 import { Entry } from "./entry.js";
 import { labStyles } from "./lab-styles.js";
 import { formatLab, parseLab } from "./state.js";
@@ -17,7 +17,6 @@ import "./chart.js";
 /** @typedef {import("../lab-api.js").Source} Source */
 /** @typedef {import("../lab-api.js").LabForm} LabForm */
 /** @typedef {import("../lab-api.js").LabSet} LabSet */
-/** @typedef {import("../lab-api.js").Probe} Probe */
 
 const START = { set: "two-moons", n: 1000, seed: 1 };
 /** What stands on the table at first. */
@@ -111,7 +110,6 @@ export class LabElement extends LitElement {
       }
       this.#changed();
       for (const [i, entry] of this.#entries.entries()) {
-        // A model that is known in closed form is a good sight after its first step.
         const steps = models?.[i]?.steps ?? 0;
         await entry.open(lab, data, steps);
         await entry.look(this.#probe, false);
@@ -232,7 +230,7 @@ export class LabElement extends LitElement {
   /** Puts the state into the address. */
   #remember() {
     const source = this.#source;
-    const models = this.#entries.map(({ form, settings, seed, steps }) => ({ family: form.family, settings, seed, steps }));
+    const models = this.#entries.map(({ state }) => state);
     const state = {
       set: "set" in source ? source.set : undefined,
       n: "set" in source ? (source.n ?? START.n) : 0,
@@ -373,7 +371,7 @@ export class LabElement extends LitElement {
           ? html`<button class="primary" type="button" @click=${() => this.#pause()}>Pause</button>`
           : html`<button class="primary" type="button" @click=${() => this.#play()}>Play</button>`}
         <button type="button" @click=${() => void this.#step()}>One step</button>
-        <button type="button" @click=${() => void this.#load(this.#source, this.#entries.map(({ form, settings, seed }) => ({ family: form.family, settings, seed, steps: 0 })), this.#probe)}>Reset all</button>
+        <button type="button" @click=${() => void this.#load(this.#source, this.#entries.map(({ state }) => ({ ...state, steps: 0 })), this.#probe)}>Reset all</button>
         <label>Add <select @change=${this.#onAddModel}>
           <option selected>a model…</option>
           ${rest.map(({ family, title }) => html`<option value=${family}>${title}</option>`)}
@@ -401,7 +399,7 @@ export class LabElement extends LitElement {
       </div>
       <section class="panel" aria-labelledby="probe-title">
         <h2 id="probe-title">One point, asked of all</h2>
-        <p class="sub">x = (${this.#probe.map(signed).join(", ")}): drag over any density, or use the arrow keys on one.</p>
+        <p class="sub">x = (${this.#probe.map((v) => nats(v, 2)).join(", ")}): drag over any density, or use the arrow keys on one.</p>
         <div class="scroll" tabindex="0" role="group" aria-label="log p of the probe under every model">${this.#renderProbe()}</div>
       </section>
       <section class="panel" aria-labelledby="chart-title">
@@ -417,10 +415,10 @@ export class LabElement extends LitElement {
   #renderProbe() {
     const row = (/** @type {Entry} */ { form, probe, held }, /** @type {number} */ i) => html`<tr>
       <th scope="row">${form.title}${this.#entries.findIndex((entry) => entry.form === form) < i ? ` ${i + 1}` : ""}</th>
-      <td class="number">${probe ? signed(probe.nats) : "–"}</td>
+      <td class="number">${probe ? nats(probe.nats, 2) : "–"}</td>
       <td>${probe ? kindOf(/** @type {any} */ (probe)) : ""}</td>
       <td class="number">${probe ? percent(probe.own) : ""}</td>
-      <td class="number">${held ? signed(held.nats) : ""}</td>
+      <td class="number">${held ? nats(held.nats, 2) : ""}</td>
     </tr>`;
     return html`<table aria-live=${this.#playing ? "off" : "polite"}>
       <thead><tr><th scope="col">Model</th><th scope="col" class="number">log p(x), nats</th><th scope="col">Kind</th><th scope="col" class="number">Own samples less likely</th><th scope="col" class="number">Held out, nats a point</th></tr></thead>

@@ -4,11 +4,11 @@
 
 const MINUS = "−";
 
-/** One decimal, a real minus sign; minus infinity for what is impossible. @param {number} value */
-export function nats(value) {
+/** A real minus sign; minus infinity for what is impossible. @param {number} value @param {number} [decimals] */
+export function nats(value, decimals = 1) {
   if (value === -Infinity) return `${MINUS}∞`;
   if (!Number.isFinite(value)) return "–";
-  return value.toFixed(1).replace("-", MINUS);
+  return value.toFixed(decimals).replace("-", MINUS);
 }
 
 /** @param {number} value */
