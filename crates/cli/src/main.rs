@@ -346,6 +346,7 @@ fn run(args: Args) -> Result<()> {
         }
         Verb::Eval { model, json, .. } if model == "lab" => {
             only_on_the_cpu(args.engine)?;
+            one_thread_a_product()?;
             print_report(&lab::eval()?, json)?;
         }
         Verb::Eval { model, images, k, samples, json, save, checkpoint } => {
