@@ -3,7 +3,9 @@
 import type { Control } from "./card.d.ts";
 import type { Estimate, Estimator, Kind } from "./estimate.d.ts";
 
-export type LabFamily = "truth" | "gaussian" | "mixture" | "kernel" | "vae" | "diffusion" | "transformer";
+export type LabFamily = "truth" | "gaussian" | "mixture" | "kernel" | "vae" | "gan" | "diffusion" | "transformer";
+export type LabPlayer = "both" | "discriminator" | "generator";
+export type LabMoves = { player: LabPlayer; steps: number };
 
 /**
  * What the page asks for.
@@ -278,7 +280,7 @@ export interface Share {
 /**
  * What the lab asks for.
  */
-export type LabCommand = { ask: "catalogue" } | { ask: "data"; source: DataSource; n: number; seed: number } | { ask: "add"; data: number; family: LabFamily; settings: Record<string, number | string | boolean | null>; seed: number; backend: BackendChoice } | { ask: "train"; model: number; steps: number } | { ask: "held-out"; model: number } | { ask: "field"; model: number; n: number; how: How } | { ask: "sample"; model: number; n: number; seed: number; how: How } | { ask: "log-p"; model: number; how: How } | { ask: "probe"; model: number; x: [number, number]; how: How } | { ask: "picture"; model: number; x: [number, number]; time: number; seed: number } | { ask: "export"; model: number; format: Format } | { ask: "remove"; model: number };
+export type LabCommand = { ask: "catalogue" } | { ask: "data"; source: DataSource; n: number; seed: number } | { ask: "add"; data: number; family: LabFamily; settings: Record<string, number | string | boolean | null>; seed: number; backend: BackendChoice } | { ask: "train"; model: number; steps: number; player: LabPlayer } | { ask: "held-out"; model: number } | { ask: "field"; model: number; n: number; how: How } | { ask: "sample"; model: number; n: number; seed: number; how: How } | { ask: "log-p"; model: number; how: How } | { ask: "probe"; model: number; x: [number, number]; how: How } | { ask: "picture"; model: number; x: [number, number]; time: number; seed: number } | { ask: "export"; model: number; format: Format } | { ask: "remove"; model: number };
 
 /**
  * Where data come from.
@@ -315,7 +317,7 @@ export interface How {
 /**
  * What the lab is answered.
  */
-export type LabReply = { answer: "catalogue"; families: LabForm[]; sets: LabSet[] } | { answer: "data"; data: number; name: string; classes: string[]; axes: [string, string]; notices: string[]; window: [[number, number], [number, number]]; truth: boolean } | { answer: "added"; model: number; chips: Chips; backend: BackendInfo } | { answer: "trained"; step: number; losses: Loss[]; diverged: string | undefined; backend: BackendInfo } | { answer: "held-out"; nats: number; std_error: number; kind: Kind; estimator: string; points: number; impossible: number } | { answer: "values"; kind: Kind; estimator: string } | { answer: "probe"; nats: number; std_error: number | null; kind: Kind; estimator: string; assumptions: string[]; n_evals: number; own: number; score: [number, number] | null } | { answer: "picture"; layers: LayerShape[] } | { answer: "exported"; files: FileName[] } | { answer: "removed" };
+export type LabReply = { answer: "catalogue"; families: LabForm[]; sets: LabSet[] } | { answer: "data"; data: number; name: string; classes: string[]; axes: [string, string]; notices: string[]; window: [[number, number], [number, number]]; truth: boolean } | { answer: "added"; model: number; chips: Chips; backend: BackendInfo } | { answer: "trained"; step: number; moves: LabMoves[]; losses: Loss[]; diverged: string | undefined; backend: BackendInfo } | { answer: "held-out"; nats: number; std_error: number; kind: Kind; estimator: string; points: number; impossible: number } | { answer: "values"; kind: Kind; estimator: string } | { answer: "probe"; nats: number; std_error: number | null; kind: Kind; estimator: string; assumptions: string[]; n_evals: number; own: number; score: [number, number] | null } | { answer: "picture"; layers: LayerShape[] } | { answer: "exported"; files: FileName[] } | { answer: "removed" };
 
 /**
  * A family of the lab.

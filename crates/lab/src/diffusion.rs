@@ -137,7 +137,8 @@ impl<R: Run> Diffusion<R> {
         let c = config.clone();
         let run = host.load(&network::trainer(&c, classes)).await?;
         let Config { batch, rate, average, .. } = c;
-        let course = Course { points: train, labels, classes, seed, batch, rate, average };
+        let optimiser = train::adamw(average);
+        let course = Course { points: train, labels, classes, seed, batch, rate, optimiser };
         Ok(Diffusion {
             learner: Learner::new(run, network::specs(&c, classes), &course)?,
             field: Net::load(host, &SIZES, |n| network::field(&c, classes, n)).await?,

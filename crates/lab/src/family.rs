@@ -2,7 +2,7 @@
 
 use crate::form::{About, Chip, Controls};
 use crate::sets::Set;
-use crate::{diffusion, gaussian, kernel, mixture, transformer, truth, vae};
+use crate::{diffusion, gan, gaussian, kernel, mixture, transformer, truth, vae};
 use models::control::{Refused, Settings, Value};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -21,6 +21,8 @@ pub enum Family {
     Kernel,
     /// Variational auto-encoder.
     Vae,
+    /// Generative adversarial network.
+    Gan,
     /// Diffusion model or flow matching.
     Diffusion,
     /// Autoregressive transformer over binned coordinates.
@@ -41,6 +43,8 @@ pub enum Spec {
     Kernel(kernel::Config),
     /// Variational auto-encoder.
     Vae(vae::Config),
+    /// Generative adversarial network.
+    Gan(gan::Config),
     /// Diffusion model or flow matching.
     Diffusion(diffusion::Config),
     /// Autoregressive transformer over binned coordinates.
@@ -49,12 +53,13 @@ pub enum Spec {
 
 impl Family {
     /// All there are.
-    pub const ALL: [Family; 7] = [
+    pub const ALL: [Family; 8] = [
         Family::Truth,
         Family::Gaussian,
         Family::Mixture,
         Family::Kernel,
         Family::Vae,
+        Family::Gan,
         Family::Diffusion,
         Family::Transformer,
     ];
@@ -67,6 +72,7 @@ impl Family {
             Family::Mixture => "Gaussian mixture",
             Family::Kernel => "Kernel density",
             Family::Vae => "VAE",
+            Family::Gan => "GAN",
             Family::Diffusion => "Diffusion",
             Family::Transformer => "Transformer",
         }
@@ -80,6 +86,7 @@ impl Family {
             Family::Mixture => "mixture",
             Family::Kernel => "kernel",
             Family::Vae => "vae",
+            Family::Gan => "gan",
             Family::Diffusion => "diffusion",
             Family::Transformer => "transformer",
         }
@@ -89,7 +96,7 @@ impl Family {
     pub fn knows_classes(self) -> bool {
         match self {
             Family::Truth | Family::Gaussian | Family::Mixture => false,
-            Family::Kernel | Family::Vae | Family::Diffusion | Family::Transformer => true,
+            Family::Kernel | Family::Vae | Family::Gan | Family::Diffusion | Family::Transformer => true,
         }
     }
 
@@ -101,6 +108,7 @@ impl Family {
             Family::Mixture => mixture::controls(),
             Family::Kernel => kernel::controls(),
             Family::Vae => vae::controls(),
+            Family::Gan => gan::controls(),
             Family::Diffusion => diffusion::controls(),
             Family::Transformer => transformer::controls(),
         }
@@ -138,6 +146,7 @@ impl Spec {
             Spec::Mixture(_) => Family::Mixture,
             Spec::Kernel(_) => Family::Kernel,
             Spec::Vae(_) => Family::Vae,
+            Spec::Gan(_) => Family::Gan,
             Spec::Diffusion(_) => Family::Diffusion,
             Spec::Transformer(_) => Family::Transformer,
         }
@@ -151,6 +160,7 @@ impl Spec {
             Spec::Mixture(c) => mixture::about(c),
             Spec::Kernel(c) => kernel::about(c),
             Spec::Vae(c) => vae::about(c),
+            Spec::Gan(c) => gan::about(c),
             Spec::Diffusion(c) => diffusion::about(c),
             Spec::Transformer(c) => transformer::about(c),
         }

@@ -6,6 +6,7 @@
 pub mod diffusion;
 pub mod family;
 pub mod form;
+pub mod gan;
 pub mod gaussian;
 pub mod grid;
 pub mod kernel;

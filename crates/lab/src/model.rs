@@ -2,16 +2,18 @@
 
 use crate::family::Spec;
 use crate::form::{Density, Form, How, Layer, Look};
+use crate::gan::Player;
 use crate::gaussian::Gaussian;
 use crate::kernel::Kernel;
 use crate::mixture::Mixture;
 use crate::points::{Data, Point, Scale, Window};
 use crate::table::Refusal;
 use crate::truth::Truth;
-use crate::{diffusion, transformer, vae};
+use crate::{diffusion, gan, transformer, vae};
 use graph::{Load, Program, Run};
 use likelihood::{Kind, mean_and_error};
 use models::Weights;
+use serde::Serialize;
 use std::rc::Rc;
 
 /// Held-out points that are scored, at most.
@@ -31,6 +33,7 @@ enum Any<R> {
     Mixture(Mixture),
     Kernel(Kernel),
     Vae(vae::Vae<R>),
+    Gan(gan::Gan<R>),
     Diffusion(diffusion::Diffusion<R>),
     Transformer(transformer::Transformer<R>),
 }
@@ -44,6 +47,7 @@ macro_rules! each {
             Any::Mixture($form) => $do,
             Any::Kernel($form) => $do,
             Any::Vae($form) => $do,
+            Any::Gan($form) => $do,
             Any::Diffusion($form) => $do,
             Any::Transformer($form) => $do,
         }
@@ -61,11 +65,20 @@ pub enum OpenError<E: std::error::Error + 'static> {
     Engine(E),
 }
 
+/// Steps one after the other by the same networks; only a GAN has two.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct Moves {
+    /// Which of them.
+    pub player: Player,
+    /// How many steps.
+    pub steps: u64,
+}
+
 /// What came of some steps.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Trained {
-    /// Steps made in all.
-    pub step: u64,
+    /// All steps since the start: the same again lead here again.
+    pub moves: Vec<Moves>,
     /// Names and values of what is minimised.
     pub losses: Vec<(&'static str, f64)>,
     /// Why the model was put back to an earlier step, as a sentence.
@@ -115,6 +128,7 @@ pub struct Model<R> {
     form: Any<R>,
     spec: Spec,
     data: Rc<Data>,
+    moves: Vec<Moves>,
     kept: Option<(u64, Weights)>,
     /// log p of own samples, ascending, how they were asked for, and at which step.
     own: Option<(u64, How, Vec<f64>)>,
@@ -140,6 +154,9 @@ impl<R: Run> Model<R> {
             Spec::Vae(c) => {
                 Any::Vae(vae::Vae::open(c, &train, labels, classes, seed, host).await.map_err(OpenError::Engine)?)
             }
+            Spec::Gan(c) => {
+                Any::Gan(gan::Gan::open(c, &train, labels, classes, seed, host).await.map_err(OpenError::Engine)?)
+            }
             Spec::Diffusion(c) => Any::Diffusion(
                 diffusion::Diffusion::open(c, &train, labels, classes, seed, host).await.map_err(OpenError::Engine)?,
             ),
@@ -149,7 +166,7 @@ impl<R: Run> Model<R> {
                     .map_err(OpenError::Engine)?,
             ),
         };
-        Ok(Model { form, spec: spec.clone(), data, kept: None, own: None })
+        Ok(Model { form, spec: spec.clone(), data, moves: Vec::new(), kept: None, own: None })
     }
 
     /// What it is.
@@ -169,10 +186,19 @@ impl<R: Run> Model<R> {
 
     /// Makes `n` steps. A model whose loss or whose weights are no numbers any more goes back to where they were.
     pub async fn train(&mut self, n: usize) -> Result<Trained, R::Error> {
+        self.play(n, Player::Both).await
+    }
+
+    /// [`Model::train`] by one network of a GAN; other families have one alone.
+    pub async fn play(&mut self, n: usize, player: Player) -> Result<Trained, R::Error> {
         if self.kept.is_none() {
             self.keep().await?;
         }
-        each!(&mut self.form, form => Form::<R>::steps(form, n).await?);
+        match &mut self.form {
+            Any::Gan(gan) => gan.play(n, player).await?,
+            form => each!(form, form => Form::<R>::steps(form, n).await?),
+        }
+        self.moved(n as u64, player);
         let mut losses = self.losses().await?;
         let mut diverged = None;
         let stale = self.kept.as_ref().is_none_or(|(step, _)| self.step() >= step + KEEP_EVERY);
@@ -180,7 +206,19 @@ impl<R: Run> Model<R> {
             diverged = Some(self.go_back().await?);
             losses = self.losses().await?;
         }
-        Ok(Trained { step: self.step(), losses, diverged })
+        Ok(Trained { moves: self.moves.clone(), losses, diverged })
+    }
+
+    /// All steps since the start.
+    pub fn moves(&self) -> &[Moves] {
+        &self.moves
+    }
+
+    fn moved(&mut self, steps: u64, player: Player) {
+        match self.moves.last_mut() {
+            Some(last) if last.player == player => last.steps += steps,
+            _ => self.moves.push(Moves { player, steps }),
+        }
     }
 
     /// Names and values of what is minimised, at the last step.
@@ -203,6 +241,12 @@ impl<R: Run> Model<R> {
         self.own = None;
         if let Some((step, weights)) = &self.kept {
             each!(&mut self.form, form => Form::<R>::restore(form, weights, *step).await?);
+            let mut left = *step;
+            for moves in &mut self.moves {
+                moves.steps = moves.steps.min(left);
+                left -= moves.steps;
+            }
+            self.moves.retain(|moves| moves.steps > 0);
         }
         Ok(format!(
             "Training diverged by step {at}: a number grew without end. The model is as it was after step {}; a smaller \
@@ -328,7 +372,7 @@ fn in_units(mut layer: Layer, scale: &Scale, axis: usize) -> Layer {
             values.iter_mut().enumerate().for_each(|(i, v)| to(v, &|v| mean[i % 2] + sd[i % 2] * v));
         }
         name if name.ends_with("vectors") => values.iter_mut().enumerate().for_each(|(i, v)| to(v, &|v| v / sd[i % 2])),
-        "field" | "path log_p" => values.iter_mut().for_each(|v| to(v, &|v| v + unit)),
+        "field" | "path log_p" | "mesh density" => values.iter_mut().for_each(|v| to(v, &|v| v + unit)),
         "bound" => values.iter_mut().take(2).for_each(|v| to(v, &|v| v + unit)),
         "edges" => {
             let row = values.len() / 2;

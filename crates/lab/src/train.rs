@@ -27,8 +27,7 @@ pub(crate) struct Course<'a> {
     pub(crate) batch: usize,
     /// Learning rate.
     pub(crate) rate: f64,
-    /// Decay of the moving average of the weights.
-    pub(crate) average: f64,
+    pub(crate) optimiser: AdamW,
 }
 
 /// The points of each step, a function of seed and step alone.
@@ -85,14 +84,14 @@ impl<R: Run> Learner<R> {
     /// Starts from first values of the parameters. The step `run` has the inputs `rates` (4) and, of data with classes, `class`
     /// (b) beside its own.
     pub(crate) fn new(run: R, specs: Vec<Spec>, course: &Course<'_>) -> Result<Learner<R>, R::Error> {
-        let &Course { seed, classes, batch: size, rate, average, .. } = course;
+        let &Course { seed, classes, batch: size, rate, optimiser, .. } = course;
         let (points, labels) = (course.points.to_vec(), course.labels.to_vec());
         let first = with_averages(Weights::init(&specs, seed), &specs);
         Ok(Learner {
             trainer: Trainer::new(run, &first)?,
             specs,
             batches: Batches { points, labels, classes, seed, size, order: None },
-            optimiser: adamw(average),
+            optimiser,
             rate,
             step: 0,
             ran: false,
@@ -136,15 +135,25 @@ impl<R: Run> Learner<R> {
 
     /// Makes a step on these inputs and labels. Waits only for those that were made some time before.
     pub(crate) async fn step(&mut self, inputs: &[(&str, &[f32])], class: &[f32]) -> Result<(), R::Error> {
-        let next = self.step + 1;
-        let rates = self.optimiser.rates(self.rate * schedule::warm_up(next, WARM_UP), next);
+        let rates = self.rates(self.step + 1);
         let mut inputs = inputs.to_vec();
         inputs.push(("rates", &rates));
+        self.step_with(&inputs, class).await
+    }
+
+    /// What the optimiser changes from step to step, at the one of this number: 1, 2, ..
+    pub(crate) fn rates(&self, step: u64) -> [f32; 4] {
+        self.optimiser.rates(self.rate * schedule::warm_up(step, WARM_UP), step)
+    }
+
+    /// As [`Learner::step`], with rates among the inputs.
+    pub(crate) async fn step_with(&mut self, inputs: &[(&str, &[f32])], class: &[f32]) -> Result<(), R::Error> {
+        let mut inputs = inputs.to_vec();
         if self.classes() > 0 {
             inputs.push(("class", class));
         }
         self.trainer.step(&inputs).await?;
-        (self.step, self.ran, self.changes) = (next, true, self.changes + 1);
+        (self.step, self.ran, self.changes) = (self.step + 1, true, self.changes + 1);
         Ok(())
     }
 
@@ -167,13 +176,14 @@ impl<R: Run> Learner<R> {
         self.changes
     }
 
-    /// The parameters, each by its moving average.
+    /// The parameters, each by its moving average where it has one.
     pub(crate) async fn averaged(&mut self) -> Result<&Weights, R::Error> {
         if self.averaged.as_ref().is_none_or(|(at, _)| *at != self.changes) {
             let states = self.trainer.weights().await?;
             let mut weights = Weights::default();
             for Spec { name, shape, .. } in &self.specs {
-                weights.insert(name, shape, states.get(&average_of(name)).unwrap_or_default().to_vec());
+                let values = states.get(&average_of(name)).or_else(|| states.get(name));
+                weights.insert(name, shape, values.unwrap_or_default().to_vec());
             }
             self.averaged = Some((self.changes, weights));
         }

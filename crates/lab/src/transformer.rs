@@ -116,7 +116,8 @@ impl<R: Run> Transformer<R> {
         let c = config.clone();
         let run = host.load(&network::trainer(&c, classes)).await?;
         let Config { batch, rate, average, .. } = c;
-        let course = Course { points: train, labels, classes, seed, batch, rate, average };
+        let optimiser = train::adamw(average);
+        let course = Course { points: train, labels, classes, seed, batch, rate, optimiser };
         let outside = train.iter().flatten().filter(|v| f64::from(v.abs()) > REACH).count();
         Ok(Transformer {
             learner: Learner::new(run, network::specs(&c, classes), &course)?,

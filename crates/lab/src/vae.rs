@@ -115,7 +115,8 @@ impl<R: Run> Vae<R> {
         let c = config.clone();
         let run = host.load(&network::trainer(&c, classes)).await?;
         let Config { batch, rate, average, .. } = c;
-        let course = Course { points: train, labels, classes, seed, batch, rate, average };
+        let optimiser = train::adamw(average);
+        let course = Course { points: train, labels, classes, seed, batch, rate, optimiser };
         Ok(Vae {
             learner: Learner::new(run, network::specs(&c, classes), &course)?,
             decoder: Net::load(host, &SIZES, |n| network::decoder(&c, classes, n)).await?,

@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 pub use sampler::{Sampler, controls};
 pub use space::principal_directions;
-pub use train::{inputs, loss, trainer};
+pub use train::{inputs, judge, loss, trainer};
 
 /// Sizes of both networks.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

@@ -9,7 +9,8 @@ use crate::session::{Answer, Beside, Item, Session};
 use crate::sink::{Array, Sink};
 use ::lab::family::{Spec, of_chip};
 use ::lab::form::{self, About, Controls};
-use ::lab::model::{OpenError, Trained};
+use ::lab::gan::Player;
+use ::lab::model::{Moves, OpenError, Trained};
 use ::lab::points::{Data, Points};
 use ::lab::real::Real;
 use ::lab::sets::Set;
@@ -58,7 +59,7 @@ impl Session {
             LabCommand::Add { data, family, settings, seed, backend } => {
                 self.lab_add(data, (family, settings), seed, backend).await
             }
-            LabCommand::Train { model, steps } => self.lab_train(model, steps, sink).await,
+            LabCommand::Train { model, steps, player } => self.lab_train(model, steps, player, sink).await,
             LabCommand::Remove { model } => {
                 if let Some(slot) = self.lab.models.get_mut(model as usize) {
                     *slot = None;
@@ -141,7 +142,13 @@ impl Session {
         (Rc::new(Engine::cpu()), cpu(why))
     }
 
-    async fn lab_train(&mut self, handle: u32, steps: u32, sink: &impl Sink) -> Result<Answer, Failure> {
+    async fn lab_train(
+        &mut self,
+        handle: u32,
+        steps: u32,
+        player: Player,
+        sink: &impl Sink,
+    ) -> Result<Answer, Failure> {
         if !(1..=MOST_STEPS).contains(&steps) {
             return Err(Failure::new(
                 "bad-request",
@@ -149,9 +156,13 @@ impl Session {
             ));
         }
         self.with_open(handle, sink, async |open| {
-            let Trained { step, losses, diverged } = train(open, steps as usize, sink).await?;
+            if player != Player::Both && open.spec.family() != Family::Gan {
+                return Err(Failure::new("bad-request", "Only a GAN has a generator and a discriminator."));
+            }
+            let Trained { moves, losses, diverged } = train(open, steps as usize, player, sink).await?;
             let losses = losses.into_iter().map(|(name, value)| Loss { name: name.into(), value }).collect();
-            Ok(plain(LabReply::Trained { step: step as f64, losses, diverged, backend: open.backend.clone() }))
+            let step = open.model.step() as f64;
+            Ok(plain(LabReply::Trained { step, moves, losses, diverged, backend: open.backend.clone() }))
         })
         .await
     }
@@ -202,23 +213,23 @@ async fn open(spec: &Spec, data: &Rc<Data>, seed: u64, engine: Rc<Engine>) -> Re
     })
 }
 
-/// Moves a model to the CPU, with as many steps as it had.
+/// Moves a model to the CPU, with the steps that it had.
 async fn on_cpu(opened: &mut Open, why: &str) -> Result<(), Failure> {
-    let steps = opened.model.step() as usize;
+    let moves = opened.model.moves().to_vec();
     opened.engine = Rc::new(Engine::cpu());
     opened.model = open(&opened.spec, &opened.data, opened.seed, opened.engine.clone()).await?;
     opened.backend = cpu(format!("{why} The model learned anew on the CPU."));
-    if steps > 0 {
-        opened.model.train(steps).await?;
+    for Moves { player, steps } in moves {
+        opened.model.play(steps as usize, player).await?;
     }
     Ok(())
 }
 
-async fn train(open: &mut Open, steps: usize, sink: &impl Sink) -> Result<Trained, Failure> {
+async fn train(open: &mut Open, steps: usize, player: Player, sink: &impl Sink) -> Result<Trained, Failure> {
     let mut left = steps;
     loop {
         let some = left.min(STEPS_A_TURN);
-        let trained = open.model.train(some).await?;
+        let trained = open.model.play(some, player).await?;
         left -= some;
         if left == 0 || trained.diverged.is_some() {
             return Ok(trained);

@@ -1,5 +1,6 @@
 //! The lab without a browser: data, models that learn them, and every question, through the session.
 
+use lab::gan::Player;
 use playground::protocol::lab::*;
 use playground::protocol::{BackendChoice, Command, Event, Reply};
 use playground::{Array, Arrays, Beside, Input, Item, Session, Sink};
@@ -76,7 +77,8 @@ fn every_family_learns_and_answers() {
     let data = set(&mut session, "two-moons", 400);
     for family in lab::Family::ALL {
         let model = add(&mut session, data, family).unwrap();
-        let (reply, _) = ask(&mut session, LabCommand::Train { model, steps: 40 }, Beside::new()).unwrap();
+        let (reply, _) =
+            ask(&mut session, LabCommand::Train { model, steps: 40, player: Player::Both }, Beside::new()).unwrap();
         assert!(matches!(reply, LabReply::Trained { step: 40.0, diverged: None, .. }), "{family:?}: {reply:?}");
         let (reply, _) = ask(&mut session, LabCommand::HeldOut { model }, Beside::new()).unwrap();
         let LabReply::HeldOut { points: 80, nats, .. } = reply else { panic!("{reply:?}") };
@@ -114,7 +116,7 @@ fn densities_in_units_of_the_data_integrate_to_one() {
     assert!(!truth);
     for family in [lab::Family::Mixture, lab::Family::Kernel] {
         let model = add(&mut session, data, family).unwrap();
-        ask(&mut session, LabCommand::Train { model, steps: 20 }, Beside::new()).unwrap();
+        ask(&mut session, LabCommand::Train { model, steps: 20, player: Player::Both }, Beside::new()).unwrap();
         let field = values(&mut session, LabCommand::Field { model, n: 200, how: How::default() });
         let cell = (x[1] - x[0]) * (y[1] - y[0]) / 40_000.0;
         let mass: f64 = field.iter().map(|&v| f64::from(v).exp() * cell).sum();
@@ -153,8 +155,8 @@ fn bad_data_and_bad_questions_get_their_sentences() {
     refused(LabCommand::Sample { model, n: 0, seed: 0, how }, "points");
     refused(LabCommand::Sample { model, n: 5, seed: 0, how: How { class: Some(9), ..how } }, "no such class");
     refused(LabCommand::Sample { model, n: 5, seed: 0, how: How { temperature: 9.0, ..how } }, "temperature");
-    refused(LabCommand::Train { model, steps: 0 }, "steps");
-    refused(LabCommand::Train { model: 77, steps: 1 }, "removed");
+    refused(LabCommand::Train { model, steps: 0, player: Player::Both }, "steps");
+    refused(LabCommand::Train { model: 77, steps: 1, player: Player::Both }, "removed");
     let settings = [("components".to_string(), models::control::Value::Number(0.0))].into();
     let add = LabCommand::Add { data, family: lab::Family::Mixture, settings, seed: 0, backend: BackendChoice::Cpu };
     refused(add, "'components' is a whole number from 1 to 64, not 0");
@@ -165,10 +167,11 @@ fn a_stop_is_heard_within_a_few_steps_and_nothing_is_lost() {
     let mut session = Session::default();
     let data = set(&mut session, "spiral", 300);
     let model = add(&mut session, data, lab::Family::Mixture).unwrap();
-    let train = LabCommand::Train { model, steps: 5000 };
+    let train = LabCommand::Train { model, steps: 5000, player: Player::Both };
     let (code, _) = ask_until(&mut session, train, Beside::new(), Some(2)).unwrap_err();
     assert_eq!(code, "aborted");
-    let (reply, _) = ask(&mut session, LabCommand::Train { model, steps: 1 }, Beside::new()).unwrap();
+    let (reply, _) =
+        ask(&mut session, LabCommand::Train { model, steps: 1, player: Player::Both }, Beside::new()).unwrap();
     let LabReply::Trained { step, .. } = reply else { panic!("{reply:?}") };
     assert!((2.0..100.0).contains(&step), "{step}");
 }

@@ -7,7 +7,9 @@ use tsify::Tsify;
 const HEADER: &str = "// Made from crates/playground/src/protocol.rs by its test `types`; UPDATE=1 writes it anew.\n\n\
     import type { Control } from \"./card.d.ts\";\n\
     import type { Estimate, Estimator, Kind } from \"./estimate.d.ts\";\n\n\
-    export type LabFamily = \"truth\" | \"gaussian\" | \"mixture\" | \"kernel\" | \"vae\" | \"diffusion\" | \"transformer\";\n";
+    export type LabFamily = \"truth\" | \"gaussian\" | \"mixture\" | \"kernel\" | \"vae\" | \"gan\" | \"diffusion\" | \"transformer\";\n\
+    export type LabPlayer = \"both\" | \"discriminator\" | \"generator\";\n\
+    export type LabMoves = { player: LabPlayer; steps: number };\n";
 
 fn declarations() -> String {
     let all = [

@@ -1,14 +1,18 @@
-// What only one family has to show: a Gaussian's landscape, the posterior of a VAE, the particles of a diffusion, two tokens as bars.
+// What only one family has to show: a Gaussian's landscape, the posterior of a VAE, the folded plane of a GAN and
+// its discriminator, the particles of a diffusion, two tokens as bars.
 
 import { LitElement, css, html, nothing, svg } from "lit";
 import { nats } from "../ui/format.js";
 import { shared } from "../ui/styles.js";
-import { paintField, scaleOf } from "./plane.js";
+import { heat } from "../ui/picture.js";
+import { DEPTH, paintField, scaleOf } from "./plane.js";
 
 /** @typedef {import("../lab-api.js").Picture} Picture */
 /** @typedef {import("./entry.js").Entry} Entry */
 
 const SIDE = 200;
+/** Length of the longest arrow. */
+const PUSH = 24;
 
 /** `<pofx-inside>`: properties `entry`, `window`, `version`. Event: `time` (detail: from 0 to 1). */
 export class Inside extends LitElement {
@@ -53,6 +57,10 @@ export class Inside extends LitElement {
       .dots {
         fill: var(--accent);
       }
+      .cell {
+        stroke: var(--muted);
+        stroke-width: 0.3;
+      }
       .bar {
         fill: var(--accent);
       }
@@ -78,6 +86,9 @@ export class Inside extends LitElement {
         return this.#square(this.#climb(picture), "Mean log p over the mean (across) and the log of the standard deviation (up) of x1, and the optimiser’s way on it.");
       case "vae":
         return this.#square(this.#posterior(picture), this.#gap(picture));
+      case "gan":
+        return html`${this.#square(this.#folds(picture), "The plane of z as the generator folds it over the data: the darker a cell, the denser its samples. Where sheets overlap, their densities add up.")}
+          ${this.#square(this.#pushes(picture), "How much more real than a typical sample the discriminator finds each place, and where it pushes some samples.")}`;
       case "diffusion":
         return html`${this.#square(this.#particles(picture), "The density at this time, samples on their way, and the probe’s path to noise.")}
           <label>Time, from data to noise
@@ -95,10 +106,11 @@ export class Inside extends LitElement {
   }
 
   updated() {
-    const canvas = this.renderRoot.querySelector("canvas");
+    const canvas = [...this.renderRoot.querySelectorAll("canvas")].at(-1);
     const picture = this.entry?.picture;
-    const layer = picture?.landscape ?? picture?.posterior ?? picture?.field;
-    if (canvas && layer) paintField(canvas, { n: layer.shape[0], values: layer.values }, picture?.landscape ? 3 : undefined);
+    const layer = picture?.landscape ?? picture?.posterior ?? picture?.discriminator ?? picture?.field;
+    const shallow = picture?.landscape || picture?.discriminator;
+    if (canvas && layer) paintField(canvas, { n: layer.shape[0], values: layer.values }, shallow ? 3 : undefined);
   }
 
   /** @param {unknown} marks @param {string} caption */
@@ -126,6 +138,34 @@ export class Inside extends LitElement {
   /** @param {Picture} picture */
   #gap({ bound: { values: b } }) {
     return `The posterior p(z | x) of the probe, and q(z | x) as the ellipse of two standard deviations. ELBO ${nats(b[0])}, log p(x) ${nats(b[1])}: the gap of ${b[2].toFixed(2)} nats is KL(q, p).`;
+  }
+
+  /** @param {Picture} picture */
+  #folds({ "mesh points": { shape: [side], values }, "mesh density": { values: density } }) {
+    const at = scaleOf(/** @type {any} */ (this.window), SIDE);
+    const corner = (/** @type {number} */ i) => at(values[2 * i], values[2 * i + 1]).map((v) => v.toFixed(1)).join(",");
+    const cells = side - 1;
+    const order = [...density.keys()].sort((a, b) => density[a] - density[b]);
+    // A cell that is folded to nearly nothing is as dense as can be: it must not pale all others.
+    const top = density[order[Math.floor(0.98 * (order.length - 1))]];
+    return order.map((cell) => {
+      const i = Math.floor(cell / cells) * side + (cell % cells);
+      const t = Math.max(0, Math.min(1, 1 + (density[cell] - top) / DEPTH));
+      return svg`<polygon class="cell" fill="rgb(${heat(0.85 * t).join(" ")})" points="${corner(i)} ${corner(i + 1)} ${corner(i + side + 1)} ${corner(i + side)}" />`;
+    });
+  }
+
+  /** @param {Picture} picture */
+  #pushes({ "fake points": { values }, "push vectors": { values: pushes } }) {
+    const at = scaleOf(/** @type {any} */ (this.window), SIDE);
+    const n = values.length / 2;
+    const size = (/** @type {number} */ i) => Math.hypot(pushes[2 * i], pushes[2 * i + 1]);
+    const most = Math.max(1e-9, ...Array.from({ length: n }, (_, i) => size(i)));
+    return Array.from({ length: n }, (_, i) => {
+      const [x, y] = at(values[2 * i], values[2 * i + 1]);
+      const long = PUSH / most;
+      return svg`<circle class="dots" cx=${x} cy=${y} r="2" /><line class="mark" x1=${x} y1=${y} x2=${x + long * pushes[2 * i]} y2=${y - long * pushes[2 * i + 1]} />`;
+    });
   }
 
   /** @param {Picture} picture */

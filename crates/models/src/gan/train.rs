@@ -26,14 +26,17 @@ pub struct Loss<'g> {
     pub r2: Tensor<'g>,
 }
 
-/// The loss of a discriminator `d` at real and generated images (B, C, S, S), in pairs.
+/// The logits (B) of a discriminator `d` at x (B, ..), and E\[|grad_x D(x)|^2\], ().
+pub fn judge<'g>(d: impl Fn(Tensor<'g>) -> Tensor<'g>, x: Tensor<'g>) -> (Tensor<'g>, Tensor<'g>) {
+    let logit = d(x);
+    // D sees each row alone, so the gradient of the sum holds that of every row.
+    let slope = grad(logit.sum_all(), &[x])[0];
+    (logit, slope.square().sum_all() * (1.0 / x.dim(0) as f32))
+}
+
+/// The loss of a discriminator `d` at real and generated images (B, ..), in pairs.
 pub fn loss<'g>(d: impl Fn(Tensor<'g>) -> Tensor<'g>, real: Tensor<'g>, fake: Tensor<'g>) -> Loss<'g> {
-    let [(at_real, r1), (at_fake, r2)] = [real, fake].map(|x| {
-        let logit = d(x);
-        // D sees each image alone, so the gradient of the sum holds that of every image.
-        let slope = grad(logit.sum_all(), &[x])[0];
-        (logit, slope.square().sum_all() * (1.0 / x.dim(0) as f32))
-    });
+    let [(at_real, r1), (at_fake, r2)] = [real, fake].map(|x| judge(&d, x));
     let margin = at_real - at_fake;
     let mean = |t: Tensor<'g>| t.mean(&[0]).reshape(&[]);
     Loss { discriminator: mean((-margin).softplus()), generator: mean(margin.softplus()), r1, r2 }

@@ -2,6 +2,8 @@
 
 use super::{BackendChoice, BackendInfo, Given};
 use lab::Family;
+use lab::gan::Player;
+use lab::model::Moves;
 use likelihood::Kind;
 use models::Control;
 use serde::{Deserialize, Serialize};
@@ -45,6 +47,9 @@ pub enum LabCommand {
         model: u32,
         /// How many.
         steps: u32,
+        /// By which networks, for a GAN; other models have one alone.
+        #[tsify(type = "LabPlayer")]
+        player: Player,
     },
     /// Ask for the mean log p of the points that are held out.
     HeldOut {
@@ -205,6 +210,9 @@ pub enum LabReply {
     Trained {
         /// Steps made in all.
         step: f64,
+        /// All of them in their order: the same again lead here again.
+        #[tsify(type = "LabMoves[]")]
+        moves: Vec<Moves>,
         /// What is minimised, at the last step.
         losses: Vec<Loss>,
         /// Why the model was put back to an earlier step: a sentence.
