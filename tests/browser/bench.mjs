@@ -1,7 +1,7 @@
 // Speed of the built page through its public API, and the bytes it costs. The two backends take turns
 // in one browser, so that a busy machine slows both. The last line is one JSON object.
 //
-//   node tests/browser/bench.mjs [id ..]   with ids: only the pictures and answers of these models
+//   node tests/browser/bench.mjs [id ..]   with ids: only the pictures and answers of these models; with `lab`: only the lab
 
 import { readFileSync, readdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -9,6 +9,7 @@ import { extname, join } from "node:path";
 import { brotliCompressSync } from "node:zlib";
 import { answers } from "./bench/answers.mjs";
 import { pictures } from "./bench/pictures.mjs";
+import { plane } from "./bench/plane.mjs";
 import { launch, openSite } from "./support/browser.mjs";
 import { LISTED } from "./support/lab.mjs";
 import { DIST } from "./support/site.mjs";
@@ -24,8 +25,9 @@ const sampled = await pictures(browser, chosen, ["cpu", "webgpu"]);
 // SwiftShader would take minutes for what chains and flows ask.
 const answered = await answers(browser, chosen, ["cpu"]);
 const questions = ids.length === 0 ? await ask() : {};
+const lab = ids.length === 0 || ids.includes("lab") ? { lab: await plane(browser) } : {};
 await browser.close();
-console.log(JSON.stringify({ cores: availableParallelism(), pictures: sampled, answers: answered, ...questions }));
+console.log(JSON.stringify({ cores: availableParallelism(), pictures: sampled, answers: answered, ...questions, ...lab }));
 process.exitCode = [...sampled, ...answered].some(({ error }) => error) ? 1 : 0;
 
 /** Two questions to one model, both backends in turns. */

@@ -55,7 +55,7 @@ async function changed(page, before) {
 test("without a click the models learn two moons, and a pause keeps what they know", async () => {
   const { page, trouble, close } = await openSite(browser, { query: "lab.html?backend=cpu" });
   await answered(page);
-  assert.equal(await page.locator("pofx-lab-card").count(), 5);
+  assert.equal(await page.locator("pofx-lab-card").count(), 6);
   await page.waitForTimeout(5000);
   await page.getByRole("button", { name: "Pause" }).click();
   await page.getByRole("button", { name: "Play" }).waitFor();
@@ -68,7 +68,7 @@ for (const backend of ["cpu", "webgpu"]) {
   test(`one step, a probe by keyboard, and a link that brings the same numbers back (${backend})`, async () => {
     const { page, trouble, url, close } = await openLab({ query: `?backend=${backend}` });
     const first = await rows(page);
-    await page.getByRole("button", { name: "One step" }).click();
+    await page.getByRole("button", { name: "One step", exact: true }).click();
     await changed(page, first);
     await page.waitForFunction(() => location.hash.includes("%22vae%22%2C1%2C1"));
     const plane = page.locator("pofx-lab-card .plane").first();
@@ -89,6 +89,65 @@ for (const backend of ["cpu", "webgpu"]) {
     assert.deepEqual(trouble, []);
   });
 }
+
+test("a GAN's networks move alone, and the link has their moves", async () => {
+  const models = encodeURIComponent(JSON.stringify([["gan", 1, 0, { width: 16, batch: 64, ratio: 1 }]]));
+  const { page, trouble, url, close } = await openLab({ hash: `#lab.set=two-moons&lab.n=300&lab.seed=1&lab.models=${models}` });
+  const step = page.getByRole("button", { name: "One step of the GAN" });
+  const after = async (/** @type {number} */ n) => {
+    await step.click();
+    await page.waitForFunction((n) => document.querySelector("pofx-lab").shadowRoot.querySelector("pofx-lab-card").entry.steps === n, n);
+  };
+  await after(1);
+  await page.getByLabel("Moves:").selectOption("the generator alone");
+  await after(2);
+  await after(3);
+  await page.getByLabel("Moves:").selectOption("the discriminator alone");
+  await after(4);
+  await page.waitForFunction(() => decodeURIComponent(location.hash).includes('["gan",1,"b1+g2+d1"'));
+  await page.getByText("Look inside").click();
+  await page.getByText("as the generator folds it over the data").waitFor();
+  await page.waitForTimeout(1000);
+  const [before, hash] = [await rows(page), await page.evaluate(() => location.hash)];
+  await page.goto("about:blank");
+  await page.goto(`${url}lab.html?backend=cpu${hash}`);
+  await answered(page);
+  await page.waitForTimeout(1000);
+  assert.deepEqual(await rows(page), before);
+  assert.deepEqual(await steps(page), [4]);
+  await close();
+  assert.deepEqual(trouble, []);
+});
+
+test("a class, a temperature and a given coordinate steer the samples, and are in the address", async () => {
+  const models = encodeURIComponent(JSON.stringify([["kernel", 1, 2, {}], ["vae", 1, 0, { width: 8 }]]));
+  const { page, trouble, url, close } = await openLab({ hash: `#lab.set=two-moons&lab.n=400&lab.seed=1&lab.probe=0.5 0.25&lab.models=${models}` });
+  const samples = () => page.evaluate(() => [...document.querySelector("pofx-lab").shadowRoot.querySelectorAll("pofx-lab-card")].map(({ entry }) => [...entry.samples]));
+  const mean = (/** @type {number[]} */ xs, /** @type {number} */ axis) => xs.filter((_, i) => i % 2 === axis).reduce((a, b) => a + b) / (xs.length / 2);
+  const steered = async (/** @type {() => Promise<unknown>} */ act) => {
+    const before = JSON.stringify(await samples());
+    await act();
+    for (let i = 0; i < 100 && JSON.stringify(await samples()) === before; i += 1) await page.waitForTimeout(50);
+    await page.waitForTimeout(500);
+    return samples();
+  };
+  const steer = page.locator("pofx-steer");
+  const [upper] = await steered(() => steer.getByLabel("Class").selectOption({ index: 1 }));
+  const [lower] = await steered(() => steer.getByLabel("Class").selectOption({ index: 2 }));
+  assert.ok(mean(upper, 1) > mean(lower, 1) + 0.3, `${mean(upper, 1)} ${mean(lower, 1)}`);
+  await steered(() => steer.getByLabel("Temperature").fill("0"));
+  const [given] = await steered(() => steer.getByLabel("Given").selectOption("the probe’s x1"));
+  assert.ok(given.every((v, i) => i % 2 === 1 || Math.abs(v - 0.5) < 1e-6));
+  await page.waitForFunction(() => /lab.class=1&lab.temperature=0&lab.given=x1/.test(location.hash));
+  const hash = await page.evaluate(() => location.hash);
+  await page.goto("about:blank");
+  await page.goto(`${url}lab.html?backend=cpu${hash}`);
+  await answered(page);
+  await page.waitForTimeout(1000);
+  assert.deepEqual((await samples())[0], given);
+  await close();
+  assert.deepEqual(trouble, []);
+});
 
 test("points that are drawn are learned, a model is added, told another setting, and removed", async () => {
   const { page, trouble, close } = await openLab();
@@ -132,6 +191,12 @@ test("a table is taken, and a bad one gets its sentence and changes nothing", as
   assert.deepEqual(await rows(page), before);
   await give("");
   await page.getByRole("alert").getByText(/empty/i).waitFor();
+  await page.evaluate(() => {
+    const data = new DataTransfer();
+    data.setData("text/plain", "left,right\n1,2\n3,4\n5,7\n6,1\n0,3\n2,8\n");
+    document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
+  });
+  await page.locator("pofx-steer").getByText("the probe’s left").waitFor({ state: "attached" });
   const row = (_, i) => `${1e9 + Math.sin(i)},${1e-9 * Math.cos(3 * i)}`;
   await give(`wide,narrow\n${Array.from({ length: 80 }, row).join("\n")}\n`);
   await page.getByText("“wide”").or(page.getByText("'wide'")).or(page.getByText(/wide.*narrow/)).first().waitFor();
@@ -141,13 +206,20 @@ test("a table is taken, and a bad one gets its sentence and changes nothing", as
 });
 
 test("every picture inside is there, and files are saved", async () => {
-  const all = ["gaussian", "mixture", "vae", "diffusion", "transformer", "truth"].map((family) => [family, 1, family === "truth" ? 0 : 3, {}]);
+  const all = ["gaussian", "mixture", "vae", "gan", "diffusion", "transformer", "truth"].map((family) => [family, 1, family === "truth" ? 0 : 3, {}]);
   const { page, trouble, close } = await openLab({ hash: `#lab.set=eight-gaussians&lab.n=400&lab.seed=1&lab.models=${encodeURIComponent(JSON.stringify(all))}` });
   for (const card of await page.locator("pofx-lab-card").all()) await card.getByText("Look inside").click();
   await page.getByText(/the gap of −?[\d.]+ nats is KL/).waitFor({ timeout: 30_000 });
   await page.getByText("p(x2 | x1 of the probe)").waitFor();
   await page.getByText("optimiser’s way on it").waitFor();
+  await page.locator("pofx-inside").first().getByLabel("Coordinate").selectOption("x2");
+  await page.getByText("deviation (up) of x2").waitFor();
+  await page.getByText("the darker a cell, the denser its samples").waitFor();
   await page.getByLabel("Time, from data to noise").fill("0.8");
+  const png = page.waitForEvent("download");
+  await page.locator("pofx-lab-card").nth(3).getByRole("button", { name: "PNG" }).click();
+  assert.match((await png).suggestedFilename(), /^gan-3\.png$/);
+  assert.deepEqual([...readFileSync(await (await png).path()).subarray(0, 4)], [0x89, 0x50, 0x4e, 0x47]);
   const saved = page.waitForEvent("download");
   await page.locator("pofx-lab-card").nth(2).getByRole("button", { name: "Samples (CSV)" }).click();
   const text = readFileSync(await (await saved).path(), "utf8");

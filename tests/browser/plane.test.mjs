@@ -60,6 +60,7 @@ for (const [form, steps] of [
   [{ family: "mixture", components: 8 }, 40],
   [{ family: "kernel" }, 20],
   [{ family: "vae", width: 32, batch: 128 }, 300],
+  [{ family: "gan", width: 32, batch: 128 }, 400],
   [{ family: "diffusion", width: 32, batch: 128 }, 400],
   [{ family: "transformer", bins: 64, width: 32, batch: 128 }, 400],
 ]) {
@@ -70,7 +71,9 @@ for (const [form, steps] of [
     assert.ok(r.after.nats > r.before.nats, JSON.stringify([r.before, r.after]));
     // One wide Gaussian has 2 % of its mass beyond the window of two moons.
     assert.ok(Math.abs(r.mass - 1) < (form.family === "gaussian" ? 0.03 : 0.01), `mass ${r.mass}`);
-    assert.ok(Number.isFinite(r.probe.nats) && r.probe.kind === "exact" && r.probe.own >= 0 && r.probe.own <= 100, JSON.stringify(r.probe));
+    // A GAN's is that of linear pieces: exact where a coarser mesh says the same.
+    const kinds = form.family === "gan" ? ["exact", "stochastic"] : ["exact"];
+    assert.ok(Number.isFinite(r.probe.nats) && kinds.includes(r.probe.kind) && r.probe.own >= 0 && r.probe.own <= 100, JSON.stringify(r.probe));
     assert.ok(r.points.every(Number.isFinite));
     assert.ok(r.slice.every((v, i) => i % 2 === 1 || Math.abs(v - 0.5) < 1e-5), `${r.slice}`);
     assert.ok(r.layers.length > 0);

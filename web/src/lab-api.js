@@ -16,6 +16,8 @@ import { unexpected } from "./engine/seat.js";
 /** @typedef {import("./protocol.d.ts").LabFamily} LabFamily */
 /** @typedef {import("./protocol.d.ts").LabForm} LabForm */
 /** @typedef {import("./protocol.d.ts").LabSet} LabSet */
+/** @typedef {import("./protocol.d.ts").LabPlayer} LabPlayer */
+/** @typedef {import("./protocol.d.ts").LabMoves} LabMoves */
 /** @typedef {import("./protocol.d.ts").Chips} Chips */
 /** @typedef {import("./protocol.d.ts").BackendInfo} BackendInfo */
 /** @typedef {import("./protocol.d.ts").BackendChoice} BackendChoice */
@@ -170,6 +172,7 @@ export class Card {
   /** Form, loss and optimiser. @type {Chips} */ about = /** @type {any} */ (undefined);
   /** @type {BackendInfo} */ backend = { name: "cpu", verified: false, reason: "" };
   /** Steps made. */ step = 0;
+  /** By which networks they were made, in their order. @type {LabMoves[]} */ moves = [];
 
   /** @type {Lab} */ #lab;
   /** @type {Record<string, any>} */ #settings;
@@ -211,20 +214,20 @@ export class Card {
     this.#generation = this.#lab.generation;
     this.about = reply.chips;
     this.backend = reply.backend;
-    const { step } = this;
-    this.step = 0;
-    if (step > 0) await this.train(step);
+    const { moves } = this;
+    [this.step, this.moves] = [0, []];
+    for (const { player, steps } of moves) await this.train(steps, { player });
   }
 
   /**
-   * Makes steps of the optimiser.
+   * Makes steps of the optimiser. A GAN's networks may move one at a time: `player` is "both", "discriminator" or "generator".
    * @param {number} steps
-   * @param {{ signal?: AbortSignal }} [options]
+   * @param {{ player?: LabPlayer, signal?: AbortSignal }} [options]
    * @returns {Promise<Trained>}
    */
-  async train(steps, { signal } = {}) {
-    const { reply } = await this.#ask({ ask: "train", steps }, "trained", { signal });
-    this.step = reply.step;
+  async train(steps, { player = "both", signal } = {}) {
+    const { reply } = await this.#ask({ ask: "train", steps, player }, "trained", { signal });
+    [this.step, this.moves] = [reply.step, reply.moves];
     this.backend = reply.backend;
     const losses = Object.fromEntries(reply.losses.map(({ name, value }) => [name, value]));
     return { step: reply.step, losses, diverged: reply.diverged };

@@ -55,7 +55,8 @@ fn steps(family: Family) -> usize {
         Family::Mixture => 300,
         Family::Kernel => 30,
         Family::Vae => 6000,
-        Family::Diffusion => 12_000,
+        Family::Gan => 6000,
+        Family::Diffusion => 20_000,
         Family::Transformer => 1500,
     }
 }

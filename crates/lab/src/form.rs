@@ -114,6 +114,11 @@ pub trait Form<R: Run> {
     /// log p of each point; with a class log p(x | class).
     async fn log_density(&mut self, x: &[Point], how: &How) -> Result<Density, R::Error>;
 
+    /// log p of each point, near enough to tell which is likelier.
+    async fn ranks(&mut self, x: &[Point], how: &How) -> Result<Vec<f64>, R::Error> {
+        Ok(self.log_density(x, how).await?.nats)
+    }
+
     /// log p at the centres of the n x n cells of a window, row 0 at the top (largest y). May be made in another, faster way than
     /// [`Form::log_density`], to be looked at.
     async fn field(&mut self, window: Window, n: usize, how: &How) -> Result<Vec<f32>, R::Error> {

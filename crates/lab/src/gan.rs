@@ -24,8 +24,6 @@ use serde::{Deserialize, Serialize};
 const SIZES: [usize; 2] = [256, 4096];
 /// The mesh over z reaches so far, with so many cells a side; its numbers are compared with those of half as many.
 const MESH: (f64, usize) = (4.0, 128);
-/// Points a side, at least, by which a field is seen.
-const SEEN: usize = 1400;
 /// Largest difference between the two meshes at which a density is called exact, in nats.
 const EXACT: f64 = 1e-3;
 /// The picture's mesh over z, whose cells are coloured, and samples with arrows.
@@ -311,15 +309,8 @@ impl<R: Run> Form<R> for Gan<R> {
         let class = self.learner.class(how.class);
         let Ok([fine, _]) = self.folded(class).await? else { return Ok(vec![f32::NEG_INFINITY; n * n]) };
         // At a fold the density has no bound, so a cell shows the mean over it.
-        let within = SEEN.div_ceil(n);
-        let side = n * within;
-        let p = fine.raster(&grid::axis(window.x, side), &grid::axis(window.y, side));
-        let mut cells = vec![0.0; n * n];
-        for (i, p) in p.into_iter().enumerate() {
-            cells[(n - 1 - i / side / within) * n + i % side / within] += p;
-        }
-        let points = (within * within) as f64;
-        Ok(cells.into_iter().map(|sum| (sum / points).ln() as f32).collect())
+        let cells = fine.cells([window.x, window.y], n);
+        Ok(cells.chunks(n).rev().flatten().map(|p| p.ln() as f32).collect())
     }
 
     async fn sample(&mut self, n: usize, seed: u64, how: &How) -> Result<Vec<Point>, R::Error> {

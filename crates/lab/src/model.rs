@@ -26,7 +26,6 @@ const STEP: f32 = 2e-3;
 const KEEP_EVERY: u64 = 200;
 
 /// A model on an engine.
-#[expect(clippy::large_enum_variant, reason = "there are as many as cards on the page")]
 enum Any<R> {
     Truth(Truth),
     Gaussian(Gaussian),
@@ -130,7 +129,7 @@ pub struct Model<R> {
     data: Rc<Data>,
     moves: Vec<Moves>,
     kept: Option<(u64, Weights)>,
-    /// log p of own samples, ascending, how they were asked for, and at which step.
+    /// Ranks of own samples, ascending, how they were asked for, and at which step.
     own: Option<(u64, How, Vec<f64>)>,
 }
 
@@ -326,8 +325,9 @@ impl<R: Run> Model<R> {
         };
         let score = Some([slope(0), slope(1)]).filter(|s| s.iter().all(|v| v.is_finite()));
         let nats = density.nats[0];
+        let rank = each!(&mut self.form, form => Form::<R>::ranks(form, &[u], &how).await?)[0];
         let own = self.own(&how).await?;
-        let below = own.partition_point(|&of| of < nats);
+        let below = own.partition_point(|&of| of < rank);
         Ok(Probe {
             nats,
             std_error: density.std_error.map(|errors| errors[0]),
@@ -340,17 +340,17 @@ impl<R: Run> Model<R> {
         })
     }
 
-    /// log p of own samples, ascending; made anew when the model has learned more.
+    /// Ranks of own samples, ascending; made anew when the model has learned more.
     async fn own(&mut self, how: &How) -> Result<&[f64], R::Error> {
         let step = self.step();
         let fresh = |(at, of, _): &(u64, How, Vec<f64>)| of == how && step == *at;
         if !self.own.as_ref().is_some_and(fresh) {
             let drawn = each!(&mut self.form, form => Form::<R>::sample(form, OWN, 0, how).await?);
-            let mut nats = self.log_density(&drawn, how).await?.nats;
-            nats.sort_by(f64::total_cmp);
-            self.own = Some((step, *how, nats));
+            let mut ranks = each!(&mut self.form, form => Form::<R>::ranks(form, &drawn, how).await?);
+            ranks.sort_by(f64::total_cmp);
+            self.own = Some((step, *how, ranks));
         }
-        Ok(self.own.as_ref().map_or(&[], |(_, _, nats)| nats))
+        Ok(self.own.as_ref().map_or(&[], |(_, _, ranks)| ranks))
     }
 
     /// What the family's own picture shows, in the units of the data.

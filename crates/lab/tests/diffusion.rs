@@ -58,10 +58,16 @@ fn the_density_integrates_to_one_and_the_field_is_that_of_the_points() {
     for how in [How::default(), how] {
         let field = block_on(p.field(WINDOW, 72, &how)).unwrap();
         assert!((mass(&field) - 1.0).abs() < 0.03, "{}", mass(&field));
-        let centres: Vec<Point> = grid::centres(WINDOW, 72).step_by(37).collect();
+        let centres: Vec<Point> = grid::centres(WINDOW, 72).collect();
         let density = block_on(p.log_density(&centres, &how)).unwrap();
-        for (seen, nats) in field.iter().step_by(37).zip(&density.nats) {
+        let asked: Vec<f32> = density.nats.iter().map(|nats| *nats as f32).collect();
+        assert!((mass(&asked) - 1.0).abs() < 0.01, "{}", mass(&asked));
+        for (seen, nats) in field.iter().zip(&density.nats) {
             assert!(*nats < -5.0 || (f64::from(*seen) - nats).abs() < 0.25, "{seen} {nats}");
+        }
+        let ranks = block_on(p.ranks(&centres, &how)).unwrap();
+        for (rank, nats) in ranks.iter().zip(&density.nats) {
+            assert!(*nats < -5.0 || (rank - nats).abs() < 0.1, "{rank} {nats}");
         }
     }
     // The second heap lies to the right.

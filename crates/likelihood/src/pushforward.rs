@@ -15,6 +15,10 @@ const ROWS: usize = 128;
 /// A triangle whose height is below this share of its longest side is flat: its area is a matter of rounding.
 const FLAT: f64 = 1e-6;
 
+/// Into so many pieces a side a triangle is taken for each cell that it is long, and at most.
+const PARTS_A_CELL: f64 = 2.0;
+const MOST_PARTS: usize = 64;
+
 /// Why there is no density.
 #[derive(Clone, Copy, PartialEq, Debug, thiserror::Error)]
 pub enum Error {
@@ -198,21 +202,25 @@ impl Pushforward {
         here.filter(|t| t.covers(x)).map(|t| t.density(x)).sum::<f64>().ln()
     }
 
-    /// p(x) at the points (xs\[i\], ys\[j\]) in row j, column i: sooner than by asking for each. Both ascend. Lines and
+    /// The mean of p over each of the n x n cells of a window, from and to of both coordinates, rows from below. Triangles are
+    /// taken apart until they are smaller than a cell, and each part gives its mass to the four nearest cells. Lines and
     /// points onto which G draws a triangle are left out.
-    pub fn raster(&self, xs: &[f64], ys: &[f64]) -> Vec<f64> {
-        let mut p = vec![0.0; xs.len() * ys.len()];
+    pub fn cells(&self, window: [[f64; 2]; 2], n: usize) -> Vec<f64> {
+        let mut p = vec![0.0; n * n];
+        let size = window.map(|[from, to]| (to - from) / n as f64);
+        // In cells, from the middle of the first one.
+        let place = |x: [f64; 2]| [0, 1].map(|axis| (x[axis] - window[axis][0]) / size[axis] - 0.5);
         for t in &self.triangles {
-            let within = |axis: usize, values: &[f64]| {
-                let [low, high] =
-                    t.x.iter().fold([f64::INFINITY, f64::NEG_INFINITY], |[l, h], x| [l.min(x[axis]), h.max(x[axis])]);
-                values.partition_point(|v| *v < low)..values.partition_point(|v| *v <= high)
-            };
-            let columns = within(0, xs);
-            for j in within(1, ys) {
-                for i in columns.clone().filter(|&i| t.covers([xs[i], ys[j]])) {
-                    p[j * xs.len() + i] += t.density([xs[i], ys[j]]);
-                }
+            let corners = t.x.map(place);
+            if (0..2).any(|axis| corners.iter().all(|x| x[axis] < -1.0) || corners.iter().all(|x| x[axis] > n as f64)) {
+                continue;
+            }
+            let side = (0..3).map(|i| distance(corners[i], corners[(i + 1) % 3])).fold(0.0, f64::max);
+            let parts = ((side * PARTS_A_CELL).ceil() as usize).clamp(1, MOST_PARTS);
+            let mass = area(t.z).abs() / (parts * parts) as f64 / (size[0] * size[1]);
+            for share in middles(parts) {
+                let [z, x] = [t.z, corners].map(|of| [0, 1].map(|axis| (0..3).map(|i| share[i] * of[i][axis]).sum()));
+                give(&mut p, n, x, mass * prior(z));
             }
         }
         p
@@ -232,6 +240,30 @@ impl Pushforward {
 /// Which of the rows has this height; the nearest one outside of them.
 fn row(y: f64, bottom: f64, height: f64) -> usize {
     (((y - bottom) / height).max(0.0) as usize).min(ROWS - 1)
+}
+
+/// Middles of the n^2 alike triangles that a triangle falls into, as shares of its corners.
+fn middles(n: usize) -> impl Iterator<Item = [f64; 3]> {
+    let at = move |a: usize, b: usize, third: f64| {
+        let [a, b] = [a, b].map(|v| (v as f64 + third) / n as f64);
+        [a, b, 1.0 - a - b]
+    };
+    let upright = (0..n).flat_map(move |a| (0..n - a).map(move |b| at(a, b, 1.0 / 3.0)));
+    let turned = (0..n - 1).flat_map(move |a| (0..n - 1 - a).map(move |b| at(a, b, 2.0 / 3.0)));
+    upright.chain(turned)
+}
+
+/// Adds a value to the four cells of n x n nearest to a place, by its distances from their middles.
+fn give(cells: &mut [f64], n: usize, place: [f64; 2], value: f64) {
+    let low = place.map(f64::floor);
+    for (dx, dy) in [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)] {
+        let (column, row) = (low[0] + dx, low[1] + dy);
+        let inside = |v: f64| (0.0..n as f64).contains(&v);
+        if inside(column) && inside(row) {
+            let share = (1.0 - (place[0] - column).abs()) * (1.0 - (place[1] - row).abs());
+            cells[row as usize * n + column as usize] += share * value;
+        }
+    }
 }
 
 /// N(z; 0, I).
@@ -319,13 +351,25 @@ mod tests {
         assert!(error(200) < 1e-3 && error(200) < error(20), "{} {}", error(20), error(200));
     }
 
+    /// Where p changes little over a cell, its mean is p at the middle; all together they are the mass of the prior.
     #[test]
-    fn a_raster_is_what_each_point_is_told() {
-        let p = Pushforward::of(mesh(3.0, 20), |z| [z[0] + 0.5 * z[1] * z[1], z[1] - 0.2 * z[0].powi(3)]).unwrap();
-        let (xs, ys) = ([-2.0, -0.6, 0.0, 0.3, 1.1, 4.0, 20.0], [-3.0, -0.5, 0.0, 0.01, 2.5]);
-        for (i, p_x) in p.raster(&xs, &ys).into_iter().enumerate() {
-            let x = [xs[i % 7], ys[i / 7]];
-            assert!((p_x - p.log_density(x).exp()).abs() < 1e-12, "{x:?}: {p_x}");
+    fn cells_hold_the_mass_and_the_mean() {
+        let n = 60;
+        let p = Pushforward::of(mesh(5.0, 40), |z| [z[0] + 0.4 * z[1] * z[1], z[1] - 0.5 * z[0]]).unwrap();
+        let cells = p.cells([[-8.0, 22.0], [-9.0, 9.0]], n);
+        let mass = cells.iter().sum::<f64>() * 30.0 * 18.0 / (n * n) as f64;
+        assert!((mass - p.covered()).abs() < 1e-4, "{mass}");
+        let far = p.cells([[50.0, 51.0], [0.0, 1.0]], 4);
+        assert_eq!(far, [0.0; 16]);
+        let fine = p.cells([[0.4, 0.6], [0.1, 0.3]], 8);
+        let middle = p.log_density([0.5125, 0.2125]).exp();
+        assert!((fine[4 * 8 + 4] / middle - 1.0).abs() < 0.02, "{} {middle}", fine[36]);
+        // A triangle's pieces are all of it.
+        for n in [1, 2, 5] {
+            let all: Vec<[f64; 3]> = middles(n).collect();
+            assert_eq!(all.len(), n * n);
+            let sum = [0, 1, 2].map(|i| all.iter().map(|share| share[i]).sum::<f64>() / (n * n) as f64);
+            assert!(sum.iter().all(|s| (s - 1.0 / 3.0).abs() < 1e-12) && all.iter().flatten().all(|s| *s > 0.0));
         }
     }
 

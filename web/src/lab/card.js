@@ -12,8 +12,8 @@ import "./plane.js";
 
 /**
  * `<pofx-lab-card>`: properties `entry`, `data`, `probe`, `version` (counts changes of the entry), `shown` (what is drawn over the
- * field: points, samples). Events: `probe` (detail: a point), `again` (detail: settings, or nothing for the same ones), `remove`,
- * `save` (detail: a format), `inside`, `time`.
+ * field: points, samples). Events: `probe` (detail: a point), `step`, `player` (detail: which networks move), `again` (detail: settings,
+ * or nothing for the same ones), `large`, `remove`, `save` (detail: a format, and the picture for "png"), `inside`, `time`.
  */
 export class LabCard extends LitElement {
   static properties = {
@@ -82,6 +82,21 @@ export class LabCard extends LitElement {
         overflow-x: auto;
         font-family: var(--serif);
       }
+      .tools label {
+        display: inline-flex;
+        align-items: center;
+        gap: 0.4rem;
+      }
+      select {
+        min-height: 2.75rem;
+        max-width: 100%;
+        padding: 0 0.5rem;
+        font: inherit;
+        color: inherit;
+        background: var(--surface);
+        border: 1px solid var(--control);
+        border-radius: 0.6rem;
+      }
       .tools {
         display: flex;
         flex-wrap: wrap;
@@ -121,21 +136,36 @@ export class LabCard extends LitElement {
         @probe=${this.#forward}
       ></pofx-plane>
       <p class="answer">${this.#answer()}</p>
-      <p class="small">${held ? html`Held out: ${nats(held.nats, 2)} ± ${held.std_error.toFixed(2)} nats a point${held.impossible ? `; ${held.impossible} of ${held.points} are impossible` : ""}` : "Held out: not asked yet"}</p>
+      <p class="small">${held ? html`Held out: ${nats(held.nats, 2)} ± ${held.std_error.toFixed(2)} nats a point${held.impossible ? `, but for ${held.impossible} of ${held.points}, which are impossible` : ""}` : "Held out: not asked yet"}</p>
       ${entry.trouble ? html`<p class="trouble" role="alert">${entry.trouble} <button type="button" @click=${() => this.#tell("again")}>Start again</button></p>` : nothing}
       ${this.#chips()}
       <details ?open=${entry.inside} @toggle=${this.#onInside}>
         <summary>Look inside</summary>
-        <pofx-inside .entry=${entry} .window=${data.window} .version=${this.version} @time=${this.#forward}></pofx-inside>
+        <pofx-inside .entry=${entry} .window=${data.window} .axes=${data.axes} .version=${this.version} @time=${this.#forward}></pofx-inside>
       </details>
       <div class="tools">
-        <button class="quiet" type="button" @click=${() => this.#tell("again")}>Reset</button>
+        ${entry.learns ? html`<button class="quiet" type="button" aria-label="One step of the ${form.title}" @click=${() => this.#tell("step")}>Step</button>` : nothing}
+        ${form.family === "gan" ? this.#players() : nothing}
+        <button class="quiet" type="button" aria-label="Reset the ${form.title}" @click=${() => this.#tell("again")}>Reset</button>
+        <button class="quiet" type="button" aria-pressed=${entry.large} @click=${() => this.#tell("large")}>Large</button>
+        <button class="quiet" type="button" @click=${this.#onPng}>PNG</button>
         <button class="quiet" type="button" @click=${() => this.#tell("save", "csv")}>Samples (CSV)</button>
         ${entry.learns ? html`<button class="quiet" type="button" @click=${() => this.#tell("save", "safetensors")}>safetensors</button>` : nothing}
         ${NETWORKS.has(form.family) ? html`<button class="quiet" type="button" @click=${() => this.#tell("save", "onnx")}>ONNX</button>` : nothing}
         <button class="quiet" type="button" aria-label="Remove the ${form.title}" @click=${() => this.#tell("remove")}>Remove</button>
       </div>
     `;
+  }
+
+  #players() {
+    return html`<label>Moves: <select @change=${(/** @type {Event} */ { target }) => this.#tell("player", /** @type {HTMLSelectElement} */ (target).value)}>
+      ${PLAYERS.map(([player, title]) => html`<option value=${player} ?selected=${player === this.entry?.player}>${title}</option>`)}
+    </select></label>`;
+  }
+
+  async #onPng() {
+    const plane = /** @type {import("./plane.js").Plane | null} */ (this.renderRoot.querySelector("pofx-plane"));
+    if (plane) this.#tell("save", { png: await plane.toBlob() });
   }
 
   #answer() {
@@ -187,6 +217,9 @@ export class LabCard extends LitElement {
 }
 
 /** Families that have Programs. */
-const NETWORKS = new Set(["vae", "diffusion", "transformer"]);
+const NETWORKS = new Set(["vae", "gan", "diffusion", "transformer"]);
+
+/** Which networks of a GAN move. */
+const PLAYERS = [["both", "both networks"], ["discriminator", "the discriminator alone"], ["generator", "the generator alone"]];
 
 customElements.define("pofx-lab-card", LabCard);

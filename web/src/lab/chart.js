@@ -1,6 +1,6 @@
 // Held-out log p, or the loss, of all models against their steps: a chart, and the same numbers as a table.
 
-import { LitElement, css, html } from "lit";
+import { LitElement, css, html, svg } from "lit";
 import { shared } from "../ui/styles.js";
 import { tables } from "../ui/table-styles.js";
 
@@ -43,6 +43,19 @@ export class LabChart extends LitElement {
       .u-cursor-pt {
         display: none;
       }
+      .key {
+        display: flex;
+        flex-wrap: wrap;
+        gap: 0.3rem 1.2rem;
+        margin: 0.4rem 0;
+        padding: 0;
+        list-style: none;
+      }
+      .key svg {
+        width: 2.2rem;
+        height: 0.6rem;
+        margin-right: 0.4rem;
+      }
       summary {
         width: fit-content;
         padding-block: 0.35rem;
@@ -72,6 +85,9 @@ export class LabChart extends LitElement {
 
   render() {
     return html`<div class="chart" role="img" aria-label="${this.label} against steps; the values are in the table below"></div>
+      <ul class="key">
+        ${this.lines.map(({ title }, i) => html`<li><svg viewBox="0 0 44 12" aria-hidden="true">${svg`<line x1="0" y1="6" x2="44" y2="6" stroke-width="3" stroke="var(${COLOURS[i % COLOURS.length]})" stroke-dasharray=${DASHES[i % DASHES.length].join(" ")} />`}</svg>${title}</li>`)}
+      </ul>
       <details>
         <summary>Show as a table</summary>
         <table>
@@ -116,7 +132,7 @@ export class LabChart extends LitElement {
       spanGaps: true,
     }));
     axis.grid.stroke = resolved("--line");
-    this.#plot = new UPlot({ width: place.clientWidth || 300, height: 235, legend: { show: false }, scales: { x: { time: false } }, axes: [axis, { ...axis, size: 56 }], series: [{}, ...series] }, data, place);
+    this.#plot = new UPlot({ width: place.clientWidth || 300, height: 235, legend: { show: false }, scales: { x: { time: false, distr: 3 } }, axes: [axis, { ...axis, size: 56 }], series: [{}, ...series] }, data, place);
     this.#resize.observe(place);
   }
 

@@ -7,10 +7,11 @@
 /** @typedef {import("../lab-api.js").HeldOut} HeldOut */
 /** @typedef {import("../lab-api.js").Probe} Probe */
 /** @typedef {import("../lab-api.js").Picture} Picture */
+/** @typedef {import("../lab-api.js").How} How */
+/** @typedef {import("../lab-api.js").LabPlayer} LabPlayer */
+/** @typedef {import("../lab-api.js").LabMoves} LabMoves */
 /** @typedef {import("./plane.js").Field} Field */
 
-/** Milliseconds of training in one turn: short, so that the other models and the probe wait little. */
-const TURN = 50;
 /** Cells a side of a field while the model learns, and when it rests. */
 const COARSE = 48;
 const FINE = 128;
@@ -32,6 +33,8 @@ export class Entry {
   /** Whether the family's own picture is open. */ inside = false;
   /** @type {Picture | undefined} */ picture;
   /** Time of a diffusion's picture. */ time = 0.3;
+  /** Which networks of a GAN move. @type {LabPlayer} */ player = "both";
+  /** Whether the card is a large one. */ large = false;
   /** Steps in one turn. */ #steps = 1;
   /** Whether the field shows the model as it is. */ #fresh = false;
 
@@ -48,8 +51,8 @@ export class Entry {
 
   /** As the address has it. */
   get state() {
-    const { form, settings, seed, steps } = this;
-    return { family: form.family, settings, seed, steps };
+    const { form, settings, seed } = this;
+    return { family: form.family, settings, seed, moves: this.card?.moves ?? [] };
   }
 
   /** Whether there is anything to learn. */
@@ -57,33 +60,33 @@ export class Entry {
     return this.form.family !== "truth";
   }
 
-  /** Opens the model anew and makes its first steps. @param {Lab} lab @param {Data} data @param {number} [steps] */
-  async open(lab, data, steps = 0) {
+  /** Opens the model anew and makes its first steps. @param {Lab} lab @param {Data} data @param {LabMoves[]} [moves] */
+  async open(lab, data, moves = []) {
     this.card?.close();
     Object.assign(this, { card: undefined, trouble: "", losses: {}, history: [], lossHistory: [], held: undefined, probe: undefined, picture: undefined });
     try {
       this.card = await lab.add({ family: this.form.family, ...this.settings }, data, { seed: this.seed });
-      if (steps > 0) await this.train(steps);
+      for (const { steps, player } of moves) await this.train(steps, player);
     } catch (error) {
       this.trouble = message(error);
     }
     this.#fresh = false;
   }
 
-  /** One turn of training: as many steps as fit into it. */
-  async turn() {
+  /** One turn of training: as many steps as fit into so many milliseconds, at least one. @param {number} turn */
+  async turn(turn) {
     const from = performance.now();
     await this.train(this.#steps);
     const took = performance.now() - from;
-    const next = this.#steps * Math.min(4, Math.max(0.25, TURN / Math.max(took, 0.5)));
+    const next = this.#steps * Math.min(4, Math.max(0.25, turn / Math.max(took, 0.5)));
     this.#steps = Math.max(1, Math.min(500, Math.round(next)));
   }
 
-  /** @param {number} steps */
-  async train(steps) {
+  /** @param {number} steps @param {LabPlayer} [player] */
+  async train(steps, player = this.player) {
     if (!this.card || !this.learns) return;
     try {
-      const { losses, diverged, step } = await this.card.train(steps);
+      const { losses, diverged, step } = await this.card.train(steps, { player });
       this.losses = losses;
       this.trouble = diverged ?? "";
       const loss = Object.values(losses)[0];
@@ -94,29 +97,34 @@ export class Entry {
     this.#fresh = false;
   }
 
-  /** Everything that is shown of the model, anew. @param {[number, number]} x @param {boolean} resting whether there is time for a fine field */
-  async look(x, resting) {
+  /** What was asked for is asked for otherwise. */
+  stale() {
+    this.#fresh = false;
+  }
+
+  /** Everything that is shown of the model, anew. @param {[number, number]} x @param {How} how @param {boolean} resting whether there is time for a fine field */
+  async look(x, how, resting) {
     const { card } = this;
     if (!card || (this.#fresh && this.probe && (!resting || this.field?.n === FINE))) return;
     try {
       if (!this.#fresh) {
-        this.field = { n: COARSE, values: (await card.field(COARSE)).values };
-        this.samples = await card.sample(SAMPLES, this.seed);
+        this.field = { n: COARSE, values: (await card.field(COARSE, how)).values };
+        this.samples = await card.sample(SAMPLES, this.seed, how);
         this.held = await card.heldOut();
-        if (Number.isFinite(this.held.nats)) thinned(this.history, [card.step, this.held.nats]);
+        if (card.step > 0 && Number.isFinite(this.held.nats)) thinned(this.history, [card.step, this.held.nats]);
       }
       this.#fresh = true;
-      await this.ask(x);
-      if (resting) this.field = { n: FINE, values: (await card.field(FINE)).values };
+      await this.ask(x, how);
+      if (resting) this.field = { n: FINE, values: (await card.field(FINE, how)).values };
     } catch (error) {
       this.trouble = message(error);
     }
   }
 
-  /** @param {[number, number]} x */
-  async ask(x) {
+  /** @param {[number, number]} x @param {How} how */
+  async ask(x, how) {
     try {
-      this.probe = await this.card?.probe(x);
+      this.probe = await this.card?.probe(x, how);
       this.picture = this.inside ? await this.card?.picture({ probe: x, time: this.time }) : undefined;
     } catch (error) {
       this.trouble = message(error);

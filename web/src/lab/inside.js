@@ -14,9 +14,9 @@ const SIDE = 200;
 /** Length of the longest arrow. */
 const PUSH = 24;
 
-/** `<pofx-inside>`: properties `entry`, `window`, `version`. Event: `time` (detail: from 0 to 1). */
+/** `<pofx-inside>`: properties `entry`, `window`, `axes`, `version`. Event: `time` (detail: from 0 to 1). */
 export class Inside extends LitElement {
-  static properties = { entry: { attribute: false }, window: { attribute: false }, version: { type: Number } };
+  static properties = { entry: { attribute: false }, window: { attribute: false }, axes: { attribute: false }, version: { type: Number } };
 
   static styles = [
     shared,
@@ -68,6 +68,15 @@ export class Inside extends LitElement {
         width: 100%;
         min-height: 2rem;
       }
+      select {
+        min-height: 2.75rem;
+        padding: 0 0.5rem;
+        font: inherit;
+        color: inherit;
+        background: var(--surface);
+        border: 1px solid var(--control);
+        border-radius: 0.6rem;
+      }
     `,
   ];
 
@@ -75,6 +84,7 @@ export class Inside extends LitElement {
     super();
     /** @type {Entry | undefined} */ this.entry = undefined;
     this.window = { x: [0, 1], y: [0, 1] };
+    /** @type {[string, string]} */ this.axes = ["x1", "x2"];
     this.version = 0;
   }
 
@@ -83,7 +93,10 @@ export class Inside extends LitElement {
     if (!picture) return nothing;
     switch (this.entry?.form.family) {
       case "gaussian":
-        return this.#square(this.#climb(picture), "Mean log p over the mean (across) and the log of the standard deviation (up) of x1, and the optimiser’s way on it.");
+        return html`${this.#square(this.#climb(picture), `Mean log p over the mean (across) and the log of the standard deviation (up) of ${this.axes[this.#axis]}, and the optimiser’s way on it.`)}
+          <label>Coordinate <select @change=${this.#onTime}>
+            ${this.axes.map((name, i) => html`<option value=${i} ?selected=${i === this.#axis}>${name}</option>`)}
+          </select></label>`;
       case "vae":
         return this.#square(this.#posterior(picture), this.#gap(picture));
       case "gan":
@@ -103,6 +116,11 @@ export class Inside extends LitElement {
       default:
         return html`<p>Nothing is learned here: this is the density that the points were drawn from.</p>`;
     }
+  }
+
+  /** The coordinate that a Gaussian's landscape is of. */
+  get #axis() {
+    return (this.entry?.time ?? 0) >= 0.5 ? 1 : 0;
   }
 
   updated() {
@@ -209,7 +227,7 @@ export class Inside extends LitElement {
 
   /** @param {Event} event */
   #onTime(event) {
-    this.dispatchEvent(new CustomEvent("time", { detail: Number(/** @type {HTMLInputElement} */ (event.target).value) }));
+    this.dispatchEvent(new CustomEvent("time", { detail: Number(/** @type {HTMLInputElement | HTMLSelectElement} */ (event.target).value) }));
   }
 }
 

@@ -84,6 +84,10 @@ export const labStyles = css`
     gap: 1rem;
     margin-bottom: 1.4rem;
   }
+  .large {
+    grid-column: 1 / -1;
+    max-width: 44rem;
+  }
   .legend span {
     display: inline-block;
     margin: 0 0.3em 0 0.8em;

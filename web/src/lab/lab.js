@@ -9,28 +9,33 @@ import { tables } from "../ui/table-styles.js";
 import "./card.js";
 import { Entry } from "./entry.js";
 import { labStyles } from "./lab-styles.js";
-import { formatLab, parseLab } from "./state.js";
+import { PLAIN, formatLab, parseLab } from "./state.js";
 import { TOUR } from "./tour.js";
 import "./chart.js";
+import "./steer.js";
 
 /** @typedef {import("../lab-api.js").Data} Data */
 /** @typedef {import("../lab-api.js").Source} Source */
 /** @typedef {import("../lab-api.js").LabForm} LabForm */
 /** @typedef {import("../lab-api.js").LabSet} LabSet */
+/** @typedef {import("./state.js").ModelState} ModelState */
+/** @typedef {import("./state.js").Wish} Wish */
 
 const START = { set: "two-moons", n: 1000, seed: 1 };
 /** What stands on the table at first. */
-const FAMILIES = ["gaussian", "mixture", "vae", "diffusion", "transformer"];
+const FAMILIES = ["gaussian", "mixture", "vae", "gan", "diffusion", "transformer"];
 const SIZES = [200, 500, 1000, 2000, 4000];
 /** Least milliseconds between two looks at the models while they learn, and how many times as long as a look they learn. */
 const LOOK = 500;
 const LEARN = 2;
+/** Milliseconds of one turn of a model, short, so that the others and the probe wait little; and of the pause after all had theirs. */
+const SPEEDS = { slow: { turn: 0, pause: 400 }, normal: { turn: 50, pause: 0 }, fast: { turn: 250, pause: 0 } };
 /** What is drawn on before there are points. */
 const EMPTY = /** @type {const} */ ({ x: [-3, 3], y: [-3, 3] });
 
 /** `<pofx-lab>`: attribute `backend`. Reads and writes its part of the page's address. */
 export class LabElement extends LitElement {
-  static properties = { backend: {}, version: { state: true }, shown: { state: true }, plotted: { state: true } };
+  static properties = { backend: {}, version: { state: true }, shown: { state: true }, plotted: { state: true }, speed: { state: true } };
 
   static styles = [shared, tables, labStyles];
 
@@ -40,6 +45,7 @@ export class LabElement extends LitElement {
     this.version = 0;
     this.shown = { points: true, samples: true };
     this.plotted = "held-out";
+    /** @type {keyof typeof SPEEDS} */ this.speed = "normal";
   }
 
   /** @type {Lab | undefined} */ #lab;
@@ -49,6 +55,7 @@ export class LabElement extends LitElement {
   /** Where the data come from. @type {Source} */ #source = START;
   /** @type {Entry[]} */ #entries = [];
   /** @type {[number, number]} */ #probe = [0, 0];
+  /** What is wanted of all models. @type {Wish} */ #wish = PLAIN;
   #playing = false;
   /** A sentence about the data. */ #trouble = "";
   #asking = false;
@@ -56,7 +63,7 @@ export class LabElement extends LitElement {
   /** Points that are being drawn. @type {number[] | undefined} */ #drawn;
   /** Where the tour is; -1: nowhere. */ #stop = -1;
   /** Counts data sets and resets: what belongs to an older one is not shown. */ #round = 0;
-  #files = new FileDrops(this, (file) => void this.#take(file));
+  #files = new FileDrops(this, (file) => void this.#take(file), (csv) => void this.#load({ csv, seed: 1 }));
 
   firstUpdated() {
     void this.#start();
@@ -74,9 +81,10 @@ export class LabElement extends LitElement {
       this.#lab = new Lab({ backend: this.backend });
       [this.#forms, this.#sets] = await Promise.all([this.#lab.forms(), this.#lab.sets()]);
       const linked = parseLab(location.hash);
-      const families = linked?.models ?? FAMILIES.map((family) => ({ family, settings: {}, seed: 1, steps: 0 }));
+      const families = linked?.models ?? FAMILIES.map((family) => ({ family, settings: {}, seed: 1, moves: [] }));
       if (linked?.points) this.#source = { points: linked.points, seed: linked.seed };
       else if (linked) this.#source = { set: linked.set ?? START.set, n: linked.n, seed: linked.seed };
+      this.#wish = linked?.wish ?? PLAIN;
       await this.#load(this.#source, families, linked?.probe);
       if (!linked && !matchMedia("(prefers-reduced-motion: reduce)").matches) this.#play();
     } catch (error) {
@@ -87,7 +95,7 @@ export class LabElement extends LitElement {
   /**
    * Takes other data; the models learn them from the start.
    * @param {Source} source
-   * @param {{ family: string, settings: Record<string, any>, seed: number, steps: number }[]} [models] by default those on the table
+   * @param {ModelState[]} [models] by default those on the table
    * @param {[number, number]} [probe]
    */
   async #load(source, models, probe) {
@@ -100,6 +108,7 @@ export class LabElement extends LitElement {
       this.#trouble = "";
       [this.#data, this.#source] = [data, source];
       const { x, y } = data.window;
+      if (this.#wish.class !== null && this.#wish.class >= data.classes.length) this.#wish = { ...this.#wish, class: null };
       this.#probe = probe ?? [(x[0] + x[1]) / 2, (y[0] + y[1]) / 2];
       if (models) {
         for (const entry of this.#entries) entry.card?.close();
@@ -110,9 +119,8 @@ export class LabElement extends LitElement {
       }
       this.#changed();
       for (const [i, entry] of this.#entries.entries()) {
-        const steps = models?.[i]?.steps ?? 0;
-        await entry.open(lab, data, steps);
-        await entry.look(this.#probe, false);
+        await entry.open(lab, data, models?.[i]?.moves);
+        await this.#look(entry, false);
         if (round !== this.#round) return;
         this.#changed();
       }
@@ -151,12 +159,13 @@ export class LabElement extends LitElement {
     while (this.#playing) {
       const learners = this.#entries.filter((entry) => entry.card && entry.learns && !entry.trouble);
       for (const entry of learners) {
-        if (this.#playing) await entry.turn();
+        if (this.#playing) await entry.turn(SPEEDS[this.speed].turn);
       }
-      if (learners.length === 0) await new Promise((resolve) => setTimeout(resolve, 100));
+      const pause = learners.length === 0 ? 100 : SPEEDS[this.speed].pause;
+      if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
       if (performance.now() > next) {
         const from = performance.now();
-        for (const entry of this.#entries) await entry.look(this.#probe, false);
+        for (const entry of this.#entries) await this.#look(entry, false);
         next = performance.now() + Math.max(LOOK, LEARN * (performance.now() - from));
       }
       this.#changed();
@@ -169,16 +178,42 @@ export class LabElement extends LitElement {
   async #rest(round) {
     for (const entry of this.#entries) {
       if (this.#playing || round !== this.#round) return;
-      await entry.look(this.#probe, true);
+      await this.#look(entry, true);
       this.#changed();
     }
   }
 
-  async #step() {
+  /** @param {Entry[]} entries */
+  async #step(entries) {
     this.#pause();
-    for (const entry of this.#entries) await entry.train(1);
+    for (const entry of entries) await entry.train(1);
+    this.#changed();
     this.#remember();
     await this.#rest(this.#round);
+  }
+
+  /** What is wanted, as one model understands it. @param {Entry} entry */
+  #how({ form }) {
+    const { given, ...how } = this.#wish;
+    const fixed = /** @type {[number | null, number | null]} */ (this.#probe.map((v, i) => (i === given ? v : null)));
+    return { ...how, class: form.classes ? how.class : null, fixed };
+  }
+
+  /** @param {Entry} entry @param {boolean} resting */
+  #look(entry, resting) {
+    return entry.look(this.#probe, this.#how(entry), resting);
+  }
+
+  /** @param {Wish} wish */
+  async #steer(wish) {
+    this.#wish = wish;
+    this.#changed();
+    for (const entry of this.#entries) {
+      entry.stale();
+      await this.#look(entry, !this.#playing);
+      this.#changed();
+    }
+    this.#remember();
   }
 
   /** @param {[number, number]} x */
@@ -192,7 +227,11 @@ export class LabElement extends LitElement {
     this.#asking = true;
     do {
       this.#askAgain = false;
-      for (const entry of this.#entries) await entry.ask(this.#probe);
+      for (const entry of this.#entries) {
+        // Where a coordinate is given, the samples move with the probe.
+        if (this.#wish.given !== null) entry.stale();
+        await (this.#wish.given === null ? entry.ask(this.#probe, this.#how(entry)) : this.#look(entry, false));
+      }
       this.#changed();
     } while (this.#askAgain);
     this.#asking = false;
@@ -204,7 +243,7 @@ export class LabElement extends LitElement {
     entry.settings = settings;
     if (!this.#lab || !this.#data) return;
     await entry.open(this.#lab, this.#data);
-    await entry.look(this.#probe, !this.#playing);
+    await this.#look(entry, !this.#playing);
     this.#changed();
     this.#remember();
   }
@@ -238,6 +277,7 @@ export class LabElement extends LitElement {
       points: "points" in source ? source.points : undefined,
       models,
       probe: this.#probe,
+      wish: this.#wish,
     };
     history.replaceState(null, "", formatLab(location.hash, state));
   }
@@ -247,14 +287,16 @@ export class LabElement extends LitElement {
     await this.#load({ csv: await file.text(), seed: 1 });
   }
 
-  /** @param {Entry} entry @param {string} format */
+  /** @param {Entry} entry @param {string | { png: Blob }} format */
   async #save(entry, format) {
     const { card, form } = entry;
     if (!card) return;
     try {
+      if (typeof format === "object") return save(`${form.family}-${card.step}.png`, format.png);
       if (format === "csv") {
-        const points = await card.sample(1000, entry.seed);
-        const { values } = await card.logP(points);
+        const how = this.#how(entry);
+        const points = await card.sample(1000, entry.seed, how);
+        const { values } = await card.logP(points, how);
         const rows = Array.from(values, (nats, i) => `${points[2 * i]},${points[2 * i + 1]},${nats}`);
         return save(`${form.family}-samples.csv`, new Blob([`${this.#data?.axes.join(",")},log_p\n${rows.join("\n")}\n`], { type: "text/csv" }));
       }
@@ -270,7 +312,7 @@ export class LabElement extends LitElement {
     const { set, families } = TOUR[this.#stop] ?? {};
     this.#changed();
     if (!set || !families) return;
-    await this.#load({ set, n: 1000, seed: 1 }, families.map((family) => ({ family, settings: {}, seed: 1, steps: 0 })));
+    await this.#load({ set, n: 1000, seed: 1 }, families.map((family) => ({ family, settings: {}, seed: 1, moves: [] })));
     this.#play();
   }
 
@@ -370,8 +412,11 @@ export class LabElement extends LitElement {
         ${this.#playing
           ? html`<button class="primary" type="button" @click=${() => this.#pause()}>Pause</button>`
           : html`<button class="primary" type="button" @click=${() => this.#play()}>Play</button>`}
-        <button type="button" @click=${() => void this.#step()}>One step</button>
-        <button type="button" @click=${() => void this.#load(this.#source, this.#entries.map(({ state }) => ({ ...state, steps: 0 })), this.#probe)}>Reset all</button>
+        <button type="button" @click=${() => void this.#step(this.#entries)}>One step</button>
+        <button type="button" @click=${() => void this.#load(this.#source, this.#entries.map(({ state }) => ({ ...state, moves: [] })), this.#probe)}>Reset all</button>
+        <label>Speed <select @change=${(/** @type {Event} */ { target }) => (this.speed = /** @type {keyof typeof SPEEDS} */ (/** @type {HTMLSelectElement} */ (target).value))}>
+          ${Object.keys(SPEEDS).map((speed) => html`<option ?selected=${speed === this.speed}>${speed}</option>`)}
+        </select></label>
         <label>Add <select @change=${this.#onAddModel}>
           <option selected>a model…</option>
           ${rest.map(({ family, title }) => html`<option value=${family}>${title}</option>`)}
@@ -380,9 +425,11 @@ export class LabElement extends LitElement {
           (name) => html`<label><input type="checkbox" .checked=${this.shown[name]} @change=${() => (this.shown = { ...this.shown, [name]: !this.shown[name] })} /> ${name}</label>`,
         )}
       </div>
+      <pofx-steer .wish=${this.#wish} .classes=${this.#data?.classes ?? []} .axes=${this.#data?.axes} @wish=${(/** @type {CustomEvent} */ { detail }) => void this.#steer(detail)}></pofx-steer>
       <div class="cards">
         ${this.#entries.map(
           (entry) => html`<pofx-lab-card
+            class=${entry.large ? "large" : ""}
             .entry=${entry}
             .data=${this.#data}
             .probe=${this.#probe}
@@ -390,6 +437,9 @@ export class LabElement extends LitElement {
             .shown=${this.shown}
             @probe=${(/** @type {CustomEvent} */ { detail }) => void this.#ask(detail)}
             @again=${(/** @type {CustomEvent} */ { detail }) => void this.#again(entry, detail ?? undefined)}
+            @step=${() => void this.#step([entry])}
+            @player=${(/** @type {CustomEvent} */ { detail }) => { entry.player = detail; this.#changed(); }}
+            @large=${() => { entry.large = !entry.large; this.#changed(); }}
             @remove=${() => this.#remove(entry)}
             @save=${(/** @type {CustomEvent} */ { detail }) => void this.#save(entry, detail)}
             @inside=${(/** @type {CustomEvent} */ { detail }) => { entry.inside = detail; void this.#ask(this.#probe); }}
@@ -418,7 +468,7 @@ export class LabElement extends LitElement {
       <td class="number">${probe ? nats(probe.nats, 2) : "–"}</td>
       <td>${probe ? kindOf(/** @type {any} */ (probe)) : ""}</td>
       <td class="number">${probe ? percent(probe.own) : ""}</td>
-      <td class="number">${held ? nats(held.nats, 2) : ""}</td>
+      <td class="number">${held ? nats(held.nats, 2) : ""}${held?.impossible ? html`<br />${percent((100 * held.impossible) / held.points)} impossible` : nothing}</td>
     </tr>`;
     return html`<table aria-live=${this.#playing ? "off" : "polite"}>
       <thead><tr><th scope="col">Model</th><th scope="col" class="number">log p(x), nats</th><th scope="col">Kind</th><th scope="col" class="number">Own samples less likely</th><th scope="col" class="number">Held out, nats a point</th></tr></thead>

@@ -53,7 +53,7 @@ export class Plane extends LitElement {
     probe: { attribute: false },
     score: { attribute: false },
     label: {},
-    drawing: { type: Boolean },
+    drawing: { type: Boolean, reflect: true },
   };
 
   static styles = [
@@ -69,8 +69,11 @@ export class Plane extends LitElement {
         border: 1px solid var(--line);
         border-radius: 0.5rem;
         overflow: hidden;
-        touch-action: none;
+        touch-action: pan-y;
         cursor: crosshair;
+      }
+      :host([drawing]) .plane {
+        touch-action: none;
       }
       canvas {
         position: absolute;
@@ -172,6 +175,24 @@ export class Plane extends LitElement {
       }
     }
     context.stroke();
+  }
+
+  /** What is shown, as a PNG file of twice the size. @returns {Promise<Blob>} */
+  async toBlob() {
+    const picture = document.createElement("canvas");
+    picture.width = picture.height = 2 * SIZE;
+    const context = picture.getContext("2d");
+    const [field, marks] = this.renderRoot.querySelectorAll("canvas");
+    if (context) {
+      const paper = /** @type {HTMLElement} */ (this.renderRoot.querySelector(".plane"));
+      context.fillStyle = getComputedStyle(paper).backgroundColor;
+      context.fillRect(0, 0, picture.width, picture.height);
+      context.filter = getComputedStyle(field).filter;
+      context.drawImage(field, 0, 0, picture.width, picture.height);
+      context.filter = "none";
+      context.drawImage(marks, 0, 0, picture.width, picture.height);
+    }
+    return new Promise((resolve, reject) => picture.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("The picture could not be made."))), "image/png"));
   }
 
   /** @param {PointerEvent} event */

@@ -1,13 +1,28 @@
 // The lab in the address: lab.* beside what the other rooms keep there.
 
+/** @typedef {import("../lab-api.js").LabMoves} LabMoves */
+
 /**
- * @typedef {{ family: string, settings: Record<string, any>, seed: number, steps: number }} ModelState
- * @typedef {{ set?: string, n: number, seed: number, points?: Float32Array, models: ModelState[], probe?: [number, number] }} LabState
+ * What is wanted of all models: a class by number, how much it is followed, the temperature of samples, and the coordinate of the
+ * probe that is given to them.
+ * @typedef {{ class: number | null, guidance: number, temperature: number, given: 0 | 1 | null }} Wish
+ * @typedef {{ family: string, settings: Record<string, any>, seed: number, moves: LabMoves[] }} ModelState
+ * @typedef {{ set?: string, n: number, seed: number, points?: Float32Array, models: ModelState[], probe?: [number, number], wish: Wish }} LabState
  */
+
+/** The models themselves. @type {Wish} */
+export const PLAIN = { class: null, guidance: 1, temperature: 1, given: null };
+
+/** Largest guidance and temperature. */
+export const MOST = { guidance: 8, temperature: 2 };
 
 /** More drawn points than these would make an address that nobody can send. */
 const MOST_POINTS = 500;
 const LONGEST = 16384;
+const MOST_STEPS = 100_000;
+const MOST_MOVES = 100;
+/** Moves of a GAN's networks, in letters. */
+const PLAYERS = /** @type {const} */ ({ b: "both", d: "discriminator", g: "generator" });
 
 /** What a hash says of the lab; nothing where it says nothing that makes sense. @param {string} hash @returns {LabState | undefined} */
 export function parseLab(hash) {
@@ -27,6 +42,7 @@ export function parseLab(hash) {
       points: pointsOf(said.get("lab.points")),
       models,
       probe: probe?.length === 2 && probe.every(Number.isFinite) ? [probe[0], probe[1]] : undefined,
+      wish: wishOf(said),
     };
   } catch {
     return undefined;
@@ -35,19 +51,48 @@ export function parseLab(hash) {
 
 /** @param {any} line @returns {ModelState} */
 function modelOf([family, seed, steps, settings = {}]) {
-  return { family: String(family), seed: Number(seed) || 0, steps: Math.min(Math.max(Math.floor(Number(steps)) || 0, 0), 100_000), settings };
+  return { family: String(family), seed: Number(seed) || 0, moves: movesOf(String(steps)), settings };
+}
+
+/** Steps as a number, or as moves: "b200 g3". @param {string} text @returns {LabMoves[]} */
+function movesOf(text) {
+  const moves = text.split(" ").slice(0, MOST_MOVES).map((word) => {
+    const [, player, digits] = /^([bdg]?)(\d+)$/.exec(word) ?? [];
+    return { player: PLAYERS[/** @type {"b"} */ (player || "b")], steps: Math.min(Number(digits ?? 0), MOST_STEPS) };
+  });
+  return moves.filter(({ steps }) => steps > 0);
+}
+
+/** The other way. @param {LabMoves[]} moves */
+function wordOf(moves) {
+  if (moves.every(({ player }) => player === "both")) return moves.reduce((sum, { steps }) => sum + steps, 0);
+  return moves.map(({ player, steps }) => `${player[0]}${steps}`).join(" ");
+}
+
+/** @param {URLSearchParams} said @returns {Wish} */
+function wishOf(said) {
+  const number = (/** @type {"guidance" | "temperature"} */ name) => {
+    const value = Number(said.get(`lab.${name}`) ?? 1);
+    return value >= 0 && value <= MOST[name] ? value : 1;
+  };
+  const label = Number(said.get("lab.class") ?? -1);
+  const given = { x1: /** @type {const} */ (0), x2: /** @type {const} */ (1) }[said.get("lab.given") ?? ""] ?? null;
+  return { class: Number.isInteger(label) && label >= 0 && label < 256 ? label : null, guidance: number("guidance"), temperature: number("temperature"), given };
 }
 
 /** The hash with the lab's part set anew. @param {string} hash @param {LabState} state */
-export function formatLab(hash, { set, n, seed, points, models, probe }) {
+export function formatLab(hash, { set, n, seed, points, models, probe, wish }) {
   const said = new URLSearchParams(hash.replace(/^#/, ""));
   for (const name of [...said.keys()].filter((name) => name.startsWith("lab."))) said.delete(name);
   if (set) said.set("lab.set", set);
   if (points && points.length <= 2 * MOST_POINTS) said.set("lab.points", textOf(points));
   said.set("lab.n", String(n));
   said.set("lab.seed", String(seed));
-  said.set("lab.models", JSON.stringify(models.map(({ family, seed, steps, settings }) => [family, seed, steps, settings])));
+  said.set("lab.models", JSON.stringify(models.map(({ family, seed, moves, settings }) => [family, seed, wordOf(moves), settings])));
   if (probe) said.set("lab.probe", probe.map((v) => Number(v.toPrecision(6))).join(" "));
+  if (wish.class !== null) said.set("lab.class", String(wish.class));
+  for (const name of /** @type {const} */ (["guidance", "temperature"])) if (wish[name] !== 1) said.set(`lab.${name}`, String(wish[name]));
+  if (wish.given !== null) said.set("lab.given", ["x1", "x2"][wish.given]);
   return `#${said}`;
 }
 

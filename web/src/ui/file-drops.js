@@ -7,14 +7,17 @@ export class FileDrops {
 
   /** @type {import("lit").ReactiveControllerHost} */ #host;
   /** @type {(file: File) => void} */ #take;
+  /** @type {((text: string) => void) | undefined} */ #takeText;
 
   /**
    * @param {import("lit").ReactiveControllerHost} host
    * @param {(file: File) => void} take
+   * @param {(text: string) => void} [takeText] text of several lines that is pasted outside of a field
    */
-  constructor(host, take) {
+  constructor(host, take, takeText) {
     this.#host = host;
     this.#take = take;
+    this.#takeText = takeText;
     host.addController(this);
   }
 
@@ -32,7 +35,12 @@ export class FileDrops {
     document.removeEventListener("drop", this.#onDrop);
   }
 
-  #onPaste = (/** @type {ClipboardEvent} */ event) => this.#use(event, event.clipboardData);
+  #onPaste = (/** @type {ClipboardEvent} */ event) => {
+    this.#use(event, event.clipboardData);
+    const text = event.clipboardData?.getData("text/plain") ?? "";
+    const typing = event.composedPath().some((target) => target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement);
+    if (!event.defaultPrevented && !typing && text.trim().includes("\n")) this.#takeText?.(text);
+  };
 
   #onDrop = (/** @type {DragEvent} */ event) => {
     this.#drag(false);
