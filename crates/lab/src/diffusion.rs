@@ -65,7 +65,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Config {
-        Config { path: Path::Cosine, width: 64, layers: 3, steps: 12, rate: 2e-3, batch: 256, average: 0.998 }
+        Config { path: Path::Cosine, width: 64, layers: 3, steps: 12, rate: 4e-3, batch: 256, average: 0.998 }
     }
 }
 

@@ -81,12 +81,12 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             width: 64,
-            layers: 3,
+            layers: 2,
             loss: Loss::Relativistic,
             gamma: 0.02,
             ratio: 2,
-            rate: 2e-3,
-            batch: 256,
+            rate: 4e-3,
+            batch: 128,
             average: 0.998,
         }
     }

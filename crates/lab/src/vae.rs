@@ -57,7 +57,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Config {
-        Config { width: 64, layers: 2, beta: 1.0, k: 1, rate: 2e-3, batch: 256, average: 0.998 }
+        Config { width: 64, layers: 3, beta: 1.0, k: 1, rate: 4e-3, batch: 128, average: 0.998 }
     }
 }
 

@@ -57,6 +57,10 @@ export class Inside extends LitElement {
       .dots {
         fill: var(--accent);
       }
+      .score {
+        stroke: var(--text);
+        stroke-width: 0.6;
+      }
       .cell {
         stroke: var(--muted);
         stroke-width: 0.3;
@@ -103,7 +107,7 @@ export class Inside extends LitElement {
         return html`${this.#square(this.#folds(picture), "The plane of z as the generator folds it over the data: the darker a cell, the denser its samples. Where sheets overlap, their densities add up.")}
           ${this.#square(this.#pushes(picture), "How much more real than a typical sample the discriminator finds each place, and where it pushes some samples.")}`;
       case "diffusion":
-        return html`${this.#square(this.#particles(picture), "The density at this time, samples on their way, and the probe’s path to noise.")}
+        return html`${this.#square(this.#particles(picture), this.#running(picture))}
           <label>Time, from data to noise
             <input type="range" min="0" max="1" step="0.02" .value=${String(this.entry.time)} @input=${this.#onTime} />
           </label>`;
@@ -193,8 +197,35 @@ export class Inside extends LitElement {
     const [n, steps] = shape;
     const step = Math.round((1 - (this.entry?.time ?? 0)) * (steps - 1));
     const dots = Array.from({ length: n }, (_, i) => at(values[2 * (i * steps + step)], values[2 * (i * steps + step) + 1]));
-    return svg`${dots.map(([x, y]) => svg`<circle class="dots" cx=${x} cy=${y} r="2" />`)}
-      <polyline class="mark" points=${way(picture["path points"].values, at)} />`;
+    const path = picture["path points"].values;
+    const now = this.#now(path.length / 2);
+    const [x, y] = at(path[2 * now], path[2 * now + 1]);
+    return svg`${this.#scores(picture)}
+      ${dots.map(([x, y]) => svg`<circle class="dots" cx=${x} cy=${y} r="2" />`)}
+      <polyline class="mark" points=${way(path, at)} /><circle class="mark" cx=${x} cy=${y} r="4" />`;
+  }
+
+  /** The step of a way from data to noise at which the time is now. @param {number} places */
+  #now(places) {
+    return Math.round((this.entry?.time ?? 0) * (places - 1));
+  }
+
+  /** The score in the middles of coarse cells. @param {Picture} picture */
+  #scores({ "score vectors": { shape: [n], values } }) {
+    const cell = SIDE / n;
+    return Array.from({ length: n * n }, (_, i) => {
+      const [a, b] = [values[2 * i], values[2 * i + 1]];
+      const size = Math.hypot(a, b);
+      const long = (0.8 * cell * size) / (size + 2);
+      const [x, y] = [cell * ((i % n) + 0.5), cell * (Math.floor(i / n) + 0.5)];
+      return size > 0 ? svg`<line class="score" x1=${x} y1=${y} x2=${x + (long * a) / size} y2=${y - (long * b) / size} />` : nothing;
+    });
+  }
+
+  /** @param {Picture} picture */
+  #running({ "path log_p": { values } }) {
+    const here = values[this.#now(values.length)];
+    return `The density at this time, its score as arrows, samples on their way, and the probe’s path to noise. Followed up to here, its log p is ${nats(here, 2)} nats: that of the noise, and the sum of the divergence on the way. All the way it is ${nats(values[values.length - 1], 2)}.`;
   }
 
   /** @param {Picture} picture */
