@@ -1,6 +1,7 @@
-// <p-of-x model="mnist-diffusion" query="drawing" seed="7"></p-of-x>
+// <p-of-x model="mnist-diffusion" task="generate" query="drawing" seed="7">What is shown without JavaScript</p-of-x>
 //
-// Draws samples of a model and answers how likely a picture is. It uses the public API and nothing else.
+// Draws samples of a model and answers how likely a picture is. It uses the public API and nothing else. Each half is loaded
+// when it is first shown, the engine and the weights when the element comes into view.
 
 import { LitElement, html, nothing } from "lit";
 import { PofxError, open } from "./p-of-x.js";
@@ -9,12 +10,9 @@ import { elementStyles } from "./ui/element-styles.js";
 import { FileDrops } from "./ui/file-drops.js";
 import { chipText } from "./ui/engine-chip.js";
 import { duration, megabytes, soFar } from "./ui/format.js";
-import { SIDE } from "./ui/pad.js";
+import { SIDE, pictureOf } from "./ui/picture.js";
 import { shared } from "./ui/styles.js";
-import "./ui/asker.js";
 import "./ui/model-card.js";
-import "./ui/reading.js";
-import "./ui/sampler.js";
 
 /** @typedef {import("./p-of-x.js").Model} Model */
 /** @typedef {import("./p-of-x.js").Estimate} Estimate */
@@ -23,17 +21,33 @@ import "./ui/sampler.js";
 /** @typedef {import("./ui/sampler.js").Sampler} Sampler */
 /** @typedef {import("./ui/picture.js").Pixels} Pixels */
 
+/** What each task needs, loaded when it is first shown. @type {Record<string, () => Promise<unknown>>} */
+const HALVES = {
+  generate: () => import("./ui/sampler.js"),
+  ask: () => Promise.all([import("./ui/asker.js"), import("./ui/reading.js")]),
+};
+/** A picture that can be asked about. @typedef {{ pixels: Pixels, label: string, index: number }} Picked */
+/** Loading starts this far before the element comes into view. */
+const NEAR = "200px";
+
 /**
- * Events: `load`, `progress`, `result` (detail: the Estimate), `error` (detail: the PofxError), `backendchange`,
- * `statechange`. All bubble and cross shadow roots.
+ * Attributes and properties: `model`, `task` ("generate", "ask", else both), `seed`, `n`, `query`, `backend`, `loading` ("eager", else
+ * when the element comes into view), `rooms` (present: a sample may be sent to the other task).
+ * Events: `load` (detail: the card), `sample` (the last SampleStep), `estimate` (the Estimate), `progress` (the Progress),
+ * `error` (the PofxError), `backendchange`, `statechange`, `taskchange` (the task). All bubble and cross shadow roots.
+ * Parts: `sample`, `asker`, `reading`, `card`, `engine`. Colours and fonts: the custom properties of ui/styles.js.
  */
 export class PofxElement extends LitElement {
   static properties = {
-    model: {},
-    seed: {},
-    query: {},
-    backend: {},
-    n: { type: Number },
+    model: { reflect: true },
+    task: { reflect: true },
+    seed: { reflect: true },
+    query: { reflect: true },
+    backend: { reflect: true },
+    loading: {},
+    rooms: { type: Boolean },
+    n: { type: Number, reflect: true },
+    picked: { state: true },
     opened: { state: true },
     backendInfo: { state: true },
     progress: { state: true },
@@ -50,6 +64,13 @@ export class PofxElement extends LitElement {
   constructor() {
     super();
     this.model = "binary-mnist-vae";
+    /** "generate" or "ask" shows that half alone. */
+    this.task = "";
+    /** When the engine is loaded: "eager", else when the element comes into view. */
+    this.loading = "";
+    /** Whether the page has a place for the other task. */
+    this.rooms = false;
+    /** The sample that was chosen where nothing is asked. @type {Picked | undefined} */ this.picked = undefined;
     /** A whole number, as text: it may come from an address. */
     this.seed = "7";
     /** What is asked about first: "drawing" (a test digit on the pad, or the first sample) or "none". */
@@ -71,15 +92,34 @@ export class PofxElement extends LitElement {
   #drops = new FileDrops(this, (file) => this.#take(file));
   /** Ends the opening of a model for a page that goes away or asks for something else. */
   #opening = new AbortController();
-  /** What a link says, until the model is there. @type {import("./ui/state.js").LinkState} */ #linked = {};
+  /** What a link says, until the half that it is about has begun. @type {import("./ui/state.js").LinkState} */ #linked = {};
+  /** Which halves work with the open model. @type {Set<string>} */ #begun = new Set();
+  /** A sample that is on its way to the other half. @type {Picked | undefined} */ #sent;
+  #view = new IntersectionObserver(
+    (entries) => {
+      if (entries.some(({ isIntersecting }) => isIntersecting)) this.#start();
+    },
+    { rootMargin: NEAR },
+  );
+  #started = false;
 
   connectedCallback() {
     super.connectedCallback();
-    queueMicrotask(() => void this.#open());
+    if (this.loading === "eager") queueMicrotask(() => this.#start());
+    else this.#view.observe(this);
+  }
+
+  #start() {
+    this.#view.disconnect();
+    if (this.#started || !this.isConnected) return;
+    this.#started = true;
+    void this.#open();
   }
 
   disconnectedCallback() {
     super.disconnectedCallback();
+    this.#view.disconnect();
+    this.#started = false;
     this.#opening.abort();
     this.opened?.close();
     this.opened = undefined;
@@ -87,6 +127,7 @@ export class PofxElement extends LitElement {
 
   /** @param {Map<string, unknown>} changed */
   updated(changed) {
+    if (changed.has("task") && this.opened) void this.#enter(this.opened).catch((thrown) => this.#fail(thrown));
     // Not the first time: then the element has just been connected.
     if (!changed.has("model") || changed.get("model") === undefined || !this.isConnected) return;
     this.#opening.abort();
@@ -97,7 +138,13 @@ export class PofxElement extends LitElement {
   /** What an address needs to show the same again. @returns {import("./ui/state.js").LinkState} */
   get state() {
     const scored = isBinary(this.opened?.card) ? this.estimate?.scored.pixels : undefined;
-    return { model: this.model, seed: this.seed, values: this.#sampler.changed, pixels: scored };
+    const values = this.#begun.has("generate") ? this.#sampler.changed : this.#linked.values;
+    return { model: this.model, seed: this.seed, values, pixels: this.#begun.has("ask") ? scored : this.#linked.pixels };
+  }
+
+  /** @param {string} task */
+  #shows(task) {
+    return !(this.task in HALVES) || this.task === task;
   }
 
   /** Shows what a link says, as soon as the model is there. @param {import("./ui/state.js").LinkState} linked */
@@ -150,18 +197,57 @@ export class PofxElement extends LitElement {
     }
   }
 
-  /** The first samples and the first question. @param {Model} model */
+  /** Begins anew with a model: the first samples and the first question. @param {Model} model */
   async #begin(model) {
-    const { values, pixels } = this.#linked;
-    this.#linked = {};
-    const [sampler, asker] = [this.#sampler, this.#asker];
-    sampler.start(model, values);
-    await asker.start(model);
+    this.#begun.clear();
+    this.estimate = undefined;
+    this.picked = undefined;
+    await this.#enter(model);
+  }
+
+  /** Begins what is shown and has not begun, and asks about what was sent. @param {Model} model */
+  async #enter(model) {
+    for (const [task, load] of Object.entries(HALVES)) {
+      if (!this.#shows(task) || this.#begun.has(task)) continue;
+      this.#begun.add(task);
+      await Promise.all([load(), this.updateComplete]);
+      if (this.opened !== model) return;
+      await (task === "generate" ? this.#beginSampling(model) : this.#beginAsking(model));
+      if (this.opened !== model) return;
+    }
+    const sent = this.#sent;
+    this.#sent = undefined;
+    if (sent && this.#shows("ask")) await this.#asker.ask(sent.pixels, sent.label, sent.index);
+    this.#tell("statechange");
+  }
+
+  /** @param {Model} model */
+  async #beginSampling(model) {
+    this.#sampler.start(model, this.#linked.values);
+    this.#linked.values = undefined;
     await this.updateComplete;
-    await sampler.generate();
-    if (this.opened !== model) return;
-    if (pixels) await asker.ask({ data: pixels, width: SIDE, height: SIDE, channels: 1 }, "The picture from the link");
-    else if (this.query === "drawing") await asker.askFirst(sampler.first);
+    await this.#sampler.generate();
+  }
+
+  /** @param {Model} model */
+  async #beginAsking(model) {
+    const { pixels } = this.#linked;
+    this.#linked.pixels = undefined;
+    const asker = this.#asker;
+    await asker.start(model);
+    if (pixels) return asker.ask({ data: pixels, width: SIDE, height: SIDE, channels: 1 }, "The picture from the link");
+    if (this.#sent || this.query !== "drawing") return;
+    await asker.askFirst(() => this.#firstSample(model));
+  }
+
+  /** A sample to ask about: the first that was drawn, else one that is drawn now. @param {Model} model */
+  async #firstSample(model) {
+    const drawn = this.#begun.has("generate") ? this.#sampler.first : undefined;
+    if (drawn) return drawn;
+    for await (const step of model.sample({ n: 1, seed: this.seed })) {
+      if (step.done === 1) return { pixels: pictureOf(step, 0), label: `A sample with seed ${step.seed}`, index: -1 };
+    }
+    return undefined;
   }
 
   #showBackend() {
@@ -174,7 +260,22 @@ export class PofxElement extends LitElement {
   /** @param {File} file */
   #take(file) {
     if (/\.safetensors$/i.test(file.name)) void this.#open(file);
-    else void this.#asker.askFile(file);
+    else void this.#askFile(file);
+  }
+
+  /** @param {File} file */
+  async #askFile(file) {
+    if (!this.#shows("ask") && !this.rooms) return;
+    await this.#change("ask");
+    await this.#asker.askFile(file);
+  }
+
+  /** Goes to a task, where it is not shown. @param {string} task */
+  async #change(task) {
+    if (this.#shows(task)) return;
+    this.task = task;
+    this.#tell("taskchange", task);
+    if (this.opened) await this.#enter(this.opened);
   }
 
   /** @param {Progress | undefined} progress */
@@ -198,9 +299,19 @@ export class PofxElement extends LitElement {
 
   // ---- what the halves say -----------------------------------------------------------------------------------------
 
-  /** @param {CustomEvent<{ pixels: Pixels, label: string, index: number }>} event */
-  #onPick({ detail: { pixels, label, index } }) {
-    void this.#asker.ask(pixels, label, index);
+  /** @param {CustomEvent<Picked>} event */
+  #onPick({ detail }) {
+    if (this.#shows("ask")) return void this.#asker.ask(detail.pixels, detail.label, detail.index);
+    this.picked = detail;
+    this.sample = detail.index;
+    this.asked = detail.pixels;
+  }
+
+  /** Takes a sample to the other half. @param {Picked} picked */
+  #send(picked) {
+    if (this.#shows("ask")) return void this.#asker.ask(picked.pixels, picked.label, picked.index);
+    this.#sent = picked;
+    void this.#change("ask").catch((thrown) => this.#fail(thrown));
   }
 
   /** @param {CustomEvent<{ pixels?: Pixels, sample?: number }>} event */
@@ -211,13 +322,14 @@ export class PofxElement extends LitElement {
 
   #onDrawn() {
     this.seed = this.#sampler.seed;
+    this.#tell("sample", this.#sampler.step);
     this.#tell("statechange");
   }
 
   /** @param {CustomEvent<Estimate | undefined>} event */
   #onAnswer({ detail: estimate }) {
     this.estimate = estimate;
-    if (estimate) this.#tell("result", estimate);
+    if (estimate) this.#tell("estimate", estimate);
     this.#tell("statechange");
   }
 
@@ -232,27 +344,29 @@ export class PofxElement extends LitElement {
     return html`
       <p class="hidden" role="status" aria-live="polite">${this.status}</p>
       <div class="top">
-        <pofx-engine-chip .backend=${this.backendInfo} ?busy=${Boolean(this.progress) || !this.opened}>
+        <pofx-engine-chip part="engine" .backend=${this.backendInfo} ?busy=${Boolean(this.progress) || !this.opened}>
           <span class="progress">${this.#renderProgress()}</span>
         </pofx-engine-chip>
       </div>
       <div role="alert" class="alert-place">${this.#renderError()}</div>
       <div class="panels">
-        <section class="panel sample" aria-label="Samples">
+        <section class="panel sample" part="sample" aria-label="Samples" ?hidden=${!this.#shows("generate")}>
           <pofx-sampler
             .seed=${this.seed}
             .n=${this.n}
             .asked=${this.asked}
             .selected=${this.sample}
             @begin=${begin}
-            @redraw=${() => (this.sample = -1)}
+            @redraw=${() => ([this.sample, this.picked] = [-1, undefined])}
             @pick=${this.#onPick}
+            @send=${(/** @type {CustomEvent<Picked>} */ { detail }) => this.#send(detail)}
             @drawn=${this.#onDrawn}
             @failed=${failed}
             @say=${say}
           ></pofx-sampler>
+          ${this.#renderPicked()}
         </section>
-        <section class="panel asker" aria-label="Likelihood">
+        <section class="panel asker" part="asker" aria-label="Likelihood" ?hidden=${!this.#shows("ask")}>
           <pofx-asker
             .seed=${this.seed}
             .backend=${this.backend}
@@ -264,9 +378,10 @@ export class PofxElement extends LitElement {
             @say=${say}
           ></pofx-asker>
         </section>
-        <pofx-reading class="panel" .card=${this.opened?.card} .estimate=${this.estimate}></pofx-reading>
+        <pofx-reading class="panel" part="reading" ?hidden=${!this.#shows("ask")} .card=${this.opened?.card} .estimate=${this.estimate}></pofx-reading>
       </div>
       <pofx-model-card
+        part="card"
         .card=${this.opened?.card}
         .own=${this.ownWeights}
         @weights=${(/** @type {CustomEvent<File>} */ { detail }) => void this.#open(detail)}
@@ -276,9 +391,20 @@ export class PofxElement extends LitElement {
     `;
   }
 
+  /** The way of a chosen sample to the other task. */
+  #renderPicked() {
+    const { picked } = this;
+    if (!picked || !this.rooms || this.#shows("ask")) return nothing;
+    return html`<p class="picked">
+      <span>${picked.label}</span>
+      <button type="button" @click=${() => this.#send(picked)}>Ask how likely it is</button>
+    </p>`;
+  }
+
   #renderProgress() {
     const p = this.progress;
     if (!p && this.opened) return nothing;
+    if (!p && !this.#started) return nothing;
     if (!p) return html`<span>Starting the engine</span>`;
     const left = duration(p.seconds_left);
     const count = `${p.done.toLocaleString("en")} of ${p.total.toLocaleString("en")}`;

@@ -2,7 +2,7 @@
 
 import "./element.js";
 import "./ui/chooser.js";
-import { formatHash, parseHash } from "./ui/state.js";
+import { ROOMS, formatHash, parseHash } from "./ui/state.js";
 import "./ui/theme.js";
 
 /** @typedef {import("./element.js").PofxElement} PofxElement */
@@ -18,16 +18,59 @@ if (backend) element.setAttribute("backend", backend);
 /** The last hash that came from us: our own changes are not to be applied again. */
 let written = "";
 
+/** @typedef {import("./ui/state.js").Room} Room */
+/** What a room is called in the tab. @type {Record<Room, string>} */
+const TITLES = { generate: "Generate: sample from p(x) · p of x", ask: "Ask: how likely is a picture? · p of x" };
+/** @type {Room} */
+let room = "generate";
+
 function applyHash() {
   if (location.hash === written) return;
-  element.show(parseHash(location.hash));
+  const linked = parseHash(location.hash);
+  // Links that are older than the rooms: one with a picture asks about it.
+  enter(linked.room ?? (linked.pixels ? "ask" : "generate"));
+  // Going to another room changes nothing else.
+  const { model = element.model, seed = element.seed, values, pixels } = linked;
+  if (link() !== formatHash({ room, model, seed, values, pixels })) element.show(linked);
 }
+
+/** @param {Room} to */
+function enter(to) {
+  room = to;
+  element.task = to;
+  document.title = TITLES[to];
+  for (const lead of document.querySelectorAll("[data-lead]")) lead.toggleAttribute("hidden", lead.getAttribute("data-lead") !== to);
+  showLinks();
+}
+
+/** The address of what is shown, in this room or another. */
+function link(to = room) {
+  return formatHash({ ...element.state, room: to });
+}
+
+function showLinks() {
+  for (const to of ROOMS) {
+    const anchor = document.querySelector(`[data-room=${to}]`);
+    anchor?.setAttribute("href", link(to));
+    if (to === room) anchor?.setAttribute("aria-current", "page");
+    else anchor?.removeAttribute("aria-current");
+  }
+}
+
 applyHash();
+if (!location.hash) enter(room);
 addEventListener("hashchange", applyHash);
 
 element.addEventListener("statechange", () => {
-  written = formatHash(element.state);
+  written = link();
   history.replaceState(null, "", written);
+  showLinks();
+});
+element.addEventListener("taskchange", () => {
+  enter(/** @type {Room} */ (element.task));
+  written = link();
+  history.pushState(null, "", written);
+  scrollTo(0, 0);
 });
 
 const folder = new URL("models/", import.meta.url);

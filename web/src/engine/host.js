@@ -104,7 +104,7 @@ export class Host {
         { recoverable: false },
       );
     }
-    const worker = new Worker(new URL("worker.js", this.#base), { type: "module", name: "p-of-x engine" });
+    const worker = spawn(new URL("worker.js", this.#base));
     this.#worker = worker;
     this.#panic = "";
     const failed = new Promise((_, reject) => this.#watch(worker, reject));
@@ -230,6 +230,23 @@ class Job {
 /** @param {Extract<JobEvent, { type: "error" }>} event */
 function failure({ code, message, recoverable }) {
   return new PofxError(/** @type {import("./errors.js").Code} */ (code), message, { recoverable });
+}
+
+/**
+ * A worker from any origin. Browsers start none from another origin's file: there one of our own is started that imports it, which that
+ * origin's CORS headers must allow. A sandboxed frame has no origin, and its blobs may not import: it takes a data: address.
+ * @param {URL} url
+ */
+function spawn(url) {
+  const options = /** @type {const} */ ({ type: "module", name: "p-of-x engine" });
+  if (url.origin === self.origin) return new Worker(url, options);
+  const code = `import ${JSON.stringify(url.href)};`;
+  if (self.origin === "null") return new Worker(`data:text/javascript,${encodeURIComponent(code)}`, options);
+  const blob = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
+  const worker = new Worker(blob, options);
+  // It is read while the worker starts; the address is not needed afterwards.
+  worker.addEventListener("message", () => URL.revokeObjectURL(blob), { once: true });
+  return worker;
 }
 
 /** @param {URL} url @returns {Promise<WebAssembly.Module>} */

@@ -6,7 +6,7 @@ import { answerable, estimatorChoice } from "./card.js";
 import { askerStyles } from "./asker-styles.js";
 import { notDigits, testDigits } from "./examples.js";
 import { sentence } from "./answer.js";
-import { SIDE } from "./pad.js";
+import { SIDE } from "./picture.js";
 import { shared } from "./styles.js";
 import "./among.js";
 import "./answer.js";
@@ -121,9 +121,9 @@ export class Asker extends LitElement {
 
   /**
    * The same question again, of other weights; else about an example, or about a sample.
-   * @param {{ pixels: Pixels, label: string, index: number } | undefined} sample
+   * @param {() => Promise<{ pixels: Pixels, label: string, index: number } | undefined>} sampled
    */
-  async askFirst(sample) {
+  async askFirst(sampled) {
     if (this.question) return this.#askHeld(this.question);
     const example = this.examples[2];
     if (example?.label.startsWith("Test digit")) {
@@ -131,6 +131,7 @@ export class Asker extends LitElement {
       this.example = 2;
       return asked;
     }
+    const sample = await sampled();
     if (sample) return this.ask(sample.pixels, sample.label, sample.index);
   }
 

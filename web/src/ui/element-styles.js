@@ -53,6 +53,16 @@ export const elementStyles = css`
     border: 1px solid var(--line);
     border-radius: 1rem;
   }
+  [hidden] {
+    display: none;
+  }
+  .picked {
+    display: flex;
+    flex-wrap: wrap;
+    align-items: center;
+    gap: 0.4rem 1rem;
+    margin: 1rem 0 0;
+  }
   pofx-model-card {
     margin-top: 1.6rem;
   }

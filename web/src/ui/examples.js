@@ -1,6 +1,6 @@
 // Pictures to ask about without drawing: held-out test digits, and some that are no digits.
 
-import { SIDE } from "./pad.js";
+import { SIDE } from "./picture.js";
 
 /** @typedef {{ pixels: import("./picture.js").Pixels, label: string }} Example */
 

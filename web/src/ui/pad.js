@@ -2,10 +2,9 @@
 // asked about, and lets a person draw on top of it.
 
 import { LitElement, css, html } from "lit";
+import { SIDE } from "./picture.js";
 import { shared } from "./styles.js";
 
-/** Side of the picture that is asked about, in pixels. */
-export const SIDE = 28;
 /** Resolution of the drawing: ten times the picture the model sees. */
 const SIZE = 280;
 const CELL = SIZE / SIDE;

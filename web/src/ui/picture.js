@@ -2,6 +2,9 @@
 
 import { LitElement, css, html } from "lit";
 
+/** Side of the picture that is asked about, in pixels. */
+export const SIDE = 28;
+
 /**
  * A picture: values from 0 to `max` (255 where it is not said), row by row, channels last; grey is ink on paper.
  * @typedef {{ data: Uint8Array | number[] | Float32Array, width: number, height: number, channels: number, max?: number }} Pixels

@@ -1,10 +1,14 @@
-// The state of the page in its address: #v=1&model=...&seed=7&c.steps=20&x=... The hash never reaches a server.
+// The state of the page in its address: #v=1&room=ask&model=...&seed=7&c.steps=20&x=... The hash never reaches a server.
 
 const VERSION = "1";
 const PIXELS = 784;
 
+/** @typedef {"generate" | "ask"} Room */
+/** @type {Room[]} */
+export const ROOMS = ["generate", "ask"];
+
 /**
- * @typedef {{ model?: string, seed?: string, values?: Record<string, any>, pixels?: Uint8Array }} LinkState
+ * @typedef {{ room?: Room, model?: string, seed?: string, values?: Record<string, any>, pixels?: Uint8Array }} LinkState
  * `values`: of controls, by name; a link has no pictures and masks. `pixels`: the scored picture of a model of black and white
  * pictures, 784 values of 0 or 255.
  */
@@ -18,7 +22,9 @@ export function parseHash(hash) {
   const said = new URLSearchParams(hash.replace(/^#/, "").slice(0, 4096));
   if (said.has("v") && said.get("v") !== VERSION) return {};
   const given = [...said].filter(([name]) => name.startsWith("c."));
+  const room = ROOMS.find((room) => room === said.get("room"));
   return {
+    room,
     model: said.get("model") ?? undefined,
     seed: said.get("seed") ?? undefined,
     values: Object.fromEntries(given.map(([name, text]) => [name.slice(2), fromText(text)])),
@@ -27,8 +33,9 @@ export function parseHash(hash) {
 }
 
 /** @param {LinkState} state */
-export function formatHash({ model, seed, values = {}, pixels }) {
+export function formatHash({ room, model, seed, values = {}, pixels }) {
   const said = new URLSearchParams({ v: VERSION });
+  if (room !== undefined) said.set("room", room);
   if (model !== undefined) said.set("model", model);
   if (seed !== undefined) said.set("seed", seed);
   for (const [name, value] of Object.entries(values)) {
