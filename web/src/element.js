@@ -47,7 +47,6 @@ export class PofxElement extends LitElement {
     loading: {},
     rooms: { type: Boolean },
     n: { type: Number, reflect: true },
-    picked: { state: true },
     opened: { state: true },
     backendInfo: { state: true },
     progress: { state: true },
@@ -70,7 +69,6 @@ export class PofxElement extends LitElement {
     this.loading = "";
     /** Whether the page has a place for the other task. */
     this.rooms = false;
-    /** The sample that was chosen where nothing is asked. @type {Picked | undefined} */ this.picked = undefined;
     /** A whole number, as text: it may come from an address. */
     this.seed = "7";
     /** What is asked about first: "drawing" (a test digit on the pad, or the first sample) or "none". */
@@ -201,7 +199,6 @@ export class PofxElement extends LitElement {
   async #begin(model) {
     this.#begun.clear();
     this.estimate = undefined;
-    this.picked = undefined;
     await this.#enter(model);
   }
 
@@ -260,7 +257,23 @@ export class PofxElement extends LitElement {
   /** @param {File} file */
   #take(file) {
     if (/\.safetensors$/i.test(file.name)) void this.#open(file);
-    else void this.#askFile(file);
+    else void this.#takePicture(file);
+  }
+
+  /** A picture that was saved here has its recipe inside: then the page goes back to it. @param {File} file */
+  async #takePicture(file) {
+    try {
+      const { recipeIn } = await import("./export/restore.js");
+      const recipe = await recipeIn(file);
+      if (!recipe) return await this.#askFile(file);
+      await this.#change("generate");
+      this.n = recipe.n;
+      this.show({ model: recipe.model, seed: recipe.seed, values: recipe.controls });
+      const missing = recipe.left_out.length > 0 ? ` It lacks the pictures that were given as ${recipe.left_out.join(", ")}.` : "";
+      this.status = `The recipe of ${recipe.model}, seed ${recipe.seed}, was taken from the picture.${missing}`;
+    } catch (thrown) {
+      this.#fail(PofxError.from(thrown, "bad-image"));
+    }
   }
 
   /** @param {File} file */
@@ -270,9 +283,9 @@ export class PofxElement extends LitElement {
     await this.#asker.askFile(file);
   }
 
-  /** Goes to a task, where it is not shown. @param {string} task */
+  /** Goes to a task, where it is not shown and may be. @param {string} task */
   async #change(task) {
-    if (this.#shows(task)) return;
+    if (this.#shows(task) || !this.rooms) return;
     this.task = task;
     this.#tell("taskchange", task);
     if (this.opened) await this.#enter(this.opened);
@@ -302,7 +315,6 @@ export class PofxElement extends LitElement {
   /** @param {CustomEvent<Picked>} event */
   #onPick({ detail }) {
     if (this.#shows("ask")) return void this.#asker.ask(detail.pixels, detail.label, detail.index);
-    this.picked = detail;
     this.sample = detail.index;
     this.asked = detail.pixels;
   }
@@ -355,16 +367,22 @@ export class PofxElement extends LitElement {
             .seed=${this.seed}
             .n=${this.n}
             .asked=${this.asked}
+            .estimate=${this.estimate}
+            ?own=${this.ownWeights !== ""}
             .selected=${this.sample}
+            .own=${Boolean(this.ownWeights)}
+            .estimate=${this.#shows("ask") ? this.estimate : undefined}
+            ?alone=${!this.#shows("ask")}
+            ?rooms=${this.rooms}
             @begin=${begin}
-            @redraw=${() => ([this.sample, this.picked] = [-1, undefined])}
+            @redraw=${() => (this.sample = -1)}
             @pick=${this.#onPick}
+            @answer=${(/** @type {CustomEvent<Estimate>} */ { detail }) => this.#tell("estimate", detail)}
             @send=${(/** @type {CustomEvent<Picked>} */ { detail }) => this.#send(detail)}
             @drawn=${this.#onDrawn}
             @failed=${failed}
             @say=${say}
           ></pofx-sampler>
-          ${this.#renderPicked()}
         </section>
         <section class="panel asker" part="asker" aria-label="Likelihood" ?hidden=${!this.#shows("ask")}>
           <pofx-asker
@@ -389,16 +407,6 @@ export class PofxElement extends LitElement {
       ></pofx-model-card>
       ${this.#drops.dragging ? html`<div class="drop">Drop a picture, or a .safetensors file</div>` : nothing}
     `;
-  }
-
-  /** The way of a chosen sample to the other task. */
-  #renderPicked() {
-    const { picked } = this;
-    if (!picked || !this.rooms || this.#shows("ask")) return nothing;
-    return html`<p class="picked">
-      <span>${picked.label}</span>
-      <button type="button" @click=${() => this.#send(picked)}>Ask how likely it is</button>
-    </p>`;
   }
 
   #renderProgress() {

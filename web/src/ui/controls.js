@@ -115,6 +115,14 @@ export class Controls extends LitElement {
     }
   }
 
+  /** Opens a large control and goes there. @param {string} name */
+  reveal(name) {
+    const details = [...this.renderRoot.querySelectorAll("details")].find(({ dataset }) => dataset.name === name);
+    if (!details) return;
+    details.open = true;
+    details.querySelector("summary")?.focus();
+  }
+
   /** @param {Control} control */
   #row(control) {
     const { name, help } = control;

@@ -19,6 +19,8 @@ import "./picture-list.js";
 
 /** A model that draws all its pictures faster than this draws anew whenever a control moves. */
 const LIVE_MS = 800;
+/** So many changes can be taken back. */
+const MOST_LASTS = 50;
 const COUNTS = [1, 4, 9, 16, 25, 36, 64];
 
 /**
@@ -43,6 +45,12 @@ export class Sampler extends LitElement {
     which: { state: true },
     shown: { state: true },
     atlas: { state: true },
+    own: { type: Boolean },
+    alone: { type: Boolean },
+    rooms: { type: Boolean },
+    estimate: { attribute: false },
+    open: { state: true },
+    lasts: { state: true },
   };
 
   static styles = [shared, samplerStyles];
@@ -66,9 +74,17 @@ export class Sampler extends LitElement {
     /** The picture whose film is shown. */
     this.shown = 0;
     /** Pictures below the map of two latents. @type {Pixels[]} */ this.atlas = [];
+    /** Whether the weights are a person's own. */ this.own = false;
+    /** Whether nobody else asks about the chosen sample. */ this.alone = false;
+    /** Whether there is a place to ask more about it. */ this.rooms = false;
+    /** The latest answer on the page. @type {import("../p-of-x.js").Estimate | undefined} */ this.estimate = undefined;
+    /** Whether a sample is shown large. */ this.open = false;
+    /** What was drawn before, the latest last. @type {{ seed: string, n: number, values: Record<string, any> }[]} */ this.lasts = [];
   }
 
   #film = new Film();
+  /** What the samples were drawn with. @type {{ seed: string, n: number, values: Record<string, any> } | undefined} */ #drawnWith;
+  /** The answer that was there before this sample was asked about. @type {import("../p-of-x.js").Estimate | undefined} */ #before;
   #job = new AbortController();
   /** How long the last run took. */ #took = Infinity;
   /** A control has moved while the last values were drawn. */ #again = false;
@@ -90,6 +106,9 @@ export class Sampler extends LitElement {
     this.#took = Infinity;
     if (!same) {
       this.step = undefined;
+      this.lasts = [];
+      this.#drawnWith = undefined;
+      this.open = false;
       this.atlas = [];
       this.which = "images";
       this.shown = 0;
@@ -106,8 +125,13 @@ export class Sampler extends LitElement {
 
   /** The first sample, to ask about. */
   get first() {
+    return this.#picked(0);
+  }
+
+  /** A sample that may be asked about. @param {number} index */
+  #picked(index) {
     const { step } = this;
-    return step && step.done > 0 ? { pixels: pictureOf(step, 0), label: `Sample 1 of seed ${step.seed}`, index: 0 } : undefined;
+    return step && index < step.done ? { pixels: pictureOf(step, index), label: `Sample ${index + 1} of seed ${step.seed}`, index } : undefined;
   }
 
   /** Values that are not those of the start, for a link. */
@@ -138,6 +162,8 @@ export class Sampler extends LitElement {
       const { seed } = this;
       this.#film = new Film();
       this.stale = false;
+      this.open = false;
+      this.#remember({ seed, n: this.n, values: this.values });
       this.dispatchEvent(new CustomEvent("redraw"));
       for await (const step of model.sample({ ...this.values, n, seed, signal })) {
         this.step = step;
@@ -147,6 +173,42 @@ export class Sampler extends LitElement {
       this.#say(`${n} new samples with seed ${seed}.`);
       this.dispatchEvent(new CustomEvent("drawn"));
     });
+  }
+
+  /** Keeps what the last samples were drawn with, to go back to it. @param {{ seed: string, n: number, values: Record<string, any> }} now */
+  #remember(now) {
+    const last = this.#drawnWith;
+    const same = last && last.seed === now.seed && last.n === now.n && last.values === now.values;
+    if (last && !same) this.lasts = [...this.lasts.slice(1 - MOST_LASTS), last];
+    this.#drawnWith = now;
+  }
+
+  /** Takes back the last change of seed, number or controls. */
+  #undo() {
+    const last = this.lasts.at(-1);
+    if (!last) return;
+    this.lasts = this.lasts.slice(0, -1);
+    this.#drawnWith = last;
+    Object.assign(this, last, { seedText: undefined, errors: {} });
+    void this.generate();
+  }
+
+  /** Ctrl+Z, but not where text is edited. @param {KeyboardEvent} event */
+  #onKey(event) {
+    if (event.key === "Escape" && this.open) this.open = false;
+    const [target] = event.composedPath();
+    const edits = target instanceof HTMLInputElement && !["range", "checkbox", "radio"].includes(target.type);
+    if (edits || event.key !== "z" || event.shiftKey || !(event.ctrlKey || event.metaKey) || this.lasts.length === 0) return;
+    event.preventDefault();
+    this.#undo();
+  }
+
+  /** What is to be done with the large sample, as controls. @param {CustomEvent<{ values: Record<string, any>, open?: string }>} event */
+  #onSteer({ detail: { values, open } }) {
+    this.values = { ...this.values, ...values };
+    this.stale = true;
+    if (!open) return void this.generate();
+    void this.updateComplete.then(() => /** @type {import("./controls.js").Controls | null} */ (this.renderRoot.querySelector("pofx-controls"))?.reveal(open));
   }
 
   /** Encodes the chosen picture, and draws from where it lies. @param {CustomEvent<{ name: string }>} event */
@@ -237,11 +299,12 @@ export class Sampler extends LitElement {
 
   /** @param {CustomEvent<{ index: number }>} event */
   #onPick({ detail: { index } }) {
-    const { step } = this;
-    if (!step) return;
+    if (!this.step) return;
     this.shown = index;
-    const label = `Sample ${index + 1} of seed ${step.seed}`;
-    this.dispatchEvent(new CustomEvent("pick", { detail: { pixels: pictureOf(step, index), label, index } }));
+    this.#before = this.estimate;
+    // Loaded when the first sample is opened.
+    void import("./large.js").then(() => (this.open = true));
+    this.dispatchEvent(new CustomEvent("pick", { detail: this.#picked(index) }));
   }
 
   #dice() {
@@ -268,7 +331,7 @@ export class Sampler extends LitElement {
     return html`
       <h2 id="sample-title"><i>x</i> ∼ <i>p</i>(<i>x</i>)</h2>
       <p class="sub">Pictures the model has just made up. Choose one to ask how likely it is.</p>
-      <div class="halves">
+      <div class="halves" @keydown=${this.#onKey}>
         <div>${this.#renderDrawn(n, frames)}</div>
         ${(this.model?.controls.length ?? 0) > 0 ? this.#renderControls() : nothing}
       </div>
@@ -290,8 +353,38 @@ export class Sampler extends LitElement {
       ${this.step?.notices.length ? html`<ul class="notices">${this.step.notices.map((notice) => html`<li>${notice}</li>`)}</ul>` : nothing}
       ${this.model?.card.family === "diffusion" ? this.#renderWhich() : nothing}
       ${frames.length > 0 ? html`<pofx-film label="How sample ${this.shown + 1} came about" .frames=${frames}></pofx-film>` : nothing}
+      ${this.open && !this.sampling ? this.#renderLarge(n) : nothing}
       <form class="seed" @submit=${this.#onSubmit} novalidate>${this.#renderSeed()}</form>
     `;
+  }
+
+  /** @param {number} n */
+  #renderLarge(n) {
+    const { selected, shown } = this;
+    return html`<pofx-large
+      .card=${this.model?.card}
+      .step=${this.step}
+      .index=${Math.min(shown, n - 1)}
+      .values=${this.#drawnWith?.values ?? {}}
+      ?own=${this.own}
+      ?rooms=${this.rooms}
+      .model=${this.alone ? this.model : undefined}
+      .estimate=${selected === shown && this.estimate !== this.#before ? this.estimate : undefined}
+      .film=${this.model?.card.family === "diffusion" ? this.#film.of(shown).map(({ image }) => image) : []}
+      @close=${this.#onClose}
+      @answer=${(/** @type {CustomEvent} */ { detail }) => this.dispatchEvent(new CustomEvent("answer", { detail }))}
+      @send=${() => this.dispatchEvent(new CustomEvent("send", { detail: this.#picked(shown) }))}
+      @steer=${this.#onSteer}
+    ></pofx-large>`;
+  }
+
+  #onClose() {
+    this.open = false;
+    void this.updateComplete.then(() => {
+      const list = this.renderRoot.querySelector("pofx-picture-list")?.shadowRoot;
+      const option = list?.querySelector(`[data-index="${this.shown}"]`);
+      if (option instanceof HTMLElement) option.focus();
+    });
   }
 
   /** @param {number} n */
@@ -363,6 +456,7 @@ export class Sampler extends LitElement {
     return html`<section class="steer" aria-labelledby="controls-title">
       <div class="head">
         <h3 id="controls-title">Controls</h3>
+        <button type="button" class="quiet" ?disabled=${this.lasts.length === 0} @click=${this.#undo}>Undo</button>
         <button type="button" class="quiet" @click=${this.#reset}>Reset to defaults</button>
       </div>
       <pofx-controls
