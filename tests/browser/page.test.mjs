@@ -6,8 +6,9 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 import { launch, openSite } from "./support/browser.mjs";
-import { ready } from "./support/lab.mjs";
+import { answered, enter, sampled } from "./support/lab.mjs";
 
+const ASK = "?backend=cpu#v=1&room=ask";
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core"), "utf8");
 
 /** @type {import("playwright-core").Browser} */
@@ -35,9 +36,12 @@ async function nextAnswer(page, before) {
 }
 
 for (const [backend, chip] of [["cpu", "CPU (WASM SIMD)"], ["webgpu", "WebGPU (verified)"]]) {
-  test(`without a click: 16 samples, an answer, and the chip says ${chip}`, async () => {
+  test(`without another click: 16 samples, in the other room an answer, and the chip says ${chip}`, async () => {
     const { page, trouble, close } = await openSite(browser, { query: `?backend=${backend}` });
-    await ready(page);
+    await sampled(page);
+    assert.equal(await page.locator("pofx-answer").count(), 0, "what asks is not loaded before it is shown");
+    await enter(page, "Ask");
+    await answered(page);
     assert.match(await page.locator("pofx-engine-chip .chip").innerText(), new RegExp(chip.replace(/[()]/g, "\\$&")));
     const answer = await headline(page);
     assert.match(answer, /^log p\(x\) ≥ −\d+\.\d nats \(lower bound, IWAE k=64, (± \d+\.\d|error not known)\)$/);
@@ -56,8 +60,8 @@ for (const [backend, chip] of [["cpu", "CPU (WASM SIMD)"], ["webgpu", "WebGPU (v
 }
 
 test("drawing with the pointer is answered while and after the stroke", async () => {
-  const { page, trouble, close } = await openSite(browser, { query: "?backend=cpu" });
-  await ready(page);
+  const { page, trouble, close } = await openSite(browser, { query: ASK });
+  await answered(page);
   const first = await headline(page);
   await page.locator("p-of-x").getByRole("button", { name: "Clear" }).click();
   assert.match(await headline(page), /^log p\(x\) ≥ – nats/);
@@ -76,7 +80,7 @@ test("drawing with the pointer is answered while and after the stroke", async ()
 
 test("everything works from the keyboard alone", async () => {
   const { page, trouble, close } = await openSite(browser, { query: "?backend=cpu" });
-  await ready(page);
+  await sampled(page);
   const focused = () =>
     page.evaluate(() => {
       let element = document.activeElement;
@@ -90,17 +94,23 @@ test("everything works from the keyboard alone", async () => {
     }
     assert.fail(`Tab never reaches ${pattern}`);
   };
-  let last = await headline(page);
   await tabTo(/Sample 1 of 16/);
   await page.keyboard.press("ArrowDown");
   assert.match(await focused(), /Sample 5 of 16/);
   await page.keyboard.press("Enter");
-  last = await nextAnswer(page, last);
+  await page.locator("pofx-large .value", { hasText: /−\d/ }).waitFor();
+  assert.match(await focused(), /Sample 5 of seed 7/);
+  await page.keyboard.press("Escape");
+  assert.match(await focused(), /Sample 5 of 16/);
   await tabTo(/^INPUT/);
   await page.keyboard.press("Control+a");
   await page.keyboard.type("41");
   await page.keyboard.press("Enter");
   await page.waitForFunction(() => location.hash.includes("seed=41"));
+  await tabTo(/^A Ask/);
+  await page.keyboard.press("Enter");
+  await answered(page);
+  let last = await headline(page);
   await tabTo(/Drawing pad/);
   await page.keyboard.press("Delete");
   await page.keyboard.press("Space");
@@ -116,21 +126,25 @@ test("everything works from the keyboard alone", async () => {
   assert.deepEqual(trouble, []);
 });
 
-test("the address holds seed and picture, and brings both back", async () => {
-  const { page, url, close } = await openSite(browser, { query: "?backend=cpu" });
-  await ready(page);
+test("the address holds room, seed and picture, and brings all back", async () => {
+  const { page, url, close } = await openSite(browser, { query: ASK });
+  await answered(page);
   const before = await headline(page);
   await page.locator("p-of-x").getByRole("option", { name: "Test digit 7" }).click();
   const answer = await nextAnswer(page, before);
   const { hash } = new URL(page.url());
-  assert.match(hash, /^#v=1&model=binary-mnist-vae&seed=7&x=[\w-]{131}$/);
+  assert.match(hash, /^#v=1&room=ask&model=binary-mnist-vae&seed=7&x=[\w-]{131}$/);
   const other = await page.context().newPage();
   await other.goto(`${url}?backend=cpu${hash.replace("seed=7", "seed=9")}`);
-  await ready(other);
-  assert.equal(await other.locator("p-of-x #seed").inputValue(), "9");
+  await answered(other);
   // Another seed gives other importance samples, so the answer agrees to its error bar.
   const value = (text) => Number(/−(\d+\.\d)/.exec(text)[1]);
   assert.ok(Math.abs(value(await headline(other)) - value(answer)) < 4);
+  await enter(other, "Generate");
+  await sampled(other);
+  assert.equal(await other.locator("p-of-x #seed").inputValue(), "9");
+  await other.goBack();
+  await answered(other);
   await other.goto("about:blank");
   await other.goto(`${url}?backend=cpu#v=1&seed=%3Cimg%20onerror%3Dalert(1)%3E&x=!!!`);
   const alert = other.locator("p-of-x .alert p");
@@ -141,7 +155,7 @@ test("the address holds seed and picture, and brings both back", async () => {
 
 test("a seed that is no number, a file that is no picture, weights that do not fit: a sentence, and on it goes", async () => {
   const { page, close } = await openSite(browser, { query: "?backend=cpu" });
-  await ready(page);
+  await sampled(page);
   const alert = page.locator("p-of-x .alert p");
   const seed = page.locator("p-of-x #seed");
   await seed.fill("seven");
@@ -153,6 +167,8 @@ test("a seed that is no number, a file that is no picture, weights that do not f
   await page.waitForFunction(() => location.hash.includes("seed=12"));
   assert.equal(await alert.count(), 0);
 
+  await enter(page, "Ask");
+  await answered(page);
   const text = { name: "letter.png", mimeType: "image/png", buffer: Buffer.from("Dear model") };
   await page.locator("p-of-x #file").setInputFiles(text);
   await alert.waitFor();
@@ -182,8 +198,8 @@ async function drop(page, { name, buffer }) {
 }
 
 test("pictures that are dropped or pasted are asked about", async () => {
-  const { page, trouble, close } = await openSite(browser, { query: "?backend=cpu" });
-  await ready(page);
+  const { page, trouble, close } = await openSite(browser, { query: ASK });
+  await answered(page);
   for (const kind of ["drop", "paste"]) {
     const before = await headline(page);
     await page.evaluate(async (kind) => {
@@ -207,26 +223,30 @@ test("pictures that are dropped or pasted are asked about", async () => {
   assert.deepEqual(trouble, []);
 });
 
-for (const colorScheme of ["light", "dark"]) {
-  for (const width of [1280, 390]) {
-    test(`axe finds nothing: ${colorScheme}, ${width} pixels wide; nothing overflows, nothing jumps`, async () => {
-      const { page, trouble, close } = await openSite(browser, {
-        query: "?backend=cpu",
-        context: { colorScheme, viewport: { width, height: 900 }, reducedMotion: "reduce" },
-        prepare: (page) => page.addInitScript(watchLayout),
+const ROOMS = /** @type {const} */ ([["generate", sampled], ["ask", answered]]);
+for (const [room, ready] of ROOMS) {
+  for (const colorScheme of ["light", "dark"]) {
+    for (const width of [1280, 360]) {
+      test(`axe finds nothing: ${room}, ${colorScheme}, ${width} pixels wide; nothing overflows, nothing jumps`, async () => {
+        const { page, trouble, close } = await openSite(browser, {
+          query: `?backend=cpu#v=1&room=${room}`,
+          context: { colorScheme, viewport: { width, height: 900 }, reducedMotion: "reduce" },
+          prepare: (page) => page.addInitScript(watchLayout),
+        });
+        await ready(page);
+        const shift = await page.evaluate(() => globalThis.layoutShift);
+        if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/${room}-${colorScheme}-${width}.png`, fullPage: true });
+        await page.locator("summary").evaluateAll((all) => all.forEach((summary) => (summary.parentElement.open = true)));
+        if (room === "ask") await page.locator("pofx-surprise table").waitFor();
+        const violations = await page.evaluate(`${AXE}; axe.run().then(({ violations }) => violations)`);
+        const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        await close();
+        assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`), []);
+        assert.ok(overflow <= 0, `${overflow} pixels too wide`);
+        assert.ok(shift < 0.1, `layout shift ${shift}`);
+        assert.deepEqual(trouble, []);
       });
-      await ready(page);
-      const shift = await page.evaluate(() => globalThis.layoutShift);
-      await page.locator("summary").evaluateAll((all) => all.forEach((summary) => (summary.parentElement.open = true)));
-      await page.locator("pofx-surprise table").waitFor();
-      const violations = await page.evaluate(`${AXE}; axe.run().then(({ violations }) => violations)`);
-      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-      await close();
-      assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`), []);
-      assert.ok(overflow <= 0, `${overflow} pixels too wide`);
-      assert.ok(shift < 0.1, `layout shift ${shift}`);
-      assert.deepEqual(trouble, []);
-    });
+    }
   }
 }
 
@@ -240,7 +260,7 @@ function watchLayout() {
 
 test("a run is announced in a few sentences, not in hundreds", async () => {
   const { page, close } = await openSite(browser, {
-    query: "?backend=cpu",
+    query: ASK,
     prepare: (page) =>
       page.addInitScript(() => {
         globalThis.said = [];
@@ -250,7 +270,7 @@ test("a run is announced in a few sentences, not in hundreds", async () => {
         });
       }),
   });
-  await ready(page);
+  await answered(page);
   const said = await page.evaluate(() => globalThis.said);
   await close();
   assert.ok(said.length >= 1 && said.length <= 6, said.join("\n"));

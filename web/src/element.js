@@ -367,8 +367,6 @@ export class PofxElement extends LitElement {
             .seed=${this.seed}
             .n=${this.n}
             .asked=${this.asked}
-            .estimate=${this.estimate}
-            ?own=${this.ownWeights !== ""}
             .selected=${this.sample}
             .own=${Boolean(this.ownWeights)}
             .estimate=${this.#shows("ask") ? this.estimate : undefined}

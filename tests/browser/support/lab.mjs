@@ -111,8 +111,17 @@ export async function openApi(browser, { intercept = () => false, ...options } =
   return site;
 }
 
-/** Waits until the page has samples and an answer. @param {import("playwright-core").Page} page */
-export async function ready(page) {
-  await page.locator("p-of-x .sample [role=option]:not([aria-disabled=true])").nth(15).waitFor({ timeout: 60_000 });
-  await page.locator("pofx-answer:not([stale]) .value", { hasText: /−\d/ }).waitFor({ timeout: 60_000 });
+/** Waits until the page has drawn its samples. @param {import("playwright-core").Page} page */
+export async function sampled(page) {
+  await page.locator("p-of-x .sample [role=option]:not([aria-disabled=true])").nth(15).waitFor({ timeout: 30_000 });
+}
+
+/** Waits until the page has an answer. @param {import("playwright-core").Page} page */
+export async function answered(page) {
+  await page.locator("pofx-answer:not([stale]) .value", { hasText: /−\d/ }).waitFor({ timeout: 30_000 });
+}
+
+/** Goes to another room. @param {import("playwright-core").Page} page @param {"Generate" | "Ask"} room */
+export async function enter(page, room) {
+  await page.getByRole("navigation", { name: "Rooms" }).getByRole("link", { name: room }).click();
 }

@@ -14,6 +14,7 @@ import "./breakdown.js";
 import "./compare.js";
 import "./nearest.js";
 import "./controls.js";
+import "./pad.js";
 import "./picture-field.js";
 import "./picture-list.js";
 import "./posterior.js";

@@ -56,12 +56,11 @@ export const elementStyles = css`
   [hidden] {
     display: none;
   }
-  .picked {
-    display: flex;
-    flex-wrap: wrap;
-    align-items: center;
-    gap: 0.4rem 1rem;
-    margin: 1rem 0 0;
+  /* Room for a half that is being loaded, so that nothing below it jumps into view and out of it. */
+  pofx-sampler:not(:defined),
+  pofx-asker:not(:defined) {
+    display: block;
+    min-height: 56rem;
   }
   pofx-model-card {
     margin-top: 1.6rem;
