@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launch, openSite } from "./support/browser.mjs";
-import { card, openApi, ready } from "./support/lab.mjs";
+import { answered, card, openApi } from "./support/lab.mjs";
 
 /** @type {import("playwright-core").Browser} */
 let browser;
@@ -78,8 +78,8 @@ test("every model with scores has places among other pictures, and the clothes m
 });
 
 test("the page answers which class, and compares all models on one picture", async () => {
-  const { page, close } = await openSite(browser, { query: "?backend=cpu#v=1&model=mnist-vae" });
-  await ready(page);
+  const { page, close } = await openSite(browser, { query: "?backend=cpu#v=1&room=ask&model=mnist-vae" });
+  await answered(page);
   await page.getByRole("button", { name: "p(class | x)" }).click();
   const classes = page.getByRole("table", { name: /Probabilities of class/ });
   await classes.waitFor({ timeout: 60_000 });

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 import { launch, openSite } from "./support/browser.mjs";
-import { LISTED, MODEL, card, oneOfEachFamily, ready } from "./support/lab.mjs";
+import { LISTED, MODEL, card, enter, oneOfEachFamily, sampled } from "./support/lab.mjs";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core"), "utf8");
 const PHONE = { viewport: { width: 390, height: 844 } };
@@ -50,7 +50,7 @@ async function redrawn(page, before) {
 
 test("the list has every model with its family and size, and opens the one that is chosen, from the keyboard", async () => {
   const { page, trouble, close } = await openSite(browser, { query: "?backend=cpu" });
-  await ready(page);
+  await sampled(page);
   const entries = page.locator("pofx-chooser li button");
   assert.equal(await entries.count(), 0, "nothing is loaded before the list is opened");
   await page.locator("pofx-chooser summary").focus();
@@ -233,6 +233,7 @@ if (FAMILIES.diffusion) {
 if (FAMILIES.gan) {
   test("gan: log p(x) is not defined, and a sentence says why", async () => {
     const { page, close } = await openPage(FAMILIES.gan);
+    await enter(page, "Ask");
     await page.locator("pofx-answer .value", { hasText: "not defined" }).waitFor({ timeout: 30_000 });
     assert.match(await page.locator("pofx-answer .rank").innerText(), /^[A-Z].*\.$/);
     assert.equal(await page.locator("pofx-answer", { hasText: "NaN" }).count(), 0);

@@ -66,7 +66,7 @@ test("a VAE of two latents: four ways to one number, and the integral among them
 });
 
 test("where importance weights of the encoder tell no error, one press asks by a better estimator", async () => {
-  const { page, close } = await openSite(browser, { query: "?backend=cpu#v=1&model=mnist-vae" });
+  const { page, close } = await openSite(browser, { query: "?backend=cpu#v=1&room=ask&model=mnist-vae" });
   const asker = page.locator("pofx-asker");
   const value = async () => Number((await asker.locator(".value").innerText()).match(/−([\d.]+) nats/)?.[1]);
   await asker.getByText(/IWAE k=64, error not known/).first().waitFor({ timeout: 60_000 });
@@ -108,7 +108,7 @@ test("a GAN has no density of its own, one of its pictures with noise, and a dis
 });
 
 test("the page offers the estimators, answers by the chosen one, and compares only what was made alike", async () => {
-  const { page, close } = await openSite(browser, { query: "?backend=cpu#v=1&model=mnist-gan" });
+  const { page, close } = await openSite(browser, { query: "?backend=cpu#v=1&room=ask&model=mnist-gan" });
   const reply = page.locator("pofx-asker pofx-answer");
   await reply.getByText("is not defined").waitFor({ timeout: 60_000 });
   await page.locator("pofx-asker").getByLabel("Estimator").selectOption({ label: "importance sampling" });
@@ -148,7 +148,7 @@ test("a digit is likelier than clothes to a model of clothes, but not typical; a
 });
 
 test("the page says whether a picture is typical", async () => {
-  const { page, close } = await openSite(browser, { query: "?backend=cpu#v=1&model=fashion-transformer" });
+  const { page, close } = await openSite(browser, { query: "?backend=cpu#v=1&room=ask&model=fashion-transformer" });
   const verdict = page.locator("pofx-answer .rank");
   await verdict.getByText(/(Typical|Not typical): the log p\(x\) of \d+\s% of test pictures is farther from their mean\./).waitFor();
   await close();

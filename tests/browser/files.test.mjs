@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { deflateSync } from "node:zlib";
 import { launch, openSite } from "./support/browser.mjs";
-import { MODEL, WEIGHTS, dist, openApi, ready, replace } from "./support/lab.mjs";
+import { MODEL, WEIGHTS, dist, openApi, sampled, replace } from "./support/lab.mjs";
 
 /** @type {import("playwright-core").Browser} */
 let browser;
@@ -138,12 +138,12 @@ test("a second visit and a second tab download no weights, and both work", async
   const first = await openSite(browser, { query: "?backend=cpu", intercept: count });
   const second = await first.page.context().newPage();
   await second.goto(`${first.url}?backend=cpu`);
-  await Promise.all([ready(first.page), ready(second)]);
+  await Promise.all([sampled(first.page), sampled(second)]);
   await second.reload();
-  await ready(second);
+  await sampled(second);
   await first.page.bringToFront();
   await first.page.locator("p-of-x .dice").click();
-  await ready(first.page);
+  await sampled(first.page);
   await first.close();
   assert.equal(downloads, 1);
   assert.deepEqual(first.trouble, []);
