@@ -247,10 +247,10 @@ impl Weights {
         if header > MAX_HEADER || header > bytes.len() as u64 - 8 {
             return Err(WeightsError::Format(format!("its header claims {header} bytes of {}", bytes.len())));
         }
-        let file = SafeTensors::deserialize(bytes).map_err(|e| WeightsError::Format(e.to_string()))?;
+        let file = SafeTensors::deserialize(bytes).map_err(|e| WeightsError::Format(printable(&e.to_string(), 300)))?;
         let mut weights = Weights::default();
         for (name, view) in file.tensors() {
-            let name: String = name.chars().filter(|c| !c.is_control()).take(80).collect();
+            let name = printable(&name, 80);
             let is_i8 = |of: &str| file.tensor(of).is_ok_and(|view| view.dtype() == Dtype::I8);
             if name.strip_suffix(".scale").is_some_and(is_i8) {
                 continue;
@@ -288,6 +288,11 @@ impl Weights {
             .collect::<Result<Vec<_>, safetensors::SafeTensorError>>();
         views.and_then(|views| safetensors::serialize(views, None)).map_err(|e| WeightsError::Format(e.to_string()))
     }
+}
+
+/// The start of a text from a file, to be shown.
+fn printable(text: &str, most: usize) -> String {
+    text.chars().filter(|c| !c.is_control()).take(most).collect()
 }
 
 fn first_names(names: &[&str]) -> String {

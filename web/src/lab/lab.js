@@ -9,7 +9,7 @@ import { tables } from "../ui/table-styles.js";
 import "./card.js";
 import { Entry } from "./entry.js";
 import { labStyles } from "./lab-styles.js";
-import { PLAIN, formatLab, parseLab } from "./state.js";
+import { PLAIN, formatLab, parseLab, round } from "./state.js";
 import { TOUR } from "./tour.js";
 import "./chart.js";
 import "./steer.js";
@@ -218,7 +218,8 @@ export class LabElement extends LitElement {
 
   /** @param {[number, number]} x */
   async #ask(x) {
-    this.#probe = x;
+    // As the address has it.
+    this.#probe = [round(x[0]), round(x[1])];
     this.#changed();
     if (this.#asking) {
       this.#askAgain = true;

@@ -89,11 +89,16 @@ export function formatLab(hash, { set, n, seed, points, models, probe, wish }) {
   said.set("lab.n", String(n));
   said.set("lab.seed", String(seed));
   said.set("lab.models", JSON.stringify(models.map(({ family, seed, moves, settings }) => [family, seed, wordOf(moves), settings])));
-  if (probe) said.set("lab.probe", probe.map((v) => Number(v.toPrecision(6))).join(" "));
+  if (probe) said.set("lab.probe", probe.map(round).join(" "));
   if (wish.class !== null) said.set("lab.class", String(wish.class));
   for (const name of /** @type {const} */ (["guidance", "temperature"])) if (wish[name] !== 1) said.set(`lab.${name}`, String(wish[name]));
   if (wish.given !== null) said.set("lab.given", ["x1", "x2"][wish.given]);
   return `#${said}`;
+}
+
+/** Six digits are enough for a point on a screen. @param {number} v */
+export function round(v) {
+  return Number(v.toPrecision(6));
 }
 
 /** Two bytes a coordinate within the range of the points, whose ends stand before. @param {Float32Array} points */
