@@ -16,7 +16,7 @@ if (!out) throw new Error("bundle.mjs is Trunk's hook: run `cargo xtask build`")
 
 // The page, the worker, and the modules that other pages import: the API and the element. Each keeps its name; what they
 // share goes into flat chunks, so that `new URL("./x", import.meta.url)` means the same everywhere.
-const ENTRIES = ["main.js", "worker.js", "p-of-x.js", "element.js", "lab-page.js", "lab-api.js"];
+const ENTRIES = ["main.js", "worker.js", "p-of-x.js", "element.js", "embed-page.js", "lab-page.js", "lab-api.js"];
 
 await build({
   entryPoints: ENTRIES.map((name) => join(web, "src", name)).filter(existsSync),

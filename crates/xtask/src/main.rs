@@ -21,6 +21,7 @@ cargo xtask <verb>
   serve [--port N] [--open]    build the page with Trunk and serve it on http://localhost:8080/
         [--dev]                ... with a quick, slow-running build of the engine
   build [--dev]                build the page into dist/ and stop
+  pack                         build the page and make the npm package of it, in target/npm/
   test  [--native] [--browser] fmt, clippy, native tests, page build, type check, browser tests
   bench [--only unet,vae]      speed and size beside onnxruntime-web, TensorFlow.js and candle: a table,
         [--engines cpu,webgpu] and target/bench.json
@@ -49,6 +50,7 @@ fn dispatch(args: &[&str]) -> Result {
         Some((&"setup", rest)) => flags(rest, &[]).and_then(|_| setup::everything()),
         Some((&"serve", rest)) => serve::serve(rest),
         Some((&"build", rest)) => page::build(page::Profile::from_args(rest)?),
+        Some((&"pack", rest)) => flags(rest, &[]).and_then(|_| page::pack()),
         Some((&"test", rest)) => test::test(rest),
         Some((&"bench", rest)) => bench::bench(rest),
         Some((verb, _)) => {

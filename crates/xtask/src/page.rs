@@ -34,6 +34,12 @@ pub(crate) fn build(profile: Profile) -> Result {
     trunk(&tools, "build", profile).run("build the page")
 }
 
+/// `cargo xtask pack`
+pub(crate) fn pack() -> Result {
+    build(Profile::Ship)?;
+    Cmd::new("node").arg("web/pack.mjs").dir(places::root()).run("make the npm package")
+}
+
 /// A Trunk command for this repository.
 pub(crate) fn trunk(tools: &PageTools, verb: &str, profile: Profile) -> Cmd {
     let cmd = Cmd::new(&tools.trunk)

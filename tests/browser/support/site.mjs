@@ -34,12 +34,21 @@ const POLICY = [
  * @param {(path: string, response: import("node:http").ServerResponse) => boolean} [intercept]
  *   may answer a request itself (a path relative to the page) and then returns true
  */
-export async function serveDist(intercept = () => false) {
+export function serveDist(intercept = () => false) {
+  return serveFolder(DIST, { intercept, headers: { "content-security-policy": POLICY } });
+}
+
+/**
+ * Serves a folder on a free port, which is an origin of its own.
+ * @param {string} folder
+ * @param {{ intercept?: Parameters<typeof serveDist>[0], headers?: Record<string, string> }} [options]
+ */
+export async function serveFolder(folder, { intercept = () => false, headers = {} } = {}) {
   const server = createServer((request, response) => {
     const path = decodeURIComponent(new URL(request.url ?? "/", "http://localhost").pathname);
     if (!path.startsWith(SUB_PATH)) return void response.writeHead(404).end();
     const relative = path.slice(SUB_PATH.length) || "index.html";
-    if (!intercept(relative, response)) void sendFile(relative, response);
+    if (!intercept(relative, response)) void sendFile(join(folder, normalize(`/${relative}`)), headers, response);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
   // A test that fails before it closes its site must not keep the runner alive.
@@ -54,14 +63,13 @@ export async function serveDist(intercept = () => false) {
   };
 }
 
-async function sendFile(relative, response) {
-  const file = join(DIST, normalize(`/${relative}`));
+async function sendFile(file, headers, response) {
   const found = await stat(file).catch(() => null);
   if (!found?.isFile()) return void response.writeHead(404).end();
   response.writeHead(200, {
     "content-type": TYPES[extname(file)] ?? "application/octet-stream",
     "content-length": found.size,
-    "content-security-policy": POLICY,
+    ...headers,
   });
   createReadStream(file).pipe(response);
 }

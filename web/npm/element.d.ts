@@ -1,0 +1,42 @@
+import type { BackendInfo, Card, Estimate, PofxError, Progress, SampleStep } from "./p-of-x.js";
+
+/**
+ * `<p-of-x>`: draws samples of a model and answers how likely a picture is. Parts: `sample`, `asker`, `reading`, `card`, `engine`.
+ * What is in it is shown where there is no JavaScript.
+ */
+export class PofxElement extends HTMLElement {
+  /** Id of a model, as "mnist-diffusion". */
+  model: string;
+  /** "generate" or "ask"; else both. */
+  task: string;
+  /** A whole number, as text. */
+  seed: string;
+  /** How many samples. */
+  n: number;
+  /** "drawing" asks about a picture at once, "none" does not. */
+  query: string;
+  /** "webgpu", "cpu", else what works best. */
+  backend: string;
+  /** "eager" loads the model at once, else when the element comes into view. */
+  loading: string;
+  /** Asks how likely a picture of 28 x 28 values from 0 to 255 is. */
+  ask(pixels: Uint8Array): void;
+
+  addEventListener<K extends keyof PofxEvents>(type: K, listener: (event: PofxEvents[K]) => unknown, options?: boolean | AddEventListenerOptions): void;
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject, options?: boolean | AddEventListenerOptions): void;
+}
+
+export interface PofxEvents {
+  load: CustomEvent<Card>;
+  sample: CustomEvent<SampleStep>;
+  estimate: CustomEvent<Estimate>;
+  progress: CustomEvent<Progress>;
+  error: CustomEvent<PofxError>;
+  backendchange: CustomEvent<BackendInfo>;
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "p-of-x": PofxElement;
+  }
+}
