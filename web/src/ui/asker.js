@@ -5,7 +5,7 @@ import { PofxError } from "../p-of-x.js";
 import { answerable, estimatorChoice } from "./card.js";
 import { askerStyles } from "./asker-styles.js";
 import { notDigits, testDigits } from "./examples.js";
-import { sentence } from "./answer.js";
+import { sentence } from "./format.js";
 import { SIDE } from "./picture.js";
 import { shared } from "./styles.js";
 import "./among.js";

@@ -30,6 +30,12 @@ export function fromLink(controls, linked) {
   );
 }
 
+/** Whether these values leave nothing to chance: a point of the latent space is one picture. @param {string | undefined} family @param {Record<string, any>} values */
+export function isPoint(family, { latent, image, to_latent, to_image, to_seed, vary = 0 }) {
+  const encodes = family === "vae" || family === "gan";
+  return Boolean(latent || (encodes && image)) && !to_latent && !to_image && to_seed === undefined && !(vary > 0);
+}
+
 /** A help text without the marks of code, with a control's name as it is shown. @param {string} help */
 function plainly(help) {
   return help.replace(/`(\w+)`/g, (_, name) => `“${words(name)}”`);
