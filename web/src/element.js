@@ -267,8 +267,9 @@ export class PofxElement extends LitElement {
       await this.#change("generate");
       this.n = recipe.n;
       this.show({ model: recipe.model, seed: recipe.seed, values: recipe.controls });
+      const own = recipe.sha256 === null ? " It was drawn with a person's own weights, not with the shipped ones." : "";
       const missing = recipe.left_out.length > 0 ? ` It lacks the pictures that were given as ${recipe.left_out.join(", ")}.` : "";
-      this.status = `The recipe of ${recipe.model}, seed ${recipe.seed}, was taken from the picture.${missing}`;
+      this.status = `The recipe of ${recipe.model}, seed ${recipe.seed}, was taken from the picture.${own}${missing}`;
     } catch (thrown) {
       this.#fail(PofxError.from(thrown, "bad-image"));
     }

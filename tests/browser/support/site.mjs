@@ -33,13 +33,14 @@ const POLICY = [
  * Serves dist/ on a free port.
  * @param {(path: string, response: import("node:http").ServerResponse) => boolean} [intercept]
  *   may answer a request itself (a path relative to the page) and then returns true
+ * @param {Record<string, string>} [headers] of all files
  */
-export async function serveDist(intercept = () => false) {
+export async function serveDist(intercept = () => false, headers = {}) {
   const server = createServer((request, response) => {
     const path = decodeURIComponent(new URL(request.url ?? "/", "http://localhost").pathname);
     if (!path.startsWith(SUB_PATH)) return void response.writeHead(404).end();
     const relative = path.slice(SUB_PATH.length) || "index.html";
-    if (!intercept(relative, response)) void sendFile(relative, response);
+    if (!intercept(relative, response)) void sendFile(relative, response, headers);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
   // A test that fails before it closes its site must not keep the runner alive.
@@ -54,7 +55,7 @@ export async function serveDist(intercept = () => false) {
   };
 }
 
-async function sendFile(relative, response) {
+async function sendFile(relative, response, headers) {
   const file = join(DIST, normalize(`/${relative}`));
   const found = await stat(file).catch(() => null);
   if (!found?.isFile()) return void response.writeHead(404).end();
@@ -62,6 +63,7 @@ async function sendFile(relative, response) {
     "content-type": TYPES[extname(file)] ?? "application/octet-stream",
     "content-length": found.size,
     "content-security-policy": POLICY,
+    ...headers,
   });
   createReadStream(file).pipe(response);
 }
