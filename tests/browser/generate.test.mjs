@@ -222,3 +222,37 @@ test("a diffusion sample: the film of its way is saved as an animation with its 
   await close();
   assert.deepEqual(trouble, []);
 });
+
+test("recent results stay in the browser, are gone back to, and are deleted", async () => {
+  const { page, trouble, close } = await open("model=mnist-vae&seed=7&c.temperature=0.7", { viewport: { width: 360, height: 780 } });
+  const original = await first(page);
+  const recent = page.locator("pofx-recent");
+  const entries = recent.locator(".result");
+  const named = (seed) => entries.filter({ hasText: `mnist-vae, seed ${seed},` });
+  await named(7).waitFor();
+  for (const next of ["21", "22"]) {
+    await page.locator("p-of-x #seed").fill(next);
+    await generate(page);
+    await drawn(page, next);
+    await named(next).waitFor();
+  }
+  assert.match(await recent.locator(".about").first().innerText(), /^3 in this browser, \d+ kB$/);
+  const violations = await page.evaluate(`${AXE}; axe.run().then(({ violations }) => violations.map(({ id }) => id))`);
+  assert.deepEqual(violations, []);
+  assert.ok((await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)) <= 0);
+  if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/recent-360.png`, fullPage: true });
+
+  await recent.getByRole("button", { name: /^Delete mnist-vae, seed 21/ }).click();
+  await named(21).waitFor({ state: "detached" });
+  await page.reload();
+  await named(7).waitFor();
+  assert.equal(await named(21).count(), 0);
+  await named(7).click();
+  await drawn(page, 7);
+  assert.equal(await first(page), original);
+  assert.match(page.url(), /c\.temperature=0\.7/);
+  await recent.getByRole("button", { name: "Delete all" }).click();
+  await entries.first().waitFor({ state: "detached" });
+  await close();
+  assert.deepEqual(trouble, []);
+});

@@ -383,7 +383,7 @@ export class Sampler extends LitElement {
         @draw=${this.#draw}
         @dice=${this.#dice}
         @lock=${(/** @type {CustomEvent<boolean>} */ { detail }) => (this.locked = detail)}
-        @count=${this.#onCount}
+        @count=${(/** @type {CustomEvent<number>} */ { detail }) => ((this.n = detail), void this.generate())}
       ></pofx-seed>
     `;
   }
@@ -466,12 +466,6 @@ export class Sampler extends LitElement {
       <legend class="hidden">What is shown of pictures on their way</legend>
       ${choice("images", html`as it is, <i>x<sub>t</sub></i>`)} ${choice("predicted", html`taken for, <i>x̂</i><sub>0</sub>`)}
     </fieldset>`;
-  }
-
-  /** @param {CustomEvent<number>} event */
-  #onCount({ detail }) {
-    this.n = detail;
-    void this.generate();
   }
 
   #renderControls() {
