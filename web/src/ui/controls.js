@@ -4,8 +4,6 @@
 import { LitElement, css, html, nothing } from "lit";
 import { controlStyles } from "./control-styles.js";
 import { shared } from "./styles.js";
-import "./latent.js";
-import "./mask.js";
 import "./picture-field.js";
 
 /** @typedef {import("../card.d.ts").Control} Control */
@@ -236,16 +234,21 @@ export class Controls extends LitElement {
     const { name, help } = control;
     const error = this.errors[name];
     const set = this.values[name] !== undefined;
-    const survey = (/** @type {Event} */ e) => {
-      const { open } = /** @type {HTMLDetailsElement} */ (e.target);
-      if (open && control.kind === "latent" && control.size === 2) this.dispatchEvent(new CustomEvent("survey"));
-    };
-    return html`<details data-name=${name} @toggle=${survey}>
+    return html`<details data-name=${name} @toggle=${(/** @type {Event} */ e) => this.#onToggle(e, control)}>
       <summary>${words(name)}<span class="state">${set ? "set" : "not set"}</span></summary>
       <p class="help" id="${name}-help">${plainly(help)}</p>
       ${error ? html`<p class="error" id="${name}-error" role="alert">${error}</p>` : nothing}
       ${this.#large(control)}
     </details>`;
+  }
+
+  /** Loads what draws a control when it is first opened. @param {Event} event @param {Control} control */
+  #onToggle(event, control) {
+    if (!(/** @type {HTMLDetailsElement} */ (event.target).open)) return;
+    if (control.kind === "mask") void import("./mask.js");
+    if (control.kind !== "latent") return;
+    void import("./latent.js");
+    if (control.size === 2) this.dispatchEvent(new CustomEvent("survey"));
   }
 
   /** @param {Control} control */

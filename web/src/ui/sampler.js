@@ -6,7 +6,6 @@ import { worth } from "../engine/crew.js";
 import { Film, hasInk } from "./film.js";
 import { fromLink, isPoint, startValues } from "./controls.js";
 import { duration } from "./format.js";
-import { ATLAS_POINTS } from "./latent.js";
 import { pictureOf } from "./picture.js";
 import { samplerStyles } from "./sampler-styles.js";
 import { shared } from "./styles.js";
@@ -248,6 +247,7 @@ export class Sampler extends LitElement {
     if (!model || this.atlas.length > 0) return;
     /** @type {Pixels[]} */ const atlas = [];
     try {
+      const { ATLAS_POINTS } = await import("./latent.js");
       for (const latent of ATLAS_POINTS) {
         for await (const step of model.sample({ n: 1, latent })) atlas.push(pictureOf(step, 0));
         if (this.model !== model) return;
