@@ -4,9 +4,11 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { basename } from "node:path";
 import { after, before, test } from "node:test";
+import { brotliCompressSync } from "node:zlib";
 import { launch, openSite } from "./support/browser.mjs";
-import { answered, enter, sampled } from "./support/lab.mjs";
+import { answered, dist, enter, sampled } from "./support/lab.mjs";
 
 const ASK = "?backend=cpu#v=1&room=ask";
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core"), "utf8");
@@ -58,6 +60,22 @@ for (const [backend, chip] of [["cpu", "CPU (WASM SIMD)"], ["webgpu", "WebGPU (v
     assert.deepEqual(trouble, []);
   });
 }
+
+test("a first visit to either room loads little JavaScript", async () => {
+  for (const [room, ready, most] of /** @type {const} */ ([["generate", sampled, 45_000], ["ask", answered, 48_000]])) {
+    const { page, close } = await openSite(browser, { query: "icon.svg" });
+    const scripts = new Set();
+    page.context().on("request", (request) => scripts.add(request.url().split(/[?#]/)[0]));
+    await page.goto(page.url().replace("icon.svg", `?backend=cpu#v=1&room=${room}`));
+    await ready(page);
+    // The engine's own module belongs to the wasm.
+    const files = [...scripts].filter((url) => url.endsWith(".js") && !url.endsWith("/playground.js")).map((url) => basename(url));
+    const bytes = files.reduce((sum, file) => sum + brotliCompressSync(dist(file)).length, 0);
+    await close();
+    assert.ok(files.includes("main.js") && files.includes("worker.js"), files.join(" "));
+    assert.ok(bytes <= most, `${room}: ${bytes} bytes after brotli`);
+  }
+});
 
 test("drawing with the pointer is answered while and after the stroke", async () => {
   const { page, trouble, close } = await openSite(browser, { query: ASK });

@@ -92,7 +92,8 @@ export class PofxElement extends LitElement {
   #opening = new AbortController();
   /** What a link says, until the half that it is about has begun. @type {import("./ui/state.js").LinkState} */ #linked = {};
   /** Which halves work with the open model. @type {Set<string>} */ #begun = new Set();
-  /** A sample that is on its way to the other half. @type {Picked | undefined} */ #sent;
+  /** The last time that something began. @type {Promise<void> | undefined} */ #entered;
+  /** Whether a question is on its way, so that no other is asked first. */ #hasQuestion = false;
   #view = new IntersectionObserver(
     (entries) => {
       if (entries.some(({ isIntersecting }) => isIntersecting)) this.#start();
@@ -125,7 +126,7 @@ export class PofxElement extends LitElement {
 
   /** @param {Map<string, unknown>} changed */
   updated(changed) {
-    if (changed.has("task") && this.opened) void this.#enter(this.opened).catch((thrown) => this.#fail(thrown));
+    if (changed.has("task") && this.opened) this.#entered = this.#enter(this.opened).catch((thrown) => this.#fail(thrown));
     // Not the first time: then the element has just been connected.
     if (!changed.has("model") || changed.get("model") === undefined || !this.isConnected) return;
     this.#opening.abort();
@@ -202,7 +203,7 @@ export class PofxElement extends LitElement {
     await this.#enter(model);
   }
 
-  /** Begins what is shown and has not begun, and asks about what was sent. @param {Model} model */
+  /** Begins what is shown and has not begun. @param {Model} model */
   async #enter(model) {
     for (const [task, load] of Object.entries(HALVES)) {
       if (!this.#shows(task) || this.#begun.has(task)) continue;
@@ -212,9 +213,6 @@ export class PofxElement extends LitElement {
       await (task === "generate" ? this.#beginSampling(model) : this.#beginAsking(model));
       if (this.opened !== model) return;
     }
-    const sent = this.#sent;
-    this.#sent = undefined;
-    if (sent && this.#shows("ask")) await this.#asker.ask(sent.pixels, sent.label, sent.index);
     this.#tell("statechange");
   }
 
@@ -233,7 +231,7 @@ export class PofxElement extends LitElement {
     const asker = this.#asker;
     await asker.start(model);
     if (pixels) return asker.ask({ data: pixels, width: SIDE, height: SIDE, channels: 1 }, "The picture from the link");
-    if (this.#sent || this.query !== "drawing") return;
+    if (this.#hasQuestion || this.query !== "drawing") return;
     await asker.askFirst(() => this.#firstSample(model));
   }
 
@@ -265,12 +263,13 @@ export class PofxElement extends LitElement {
     try {
       const { recipeIn } = await import("./export/restore.js");
       const recipe = await recipeIn(file);
-      if (!recipe) return await this.#askFile(file);
+      if (!recipe || !(this.rooms || this.#shows("generate"))) return await this.#askFile(file);
       await this.#change("generate");
       this.n = recipe.n;
       this.show({ model: recipe.model, seed: recipe.seed, values: recipe.controls });
+      const own = recipe.sha256 === null ? " It was drawn with a person's own weights, not with the shipped ones." : "";
       const missing = recipe.left_out.length > 0 ? ` It lacks the pictures that were given as ${recipe.left_out.join(", ")}.` : "";
-      this.status = `The recipe of ${recipe.model}, seed ${recipe.seed}, was taken from the picture.${missing}`;
+      this.status = `The recipe of ${recipe.model}, seed ${recipe.seed}, was taken from the picture.${own}${missing}`;
     } catch (thrown) {
       this.#fail(PofxError.from(thrown, "bad-image"));
     }
@@ -278,9 +277,14 @@ export class PofxElement extends LitElement {
 
   /** @param {File} file */
   async #askFile(file) {
-    if (!this.#shows("ask") && !this.rooms) return;
-    await this.#change("ask");
-    await this.#asker.askFile(file);
+    await this.#toAsk();
+    if (this.#begun.has("ask")) await this.#asker.askFile(file);
+  }
+
+  /** Goes to the half that asks, for a question that is asked next. */
+  async #toAsk() {
+    this.#hasQuestion = true;
+    await this.#change("ask").finally(() => (this.#hasQuestion = false));
   }
 
   /** Goes to a task, where it is not shown and may be. @param {string} task */
@@ -288,7 +292,8 @@ export class PofxElement extends LitElement {
     if (this.#shows(task) || !this.rooms) return;
     this.task = task;
     this.#tell("taskchange", task);
-    if (this.opened) await this.#enter(this.opened);
+    await this.updateComplete;
+    await this.#entered;
   }
 
   /** @param {Progress | undefined} progress */
@@ -319,11 +324,10 @@ export class PofxElement extends LitElement {
     this.asked = detail.pixels;
   }
 
-  /** Takes a sample to the other half. @param {Picked} picked */
-  #send(picked) {
-    if (this.#shows("ask")) return void this.#asker.ask(picked.pixels, picked.label, picked.index);
-    this.#sent = picked;
-    void this.#change("ask").catch((thrown) => this.#fail(thrown));
+  /** Takes a sample to the half that asks. @param {CustomEvent<Picked>} event */
+  async #onSend({ detail: { pixels, label, index } }) {
+    await this.#toAsk();
+    if (this.#begun.has("ask")) await this.#asker.ask(pixels, label, index);
   }
 
   /** @param {CustomEvent<{ pixels?: Pixels, sample?: number }>} event */
@@ -333,7 +337,8 @@ export class PofxElement extends LitElement {
   }
 
   #onDrawn() {
-    this.seed = this.#sampler.seed;
+    const { seed, n } = this.#sampler;
+    [this.seed, this.n] = [seed, n];
     this.#tell("sample", this.#sampler.step);
     this.#tell("statechange");
   }
@@ -368,15 +373,14 @@ export class PofxElement extends LitElement {
             .n=${this.n}
             .asked=${this.asked}
             .selected=${this.sample}
-            .own=${Boolean(this.ownWeights)}
-            .estimate=${this.#shows("ask") ? this.estimate : undefined}
-            ?alone=${!this.#shows("ask")}
+            ?own=${this.ownWeights !== ""}
+            ?answered=${this.#shows("ask")}
             ?rooms=${this.rooms}
             @begin=${begin}
             @redraw=${() => (this.sample = -1)}
             @pick=${this.#onPick}
             @answer=${(/** @type {CustomEvent<Estimate>} */ { detail }) => this.#tell("estimate", detail)}
-            @send=${(/** @type {CustomEvent<Picked>} */ { detail }) => this.#send(detail)}
+            @send=${this.#onSend}
             @drawn=${this.#onDrawn}
             @failed=${failed}
             @say=${say}

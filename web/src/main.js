@@ -2,6 +2,7 @@
 
 import "./element.js";
 import "./ui/chooser.js";
+import { pictureOf } from "./ui/picture.js";
 import { ROOMS, formatHash, parseHash } from "./ui/state.js";
 import "./ui/theme.js";
 
@@ -10,11 +11,13 @@ import "./ui/theme.js";
 
 const element = /** @type {PofxElement} */ (document.querySelector("p-of-x"));
 const chooser = /** @type {Chooser} */ (document.querySelector("pofx-chooser"));
+const recent = /** @type {import("./ui/recent.js").Recent} */ (document.querySelector("pofx-recent"));
 
 // ?backend=cpu or webgpu overrides the choice.
 const backend = new URLSearchParams(location.search).get("backend");
 if (backend) element.setAttribute("backend", backend);
 
+const SETTLED_MS = 1000;
 /** The last hash that came from us: our own changes are not to be applied again. */
 let written = "";
 
@@ -39,7 +42,7 @@ function enter(to) {
   room = to;
   element.task = to;
   document.title = TITLES[to];
-  for (const lead of document.querySelectorAll("[data-lead]")) lead.toggleAttribute("hidden", lead.getAttribute("data-lead") !== to);
+  for (const part of document.querySelectorAll("[data-only]")) part.toggleAttribute("hidden", part.getAttribute("data-only") !== to);
   showLinks();
 }
 
@@ -72,6 +75,29 @@ element.addEventListener("taskchange", () => {
   history.pushState(null, "", written);
   scrollTo(0, 0);
 });
+
+// Results are kept once nothing else has been drawn for a while: a slider that moves makes many.
+let settling = 0;
+element.addEventListener("sample", (event) => {
+  const step = /** @type {CustomEvent<import("./p-of-x.js").SampleStep>} */ (event).detail;
+  const { model = element.model, seed = element.seed, values = {} } = element.state;
+  const pictures = Array.from({ length: Math.min(step.n, 4) }, (_, i) => pictureOf(step, i)).map((pixels) => ({ ...pixels, data: pixels.data.slice() }));
+  clearTimeout(settling);
+  if (element.ownWeights) return;
+  settling = setTimeout(() => void keep({ model, seed, n: step.n, values, pictures }), SETTLED_MS);
+});
+recent.addEventListener("restore", (event) => {
+  const { model, seed, n, values } = /** @type {CustomEvent<import("./ui/recent-store.js").Result>} */ (event).detail;
+  element.n = n;
+  element.show({ model, seed, values });
+  element.scrollIntoView();
+});
+
+/** @param {Parameters<import("./ui/recent.js").Recent["keep"]>[0]} result */
+async function keep(result) {
+  await import("./ui/recent.js");
+  await recent.keep(result);
+}
 
 const folder = new URL("models/", import.meta.url);
 chooser.folder = folder;

@@ -33,9 +33,10 @@ const POLICY = [
  * Serves dist/ on a free port.
  * @param {(path: string, response: import("node:http").ServerResponse) => boolean} [intercept]
  *   may answer a request itself (a path relative to the page) and then returns true
+ * @param {Record<string, string>} [headers] of all files
  */
-export function serveDist(intercept = () => false) {
-  return serveFolder(DIST, { intercept, headers: { "content-security-policy": POLICY } });
+export function serveDist(intercept = () => false, headers = {}) {
+  return serveFolder(DIST, { intercept, headers: { "content-security-policy": POLICY, ...headers } });
 }
 
 /**

@@ -1,7 +1,7 @@
 // The answer: how likely, and compared with what.
 
 import { LitElement, css, html, nothing } from "lit";
-import { asSentence, kindOf, nats, percent, percentile, relation } from "./format.js";
+import { asSentence, explain, nats, percent, percentile, relation } from "./format.js";
 import { shared } from "./styles.js";
 import "./histogram.js";
 
@@ -87,21 +87,6 @@ export class Answer extends LitElement {
 
 /** What a discriminator tells. */
 const RATIO = html`log <i>p</i><sub>data</sub>(<i>x</i>)/<i>p</i><sub>G</sub>(<i>x</i>)`;
-
-/** The bracket behind the number. @param {Estimate} e */
-function explain(e) {
-  if (e.nats === -Infinity) return `(impossible under this model: all it could have drawn gives this picture probability 0; ${e.estimator})`;
-  const unknown = e.effective_samples === null ? [] : ["error not known"];
-  const error = e.std_error === null ? unknown : [`± ${e.std_error.toFixed(1)}`];
-  return `(${[kindOf(e), e.estimator, ...error].join(", ")})`;
-}
-
-/** The answer in one sentence. @param {Estimate} e */
-export function sentence(e) {
-  if (typeof e.kind !== "string") return `log p(x) is not defined: ${e.kind.undefined}`;
-  const what = e.kind === "density_ratio" ? "log p_data(x)/p_G(x)" : "log p(x)";
-  return `${what} ${relation(e.kind)} ${nats(e.nats)} nats ${explain(e)}`;
-}
 
 /** @param {Estimate} e @param {NonNullable<Card["reference"]>} reference */
 function rank(e, reference) {

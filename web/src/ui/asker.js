@@ -5,19 +5,17 @@ import { PofxError } from "../p-of-x.js";
 import { answerable, estimatorChoice } from "./card.js";
 import { askerStyles } from "./asker-styles.js";
 import { notDigits, testDigits } from "./examples.js";
-import { sentence } from "./answer.js";
+import { sentence } from "./format.js";
 import { SIDE } from "./picture.js";
 import { shared } from "./styles.js";
 import "./among.js";
 import "./answer.js";
 import "./breakdown.js";
 import "./compare.js";
-import "./nearest.js";
 import "./controls.js";
 import "./pad.js";
 import "./picture-field.js";
 import "./picture-list.js";
-import "./posterior.js";
 
 /** @typedef {import("../p-of-x.js").Model} Model */
 /** @typedef {import("../p-of-x.js").Estimate} Estimate */
@@ -108,6 +106,8 @@ export class Asker extends LitElement {
     this.asking = false;
     this.model = model;
     if (same) return;
+    if (model.card.labels.length > 0) void import("./posterior.js");
+    if (model.card.family === "gan") void import("./nearest.js");
     this.estimate = undefined;
     this.given = undefined;
     this.labels = {};

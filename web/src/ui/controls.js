@@ -4,8 +4,6 @@
 import { LitElement, css, html, nothing } from "lit";
 import { controlStyles } from "./control-styles.js";
 import { shared } from "./styles.js";
-import "./latent.js";
-import "./mask.js";
 import "./picture-field.js";
 
 /** @typedef {import("../card.d.ts").Control} Control */
@@ -28,6 +26,12 @@ export function fromLink(controls, linked) {
   return Object.fromEntries(
     known.flatMap(([control, value]) => (control ? [[control.name, isNumber(control) ? typed(String(value)) : value]] : [])),
   );
+}
+
+/** Whether these values leave nothing to chance: a point of the latent space is one picture. @param {string | undefined} family @param {Record<string, any>} values */
+export function isPoint(family, { latent, image, to_latent, to_image, to_seed, vary = 0 }) {
+  const encodes = family === "vae" || family === "gan";
+  return Boolean(latent || (encodes && image)) && !to_latent && !to_image && to_seed === undefined && !(vary > 0);
 }
 
 /** A help text without the marks of code, with a control's name as it is shown. @param {string} help */
@@ -230,16 +234,21 @@ export class Controls extends LitElement {
     const { name, help } = control;
     const error = this.errors[name];
     const set = this.values[name] !== undefined;
-    const survey = (/** @type {Event} */ e) => {
-      const { open } = /** @type {HTMLDetailsElement} */ (e.target);
-      if (open && control.kind === "latent" && control.size === 2) this.dispatchEvent(new CustomEvent("survey"));
-    };
-    return html`<details data-name=${name} @toggle=${survey}>
+    return html`<details data-name=${name} @toggle=${(/** @type {Event} */ e) => this.#onToggle(e, control)}>
       <summary>${words(name)}<span class="state">${set ? "set" : "not set"}</span></summary>
       <p class="help" id="${name}-help">${plainly(help)}</p>
       ${error ? html`<p class="error" id="${name}-error" role="alert">${error}</p>` : nothing}
       ${this.#large(control)}
     </details>`;
+  }
+
+  /** Loads what draws a control when it is first opened. @param {Event} event @param {Control} control */
+  #onToggle(event, control) {
+    if (!(/** @type {HTMLDetailsElement} */ (event.target).open)) return;
+    if (control.kind === "mask") void import("./mask.js");
+    if (control.kind !== "latent") return;
+    void import("./latent.js");
+    if (control.size === 2) this.dispatchEvent(new CustomEvent("survey"));
   }
 
   /** @param {Control} control */

@@ -1,16 +1,19 @@
 // Files that are dropped anywhere on the page, or pasted into it.
 
+/** Those that listen: one of them takes a file. @type {Set<HTMLElement>} */
+const listening = new Set();
+
 /** A Lit controller: listens while its host is on the page. */
 export class FileDrops {
   /** Whether a file is being held over the page. */
   dragging = false;
 
-  /** @type {import("lit").ReactiveControllerHost} */ #host;
+  /** @type {import("lit").ReactiveControllerHost & HTMLElement} */ #host;
   /** @type {(file: File) => void} */ #take;
   /** @type {((text: string) => void) | undefined} */ #takeText;
 
   /**
-   * @param {import("lit").ReactiveControllerHost} host
+   * @param {import("lit").ReactiveControllerHost & HTMLElement} host
    * @param {(file: File) => void} take
    * @param {(text: string) => void} [takeText] text of several lines that is pasted outside of a field
    */
@@ -22,6 +25,7 @@ export class FileDrops {
   }
 
   hostConnected() {
+    listening.add(this.#host);
     document.addEventListener("paste", this.#onPaste);
     document.addEventListener("dragover", this.#onDragOver);
     document.addEventListener("dragleave", this.#onDragLeave);
@@ -29,13 +33,21 @@ export class FileDrops {
   }
 
   hostDisconnected() {
+    listening.delete(this.#host);
     document.removeEventListener("paste", this.#onPaste);
     document.removeEventListener("dragover", this.#onDragOver);
     document.removeEventListener("dragleave", this.#onDragLeave);
     document.removeEventListener("drop", this.#onDrop);
   }
 
+  /** Whether an event is for this host: it happens inside, or nowhere in particular and this is the first. @param {Event} event */
+  #isMine(event) {
+    const target = event.composedPath().find((node) => node instanceof HTMLElement && listening.has(node));
+    return (target ?? [...listening][0]) === this.#host;
+  }
+
   #onPaste = (/** @type {ClipboardEvent} */ event) => {
+    if (!this.#isMine(event)) return;
     this.#use(event, event.clipboardData);
     const text = event.clipboardData?.getData("text/plain") ?? "";
     const typing = event.composedPath().some((target) => target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement);
@@ -44,13 +56,13 @@ export class FileDrops {
 
   #onDrop = (/** @type {DragEvent} */ event) => {
     this.#drag(false);
-    this.#use(event, event.dataTransfer);
+    if (this.#isMine(event)) this.#use(event, event.dataTransfer);
   };
 
   #onDragOver = (/** @type {DragEvent} */ event) => {
     if (!event.dataTransfer?.types.includes("Files")) return;
     event.preventDefault();
-    this.#drag(true);
+    this.#drag(this.#isMine(event));
   };
 
   #onDragLeave = (/** @type {DragEvent} */ event) => {

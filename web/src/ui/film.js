@@ -27,8 +27,13 @@ export class Film {
     this.#bytes = this.#steps.reduce((sum, step) => sum + size(step), 0);
   }
 
-  /** The frames in which picture `index` was in hand, thinned out to a strip; the last one is the finished picture. @param {number} index @returns {Frame[]} */
-  of(index) {
+  /**
+   * The frames in which picture `index` was in hand, thinned out; the last one is the finished picture.
+   * @param {number} index
+   * @param {number} [most] how many frames, as a strip holds where it is not said
+   * @returns {Frame[]}
+   */
+  of(index, most = LENGTH) {
     /** @type {SampleStep[]} */ const all = [];
     for (const step of this.#steps) {
       const finished = step.done > index;
@@ -39,7 +44,7 @@ export class Film {
     if (all.length > 2 && all[all.length - 2].step === all[0].steps) all.splice(-2, 1);
     if (all.length < 2) return [];
     const steps = all[0].steps;
-    const count = Math.min(all.length, LENGTH);
+    const count = Math.min(all.length, most);
     return Array.from({ length: count }, (_, i) => {
       const step = all[Math.round((i * (all.length - 1)) / (count - 1))];
       const predicted = step.predicted && pictureOf(step, index, "predicted");

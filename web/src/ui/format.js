@@ -52,6 +52,21 @@ export function kindOf({ kind }) {
   return kind === "stochastic" ? "estimate" : kind.replaceAll("_", " ");
 }
 
+/** The bracket behind the number. @param {Estimate} e */
+export function explain(e) {
+  if (e.nats === -Infinity) return `(impossible under this model: all it could have drawn gives this picture probability 0; ${e.estimator})`;
+  const unknown = e.effective_samples === null ? [] : ["error not known"];
+  const error = e.std_error === null ? unknown : [`± ${e.std_error.toFixed(1)}`];
+  return `(${[kindOf(e), e.estimator, ...error].join(", ")})`;
+}
+
+/** The answer in one sentence. @param {Estimate} e */
+export function sentence(e) {
+  if (typeof e.kind !== "string") return `log p(x) is not defined: ${e.kind.undefined}`;
+  const what = e.kind === "density_ratio" ? "log p_data(x)/p_G(x)" : "log p(x)";
+  return `${what} ${relation(e.kind)} ${nats(e.nats)} nats ${explain(e)}`;
+}
+
 /**
  * The share of ascending scores that are below `value`, in percent.
  * @param {number[]} scores

@@ -1,12 +1,9 @@
 // One sample, large: how likely it is, what can be done with it, and files of it and of all that were drawn with it.
 
 import { LitElement, css, html, nothing } from "lit";
-import { toCsv, toNpy } from "../export/numbers.js";
-import { encodePng } from "../export/png.js";
-import { toRaster } from "../export/raster.js";
 import { PofxError } from "../engine/errors.js";
-import { KEYWORD, formatRecipe, toRecipe } from "../export/recipe.js";
-import { asSentence, kindOf, nats, relation } from "./format.js";
+import { filmFile, pictureFile, save, scoresFile, tableFile, valuesFile } from "../export/samples.js";
+import { sentence } from "./format.js";
 import { pictureOf } from "./picture.js";
 import { shared } from "./styles.js";
 
@@ -15,24 +12,29 @@ import { shared } from "./styles.js";
 /** @typedef {import("../p-of-x.js").Model} Model */
 /** @typedef {import("./picture.js").Pixels} Pixels */
 
+/** How much is changed when a sample is varied. */
+const VARY = { vary: 0.3, strength: 0.5 };
+
 /**
- * `<pofx-large>`: properties `card`, `step` (the finished one), `index`, `values` (controls they were drawn with), `own` (the weights are a
- * person's own), `model` (to ask how likely the sample is), or `estimate` where somebody else asks, `film` (all pictures of the
- * way there), `rooms` (there is a place to ask more). Events: `close`, `answer` (detail: the Estimate), `send`, and `steer` (detail: values of
- * controls to set, and one to open).
+ * `<pofx-large>`: properties `model`, `step` (the finished one), `index`, `values` (controls they were drawn with), `own` (the weights are a
+ * person's own), `answered` (somebody else answers how likely the sample is), `rooms` (there is a place to ask more), `film` (all pictures
+ * of the way there), `from` (the sample where a walk starts). Events: `close`, `answer` (detail: the Estimate), `send`, `from`, `steer`
+ * (detail: values of controls to set, and one to open) and `failed` (detail: PofxError).
  */
 export class Large extends LitElement {
   static properties = {
-    card: { attribute: false },
+    model: { attribute: false },
     step: { attribute: false },
     index: { type: Number },
     values: { attribute: false },
     own: { type: Boolean },
+    answered: { type: Boolean },
     rooms: { type: Boolean },
-    model: { attribute: false },
-    trouble: { state: true },
-    estimate: { attribute: false },
     film: { attribute: false },
+    from: { attribute: false },
+    estimate: { state: true },
+    trouble: { state: true },
+    weighed: { state: true },
   };
 
   static styles = [
@@ -40,35 +42,60 @@ export class Large extends LitElement {
     css`
       :host {
         display: grid;
-        grid-template-columns: minmax(0, 14rem) minmax(0, 1fr);
-        gap: 1rem;
-        margin-bottom: 1rem;
+        grid-template-columns: minmax(0, 13rem) minmax(0, 1fr);
+        gap: 1.2rem;
         padding: 1rem;
         border: 1px solid var(--line);
         border-radius: 0.8rem;
+        scroll-margin: 1rem;
       }
-      h3 {
+      .head {
+        display: flex;
+        justify-content: space-between;
+        align-items: baseline;
+      }
+      h3,
+      h4 {
         margin: 0 0 0.4rem;
         font: 500 1.1rem/1.4 var(--sans);
+        outline-offset: 0.3rem;
+      }
+      h4 {
+        margin-top: 1rem;
+        font-size: 0.9375rem;
+        color: var(--muted);
       }
       p {
         margin: 0 0 0.8rem;
         color: var(--muted);
         font-size: 0.9375rem;
+        text-wrap: pretty;
       }
       .value {
+        min-height: 3em;
         color: var(--text);
         font-variant-numeric: tabular-nums;
       }
       .tools {
         display: flex;
         flex-wrap: wrap;
+        align-items: center;
         gap: 0.4rem;
-        margin-bottom: 0.6rem;
+        font-size: 0.9375rem;
+      }
+      .tools + p {
+        margin-top: 0.6rem;
+      }
+      progress {
+        width: 6rem;
+        accent-color: var(--accent);
       }
       @container pofx (max-width: 40rem) {
         :host {
           grid-template-columns: minmax(0, 1fr);
+        }
+        pofx-picture {
+          max-width: 14rem;
         }
       }
     `,
@@ -76,19 +103,22 @@ export class Large extends LitElement {
 
   constructor() {
     super();
-    /** @type {import("../card.d.ts").Card | undefined} */ this.card = undefined;
+    /** @type {Model | undefined} */ this.model = undefined;
     /** @type {SampleStep | undefined} */ this.step = undefined;
     this.index = 0;
     /** @type {Record<string, unknown>} */ this.values = {};
     this.own = false;
+    this.answered = false;
     this.rooms = false;
-    /** @type {Model | undefined} */ this.model = undefined;
-    /** Why there is no answer. */ this.trouble = "";
-    /** @type {Estimate | undefined} */ this.estimate = undefined;
     /** @type {Pixels[]} */ this.film = [];
+    /** @type {{ pixels: Pixels, index: number } | undefined} */ this.from = undefined;
+    /** @type {Estimate | undefined} */ this.estimate = undefined;
+    /** Why there is no answer. */ this.trouble = "";
+    /** How many samples have been weighed for a file; undefined while none is being made. @type {number | undefined} */ this.weighed = undefined;
   }
 
   #job = new AbortController();
+  /** How likely all samples of a step are: the same for every file. @type {{ step?: SampleStep, estimates: Estimate[] }} */ #scores = { estimates: [] };
 
   disconnectedCallback() {
     super.disconnectedCallback();
@@ -97,128 +127,151 @@ export class Large extends LitElement {
 
   /** @param {Map<string, unknown>} changed */
   willUpdate(changed) {
-    if (this.model && ["model", "step", "index"].some((name) => changed.has(name))) void this.#ask(this.model);
+    if (["model", "step", "index"].some((name) => changed.has(name))) void this.#ask();
   }
 
-  /** @param {Model} model */
-  async #ask(model) {
+  /** @param {Map<string, unknown>} changed */
+  updated(changed) {
+    if (!changed.has("index") && !changed.has("step")) return;
+    this.scrollIntoView({ block: "nearest" });
+    this.renderRoot.querySelector("h3")?.focus({ preventScroll: true });
+  }
+
+  async #ask() {
     this.#job.abort();
     const { signal } = (this.#job = new AbortController());
-    [this.estimate, this.trouble] = [undefined, ""];
-    const { step, index } = this;
-    if (!step || index >= step.done) return;
-    const pixels = pictureOf(step, index);
+    [this.estimate, this.trouble, this.weighed] = [undefined, "", undefined];
+    if (this.answered) return;
     try {
-      const estimate = await model.logProb({ ...pixels, data: Uint8Array.from(pixels.data) }, { seed: step.seed, signal });
-      this.estimate = estimate;
-      this.dispatchEvent(new CustomEvent("answer", { detail: estimate }));
+      this.estimate = await this.#weigh(this.index, signal);
+      this.dispatchEvent(new CustomEvent("answer", { detail: this.estimate }));
     } catch (thrown) {
       if (!signal.aborted) this.trouble = PofxError.from(thrown).message;
     }
   }
 
+  /** @param {number} index @param {AbortSignal} signal */
+  async #weigh(index, signal) {
+    const { model, step } = this;
+    if (!model || !step) throw new PofxError("bad-request", "There is no such sample.");
+    const pixels = pictureOf(step, index);
+    return model.logProb({ ...pixels, data: Uint8Array.from(pixels.data) }, { seed: step.seed, signal });
+  }
+
+  /** Asks about all samples, and makes a file of the answers. @param {(estimates: Estimate[]) => import("../export/samples.js").NamedFile} file */
+  async #saveScores(file) {
+    const { step } = this;
+    if (!step) return;
+    this.#job.abort();
+    const { signal } = (this.#job = new AbortController());
+    if (this.#scores.step !== step) this.#scores = { step, estimates: [] };
+    const { estimates } = this.#scores;
+    try {
+      for (this.weighed = estimates.length; this.weighed < step.n; this.weighed += 1) estimates.push(await this.#weigh(this.weighed, signal));
+      save(file(estimates));
+    } catch (thrown) {
+      const error = PofxError.from(thrown);
+      if (!signal.aborted) this.dispatchEvent(new CustomEvent("failed", { detail: error }));
+    } finally {
+      if (!signal.aborted) this.weighed = undefined;
+    }
+  }
+
+  #stop() {
+    this.#job.abort();
+    this.weighed = undefined;
+  }
+
   render() {
-    const { step, index, card } = this;
+    const { step, index } = this;
     if (!step || index >= step.done) return nothing;
     const name = `Sample ${index + 1} of seed ${step.seed}`;
-    const has = (/** @type {string} */ control) => card?.controls.some((one) => one.name === control);
-    const pixels = pictureOf(step, index);
-    const image = { data: Uint8Array.from(pixels.data), width: pixels.width, height: pixels.height };
-    const button = (/** @type {string} */ text, /** @type {() => void} */ act) => html`<button type="button" @click=${act}>${text}</button>`;
-    return html`<pofx-picture .pixels=${pixels} label=${name}></pofx-picture>
+    return html`<pofx-picture .pixels=${pictureOf(step, index)} label=${name}></pofx-picture>
       <section aria-label=${name} @keydown=${this.#onKey}>
-        <h3 tabindex="-1">${name}</h3>
-        <p class="value">${this.#answer()}</p>
-        <div class="tools">
-          ${this.rooms ? html`<button type="button" class="primary" @click=${() => this.dispatchEvent(new CustomEvent("send"))}>Ask more about it</button>` : nothing}
-          ${has("image") && has("vary") ? button("Vary it", () => this.#steer({ image, vary: 0.3 })) : nothing}
-          ${has("image") && has("strength") ? button("Vary it", () => this.#steer({ image, strength: 0.5, mask: undefined })) : nothing}
-          ${has("image") && has("to_image") ? button("Walk from it", () => this.#steer({ image })) : nothing}
-          ${has("to_image") && this.values.image ? button("Walk to it", () => this.#steer({ to_image: image })) : nothing}
-          ${has("image") && has("mask") ? button("Paint over a part", () => this.#steer({ image }, "mask")) : nothing}
+        <div class="head">
+          <h3 tabindex="-1">${name}</h3>
+          ${button("Close", () => this.#tell("close"), "quiet")}
         </div>
+        ${this.answered ? nothing : html`<p class="value">${this.#answer()}</p>`}
         <div class="tools">
-          ${button("Save picture", () => void this.#png([index]))} ${button("Save all as one picture", () => void this.#png())}
-          ${this.film.length > 1 ? button("Save film", () => void this.#apng()) : nothing}
-          ${step.values ? button("Save values (NPY)", () => this.#npy()) : nothing}
-          ${step.values ? button("Save values (CSV)", () => this.#csv()) : nothing}
+          ${this.rooms && !this.answered ? button("Ask more about it", () => this.#tell("send"), "primary") : nothing} ${this.#renderSteps(step)}
         </div>
-        <p>Saved pictures carry their recipe: drop one on this page to draw it again.</p>
-        ${button("Close", () => this.#close())}
+        ${this.#renderFiles(step)}
       </section>`;
   }
 
-  firstUpdated() {
-    this.renderRoot.querySelector("h3")?.focus({ preventScroll: true });
+  /** What can be drawn from here. @param {SampleStep} step */
+  #renderSteps(step) {
+    const { from, index } = this;
+    const has = (/** @type {string} */ name) => this.model?.controls.some((control) => control.name === name);
+    if (!has("image")) return nothing;
+    const image = bytes(pictureOf(step, index));
+    const vary = has("vary") ? { vary: VARY.vary } : has("strength") ? { strength: VARY.strength, mask: undefined } : undefined;
+    const elsewhere = from && from.index !== index ? from : undefined;
+    return html`
+      ${vary ? button("Vary it", () => this.#tell("steer", { values: { image, to_image: undefined, ...vary } })) : nothing}
+      ${has("mask") ? button("Paint over a part", () => this.#tell("steer", { values: { image }, open: "mask" })) : nothing}
+      ${has("to_image") ? button("Walk from it", () => this.#tell("from")) : nothing}
+      ${has("to_image") && elsewhere
+        ? button(`Walk to it from sample ${elsewhere.index + 1}`, () => this.#tell("steer", { values: { image: bytes(elsewhere.pixels), to_image: image } }), "primary")
+        : nothing}
+      ${from && !elsewhere ? html`<span>Now choose the sample to walk to.</span>` : nothing}
+    `;
+  }
+
+  /** @param {SampleStep} step */
+  #renderFiles(step) {
+    const { model, index, values, own, film, weighed } = this;
+    if (!model) return nothing;
+    const drawn = { card: model.card, step, values, own };
+    const exact = step.values;
+    const saved = (/** @type {Promise<import("../export/samples.js").NamedFile>} */ file) => void file.then(save);
+    return html`
+      <h4>Save</h4>
+      <div class="tools">
+        ${button("Picture", () => saved(pictureFile(drawn, index)))}
+        ${film.length > 1 ? button("Film", () => saved(filmFile(drawn, index, film))) : nothing}
+        ${step.n > 1 ? button(`All ${step.n} as one picture`, () => saved(pictureFile(drawn))) : nothing}
+        ${exact
+          ? html`${button("Values (NPY)", () => save(valuesFile(drawn, exact)))}
+            ${button("log p (NPY)", () => void this.#saveScores((estimates) => scoresFile(drawn, estimates)))}
+            ${button("Values and log p (CSV)", () => void this.#saveScores((estimates) => tableFile(drawn, exact, estimates)))}`
+          : nothing}
+      </div>
+      ${weighed === undefined
+        ? html`<p>Pictures and films carry their recipe: drop one on this page to draw it again.</p>`
+        : html`<p class="tools">
+            <progress max=${step.n} value=${weighed} aria-label="Samples weighed"></progress> ${weighed} of ${step.n} samples weighed
+            ${button("Stop", () => this.#stop())}
+          </p>`}
+    `;
   }
 
   #answer() {
     const { estimate, trouble } = this;
-    if (trouble) return trouble;
-    if (!estimate) return "How likely is it? Being weighed …";
-    if (typeof estimate.kind !== "string") return asSentence(estimate.kind.undefined);
-    const error = estimate.std_error == null ? "" : ` ± ${estimate.std_error.toFixed(1)}`;
-    return `log p(x) ${relation(estimate.kind)} ${nats(estimate.nats)}${error} nats (${kindOf(estimate)}, ${estimate.estimator})`;
+    if (estimate) return `${sentence(estimate)}.`;
+    return trouble || "How likely is it? Being weighed …";
   }
 
   /** @param {KeyboardEvent} event */
   #onKey(event) {
-    if (event.key === "Escape") this.#close();
+    if (event.key === "Escape") this.#tell("close");
   }
 
-  #close() {
-    this.dispatchEvent(new CustomEvent("close"));
+  /** @param {string} name @param {unknown} [detail] */
+  #tell(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
   }
+}
 
-  /** @param {Record<string, unknown>} values @param {string} [open] a control to be shown */
-  #steer(values, open) {
-    this.dispatchEvent(new CustomEvent("steer", { detail: { values, open } }));
-  }
+/** @param {string} text @param {() => void} act @param {string} [look] */
+function button(text, act, look = "") {
+  return html`<button type="button" class=${look} @click=${act}>${text}</button>`;
+}
 
-  /** @param {number} [index] @returns {Record<string, string>} */
-  #texts(index) {
-    const { step, card, values, own } = this;
-    if (!step || !card) return {};
-    const recipe = toRecipe({ model: card.id, sha256: own ? null : card.weights.sha256, seed: step.seed, n: step.n, values, index });
-    return { Software: "p-of-x", [KEYWORD]: formatRecipe(recipe) };
-  }
-
-  /** @param {number[]} [which] all where it is not said */
-  async #png(which) {
-    const { step } = this;
-    if (!step) return;
-    const all = which ?? Array.from({ length: step.n }, (_, i) => i);
-    const columns = Math.ceil(Math.sqrt(all.length));
-    const raster = toRaster(all.map((i) => pictureOf(step, i)), { columns, gap: which ? 0 : 4 });
-    this.#save("png", "image/png", await encodePng([raster], { texts: this.#texts(which?.[0]) }), which === undefined);
-  }
-
-  async #apng() {
-    const frames = this.film.map((pixels) => toRaster([pixels]));
-    this.#save("film.png", "image/png", await encodePng(frames, { texts: this.#texts(this.index) }));
-  }
-
-  #npy() {
-    const { step } = this;
-    if (step?.values) this.#save("npy", "application/octet-stream", toNpy(step.values, [step.n, step.channels, step.height, step.width]), true);
-  }
-
-  #csv() {
-    const { n = 1, values } = this.step ?? {};
-    if (!values) return;
-    const size = values.length / n;
-    const rows = Array.from({ length: n }, (_, i) => [i + 1, ...values.subarray(i * size, (i + 1) * size)]);
-    this.#save("csv", "text/csv", toCsv(["sample", ...Array.from({ length: size }, (_, i) => `value_${i + 1}`)], rows), true);
-  }
-
-  /** @param {string} ending @param {string} type @param {BlobPart} content @param {boolean} [all] */
-  #save(ending, type, content, all = false) {
-    const url = URL.createObjectURL(new Blob([content], { type }));
-    const which = all ? "" : `-${this.index + 1}`;
-    const link = Object.assign(document.createElement("a"), { href: url, download: `${this.card?.id}-${this.step?.seed}${which}.${ending}` });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(url), 10_000);
-  }
+/** A copy that a control may keep. @param {Pixels} pixels */
+function bytes({ data, width, height }) {
+  return { data: Uint8Array.from(data), width, height };
 }
 
 customElements.define("pofx-large", Large);

@@ -81,48 +81,29 @@ export const samplerStyles = css`
   pofx-film {
     margin-bottom: 0.8rem;
   }
-  .seed {
-    display: grid;
-    grid-template-columns: auto minmax(0, 1fr) auto auto;
-    align-items: center;
-    gap: 0.6rem;
-    margin-top: 0.3rem;
-  }
-  .seed input,
-  .seed select {
-    min-height: 2.75rem;
-    width: 100%;
-    padding: 0 0.8rem;
-    font: inherit;
-    color: inherit;
-    background: var(--surface);
-    border: 1px solid var(--control);
-    border-radius: 0.6rem;
-    font-variant-numeric: tabular-nums;
-  }
-  .seed input[aria-invalid="true"] {
-    border-color: var(--bad);
-  }
-  .dice {
-    padding: 0;
-    width: 2.75rem;
-  }
-  .dice svg {
-    width: 1.5rem;
-    height: 1.5rem;
-    fill: none;
-    stroke: currentColor;
-    stroke-width: 1.6;
-  }
-  .dice circle {
-    fill: currentColor;
-    stroke: none;
-  }
   .halves {
     display: grid;
     grid-template-columns: minmax(0, 5fr) minmax(0, 7fr);
     gap: 1.5rem 2.2rem;
     align-items: start;
+  }
+  .halves.compared {
+    grid-template-columns: minmax(0, 7fr) minmax(0, 6fr);
+  }
+  .grids {
+    display: grid;
+    grid-auto-flow: column;
+    grid-auto-columns: minmax(0, 1fr);
+    gap: 1rem;
+    align-items: start;
+  }
+  .grids .head {
+    min-height: 2.75rem;
+    margin: 0;
+  }
+  .side {
+    display: grid;
+    gap: 1.2rem;
   }
   .head {
     display: flex;
@@ -132,13 +113,14 @@ export const samplerStyles = css`
     margin-bottom: 0.5rem;
   }
   @container pofx (max-width: 56rem) {
-    .halves {
+    .halves,
+    .halves.compared {
       grid-template-columns: minmax(0, 1fr);
     }
-    pofx-picture-list,
+    .grids:not(.compared .grids),
     pofx-film,
     .progress,
-    .seed {
+    pofx-seed {
       max-width: 30rem;
     }
   }

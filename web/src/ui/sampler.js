@@ -4,12 +4,13 @@ import { LitElement, html, nothing } from "lit";
 import { PofxError, parseSeed } from "../p-of-x.js";
 import { worth } from "../engine/crew.js";
 import { Film, hasInk } from "./film.js";
-import { fromLink, startValues } from "./controls.js";
+import { fromLink, isPoint, startValues } from "./controls.js";
 import { duration } from "./format.js";
-import { ATLAS_POINTS } from "./latent.js";
 import { pictureOf } from "./picture.js";
 import { samplerStyles } from "./sampler-styles.js";
 import { shared } from "./styles.js";
+import { randomSeed } from "./seed-row.js";
+import { Undo } from "./undo.js";
 import "./controls.js";
 import "./picture-list.js";
 
@@ -19,14 +20,14 @@ import "./picture-list.js";
 
 /** A model that draws all its pictures faster than this draws anew whenever a control moves. */
 const LIVE_MS = 800;
-/** So many changes can be taken back. */
-const MOST_LASTS = 50;
-const COUNTS = [1, 4, 9, 16, 25, 36, 64];
+/** Frames of a film that is saved. */
+const FILM_FRAMES = 60;
 
 /**
  * `<pofx-sampler>`: properties `seed`, `n`, `asked` (the picture that is asked about elsewhere), `selected` (index of the
- * sample that is asked about, or -1). Events: `pick` (detail: pixels, label, index), `drawn`, `failed` (detail: PofxError),
- * `say` (detail: a sentence for those who listen).
+ * sample that is chosen, or -1), `own` (the weights are a person's own), `answered` (what is chosen is asked about elsewhere) and `rooms`
+ * (there is a place to ask more). Events: `pick` and `send` (detail: pixels, label, index), `redraw`, `drawn`, `answer` (detail: Estimate),
+ * `failed` (detail: PofxError), `say` (detail: a sentence for those who listen).
  */
 export class Sampler extends LitElement {
   static properties = {
@@ -46,11 +47,12 @@ export class Sampler extends LitElement {
     shown: { state: true },
     atlas: { state: true },
     own: { type: Boolean },
-    alone: { type: Boolean },
+    answered: { type: Boolean },
     rooms: { type: Boolean },
-    estimate: { attribute: false },
+    locked: { state: true },
     open: { state: true },
-    lasts: { state: true },
+    from: { state: true },
+    pinned: { state: true },
   };
 
   static styles = [shared, samplerStyles];
@@ -75,16 +77,16 @@ export class Sampler extends LitElement {
     this.shown = 0;
     /** Pictures below the map of two latents. @type {Pixels[]} */ this.atlas = [];
     /** Whether the weights are a person's own. */ this.own = false;
-    /** Whether nobody else asks about the chosen sample. */ this.alone = false;
+    /** Whether what is chosen is asked about elsewhere. */ this.answered = false;
     /** Whether there is a place to ask more about it. */ this.rooms = false;
-    /** The latest answer on the page. @type {import("../p-of-x.js").Estimate | undefined} */ this.estimate = undefined;
+    /** Whether the seed stays. */ this.locked = false;
     /** Whether a sample is shown large. */ this.open = false;
-    /** What was drawn before, the latest last. @type {{ seed: string, n: number, values: Record<string, any> }[]} */ this.lasts = [];
+    /** Where a walk starts. @type {{ pixels: Pixels, index: number } | undefined} */ this.from = undefined;
+    /** The setting to compare with. @type {{ values: Record<string, any>, step: SampleStep } | undefined} */ this.pinned = undefined;
   }
 
   #film = new Film();
-  /** What the samples were drawn with. @type {{ seed: string, n: number, values: Record<string, any> } | undefined} */ #drawnWith;
-  /** The answer that was there before this sample was asked about. @type {import("../p-of-x.js").Estimate | undefined} */ #before;
+  #undo = new Undo();
   #job = new AbortController();
   /** How long the last run took. */ #took = Infinity;
   /** A control has moved while the last values were drawn. */ #again = false;
@@ -106,9 +108,10 @@ export class Sampler extends LitElement {
     this.#took = Infinity;
     if (!same) {
       this.step = undefined;
-      this.lasts = [];
-      this.#drawnWith = undefined;
+      this.#undo = new Undo();
       this.open = false;
+      this.from = undefined;
+      this.pinned = undefined;
       this.atlas = [];
       this.which = "images";
       this.shown = 0;
@@ -140,12 +143,9 @@ export class Sampler extends LitElement {
     return Object.fromEntries(Object.entries(this.values).filter(([name, value]) => start[name] !== value));
   }
 
-  /** How many pictures are drawn: one point of the latent space is one picture. */
+  /** How many pictures are drawn. */
   get #count() {
-    const { latent, image, to_latent, to_image, to_seed, vary = 0 } = this.values;
-    const encodes = ["vae", "gan"].includes(this.model?.card.family ?? "");
-    const isPoint = latent || (encodes && image);
-    return isPoint && !to_latent && !to_image && to_seed === undefined && !(vary > 0) ? 1 : this.n;
+    return isPoint(this.model?.card.family, this.values) ? 1 : this.n;
   }
 
   /** The picture that controls may take: the chosen sample, else the one that is asked about. */
@@ -163,7 +163,7 @@ export class Sampler extends LitElement {
       this.#film = new Film();
       this.stale = false;
       this.open = false;
-      this.#remember({ seed, n: this.n, values: this.values });
+      this.#undo.keep(this.#setting);
       this.dispatchEvent(new CustomEvent("redraw"));
       for await (const step of model.sample({ ...this.values, n, seed, signal })) {
         this.step = step;
@@ -175,32 +175,49 @@ export class Sampler extends LitElement {
     });
   }
 
-  /** Keeps what the last samples were drawn with, to go back to it. @param {{ seed: string, n: number, values: Record<string, any> }} now */
-  #remember(now) {
-    const last = this.#drawnWith;
-    const same = last && last.seed === now.seed && last.n === now.n && last.values === now.values;
-    if (last && !same) this.lasts = [...this.lasts.slice(1 - MOST_LASTS), last];
-    this.#drawnWith = now;
+  get #setting() {
+    return { seed: this.seed, n: this.n, values: this.values };
+  }
+
+  /** Draws because a person said so: with a new seed, where the same samples would come again and nothing holds the seed. */
+  #draw() {
+    const { step } = this;
+    const again = step !== undefined && step.done === step.n && this.seedText === undefined && this.#undo.isNow(this.#setting);
+    if (again && !this.locked) this.seedText = randomSeed();
+    void this.generate();
   }
 
   /** Takes back the last change of seed, number or controls. */
-  #undo() {
-    const last = this.lasts.at(-1);
+  #takeBack() {
+    const last = this.#undo.back();
     if (!last) return;
-    this.lasts = this.lasts.slice(0, -1);
-    this.#drawnWith = last;
     Object.assign(this, last, { seedText: undefined, errors: {} });
     void this.generate();
   }
 
   /** Ctrl+Z, but not where text is edited. @param {KeyboardEvent} event */
   #onKey(event) {
-    if (event.key === "Escape" && this.open) this.open = false;
     const [target] = event.composedPath();
     const edits = target instanceof HTMLInputElement && !["range", "checkbox", "radio"].includes(target.type);
-    if (edits || event.key !== "z" || event.shiftKey || !(event.ctrlKey || event.metaKey) || this.lasts.length === 0) return;
+    if (edits || event.key !== "z" || event.shiftKey || !(event.ctrlKey || event.metaKey) || !this.#undo.possible) return;
     event.preventDefault();
-    this.#undo();
+    this.#takeBack();
+  }
+
+  /** Keeps this setting beside the next ones. */
+  async #pin() {
+    const { step, values } = this;
+    await import("./pinned.js");
+    if (step && this.step === step) this.pinned = { step, values };
+  }
+
+  /** Goes back to the setting that was kept, and keeps this one. */
+  #swap() {
+    const { pinned, step, values } = this;
+    if (!pinned || !step) return;
+    this.pinned = { step, values };
+    this.values = pinned.values;
+    void this.generate();
   }
 
   /** What is to be done with the large sample, as controls. @param {CustomEvent<{ values: Record<string, any>, open?: string }>} event */
@@ -230,6 +247,7 @@ export class Sampler extends LitElement {
     if (!model || this.atlas.length > 0) return;
     /** @type {Pixels[]} */ const atlas = [];
     try {
+      const { ATLAS_POINTS } = await import("./latent.js");
       for (const latent of ATLAS_POINTS) {
         for await (const step of model.sample({ n: 1, latent })) atlas.push(pictureOf(step, 0));
         if (this.model !== model) return;
@@ -301,20 +319,13 @@ export class Sampler extends LitElement {
   #onPick({ detail: { index } }) {
     if (!this.step) return;
     this.shown = index;
-    this.#before = this.estimate;
     // Loaded when the first sample is opened.
     void import("./large.js").then(() => (this.open = true));
     this.dispatchEvent(new CustomEvent("pick", { detail: this.#picked(index) }));
   }
 
   #dice() {
-    this.seedText = String(crypto.getRandomValues(new Uint32Array(1))[0] % 1_000_000);
-    void this.generate();
-  }
-
-  /** @param {Event} event */
-  #onSubmit(event) {
-    event.preventDefault();
+    this.seedText = randomSeed();
     void this.generate();
   }
 
@@ -327,53 +338,90 @@ export class Sampler extends LitElement {
 
   render() {
     const n = this.#count;
-    const frames = this.#film.of(Math.min(this.shown, n - 1));
     return html`
       <h2 id="sample-title"><i>x</i> ∼ <i>p</i>(<i>x</i>)</h2>
-      <p class="sub">Pictures the model has just made up. Choose one to ask how likely it is.</p>
-      <div class="halves" @keydown=${this.#onKey}>
-        <div>${this.#renderDrawn(n, frames)}</div>
-        ${(this.model?.controls.length ?? 0) > 0 ? this.#renderControls() : nothing}
+      <p class="sub">Pictures the model has just made up. Choose one to see it large and how likely it is.</p>
+      <div class="halves ${this.pinned ? "compared" : ""}" @keydown=${this.#onKey}>
+        <div>${this.#renderDrawn(n)}</div>
+        <div class="side">
+          ${this.open && !this.sampling ? this.#renderLarge(n) : nothing}
+          ${(this.model?.controls.length ?? 0) > 0 ? this.#renderControls() : nothing}
+        </div>
       </div>
     `;
   }
 
-  /** @param {number} n @param {import("./film.js").Frame[]} frames */
-  #renderDrawn(n, frames) {
+  /** @param {number} n */
+  #renderDrawn(n) {
+    const { shown } = this;
+    const frames = this.#film.of(Math.min(shown, n - 1));
     return html`
-      <pofx-picture-list
-        label="Samples; choose one to ask how likely it is"
-        .columns=${Math.ceil(Math.sqrt(n))}
-        .items=${this.#items(n)}
-        .selected=${this.selected}
-        @pick=${this.#onPick}
-        aria-busy=${this.sampling}
-      ></pofx-picture-list>
+      <div class="grids">
+        <div>
+          ${this.pinned ? html`<div class="head"><strong>Now</strong></div>` : nothing}
+          <pofx-picture-list
+            label="Samples; choose one to see it large"
+            .columns=${Math.ceil(Math.sqrt(n))}
+            .items=${this.#items(n)}
+            .selected=${this.selected}
+            @pick=${this.#onPick}
+            aria-busy=${this.sampling}
+          ></pofx-picture-list>
+        </div>
+        ${this.#renderPinned()}
+      </div>
       <div class="progress">${this.#renderProgress()}</div>
       ${this.step?.notices.length ? html`<ul class="notices">${this.step.notices.map((notice) => html`<li>${notice}</li>`)}</ul>` : nothing}
       ${this.model?.card.family === "diffusion" ? this.#renderWhich() : nothing}
-      ${frames.length > 0 ? html`<pofx-film label="How sample ${this.shown + 1} came about" .frames=${frames}></pofx-film>` : nothing}
-      ${this.open && !this.sampling ? this.#renderLarge(n) : nothing}
-      <form class="seed" @submit=${this.#onSubmit} novalidate>${this.#renderSeed()}</form>
+      ${frames.length > 0 ? html`<pofx-film label="How sample ${shown + 1} came about" .frames=${frames}></pofx-film>` : nothing}
+      <pofx-seed
+        .seed=${this.seedText ?? this.seed}
+        .n=${this.n}
+        .locked=${this.locked}
+        .bad=${this.badSeed}
+        @seed=${(/** @type {CustomEvent<string>} */ { detail }) => (this.seedText = detail)}
+        @draw=${this.#draw}
+        @dice=${this.#dice}
+        @lock=${(/** @type {CustomEvent<boolean>} */ { detail }) => (this.locked = detail)}
+        @count=${(/** @type {CustomEvent<number>} */ { detail }) => ((this.n = detail), void this.generate())}
+      ></pofx-seed>
     `;
+  }
+
+  #renderPinned() {
+    const { pinned } = this;
+    if (!pinned) return nothing;
+    return html`<pofx-pinned
+      .model=${this.model}
+      .values=${pinned.values}
+      .step=${pinned.step}
+      .now=${this.values}
+      .beside=${this.sampling ? undefined : this.step}
+      @swap=${this.#swap}
+      @close=${() => (this.pinned = undefined)}
+      @failed=${(/** @type {CustomEvent<PofxError>} */ { detail }) => this.#fail(detail)}
+    ></pofx-pinned>`;
   }
 
   /** @param {number} n */
   #renderLarge(n) {
-    const { selected, shown } = this;
+    const index = Math.min(this.shown, n - 1);
+    const forward = (/** @type {CustomEvent} */ { type, detail }) => this.dispatchEvent(new CustomEvent(type, { detail }));
     return html`<pofx-large
-      .card=${this.model?.card}
+      .model=${this.model}
       .step=${this.step}
-      .index=${Math.min(shown, n - 1)}
-      .values=${this.#drawnWith?.values ?? {}}
+      .index=${index}
+      .values=${this.#undo.now?.values ?? {}}
+      .film=${this.#film.of(index, FILM_FRAMES).map(({ image }) => image)}
+      .from=${this.from}
       ?own=${this.own}
+      ?answered=${this.answered}
       ?rooms=${this.rooms}
-      .model=${this.alone ? this.model : undefined}
-      .estimate=${selected === shown && this.estimate !== this.#before ? this.estimate : undefined}
-      .film=${this.model?.card.family === "diffusion" ? this.#film.of(shown).map(({ image }) => image) : []}
       @close=${this.#onClose}
-      @answer=${(/** @type {CustomEvent} */ { detail }) => this.dispatchEvent(new CustomEvent("answer", { detail }))}
-      @send=${() => this.dispatchEvent(new CustomEvent("send", { detail: this.#picked(shown) }))}
+      @from=${() => (this.from = this.#picked(index))}
+      @answer=${forward}
+      @failed=${forward}
+      @send=${() => this.dispatchEvent(new CustomEvent("send", { detail: this.#picked(index) }))}
       @steer=${this.#onSteer}
     ></pofx-large>`;
   }
@@ -420,44 +468,15 @@ export class Sampler extends LitElement {
     </fieldset>`;
   }
 
-  #renderSeed() {
-    const counts = [...new Set([...COUNTS, this.n])].sort((a, b) => a - b);
-    return html`
-      <label for="seed">Seed</label>
-      <input
-        id="seed"
-        inputmode="numeric"
-        autocomplete="off"
-        maxlength="40"
-        .value=${this.seedText ?? this.seed}
-        aria-invalid=${this.badSeed}
-        @input=${(/** @type {InputEvent} */ e) => (this.seedText = /** @type {HTMLInputElement} */ (e.target).value)}
-      />
-      <button type="button" class="dice" aria-label="Random seed" title="Random seed" @click=${this.#dice}>
-        <svg viewBox="0 0 24 24" aria-hidden="true">
-          <rect x="3" y="3" width="18" height="18" rx="4" /><circle cx="8" cy="8" r="1.6" /><circle cx="16" cy="8" r="1.6" /><circle cx="12" cy="12" r="1.6" /><circle cx="8" cy="16" r="1.6" /><circle cx="16" cy="16" r="1.6" />
-        </svg>
-      </button>
-      <button type="submit" class="primary">Generate</button>
-      <label for="n">Pictures</label>
-      <select id="n" @change=${this.#onCount}>
-        ${counts.map((n) => html`<option value=${n} ?selected=${n === this.n}>${n}</option>`)}
-      </select>
-    `;
-  }
-
-  /** @param {Event} event */
-  #onCount(event) {
-    this.n = Number(/** @type {HTMLSelectElement} */ (event.target).value);
-    void this.generate();
-  }
-
   #renderControls() {
     return html`<section class="steer" aria-labelledby="controls-title">
       <div class="head">
         <h3 id="controls-title">Controls</h3>
-        <button type="button" class="quiet" ?disabled=${this.lasts.length === 0} @click=${this.#undo}>Undo</button>
-        <button type="button" class="quiet" @click=${this.#reset}>Reset to defaults</button>
+        <div>
+          <button type="button" class="quiet" ?disabled=${!this.#undo.possible} @click=${this.#takeBack}>Undo</button>
+          ${this.pinned ? nothing : html`<button type="button" class="quiet" ?disabled=${!this.step} @click=${this.#pin}>Compare</button>`}
+          <button type="button" class="quiet" @click=${this.#reset}>Reset to defaults</button>
+        </div>
       </div>
       <pofx-controls
         random

@@ -1,0 +1,64 @@
+// What was drawn lately, in this browser's IndexedDB.
+
+import { formatRecipe, toRecipe } from "../export/recipe.js";
+
+/** @typedef {import("./picture.js").Pixels} Pixels */
+/**
+ * `values` are those of controls, pictures and all; `pictures` the first ones; `at` milliseconds since 1970.
+ * @typedef {{ key: string, at: number, model: string, seed: string, n: number, values: Record<string, any>, pictures: Pixels[] }} Result
+ */
+
+const DATABASE = "p-of-x-recent";
+const STORE = "results";
+/** So many are kept. */
+const MOST = 24;
+
+/** The latest first. @returns {Promise<Result[]>} */
+export async function results() {
+  const all = await run("readonly", (store) => store.getAll());
+  return /** @type {Result[]} */ (all).toSorted((a, b) => b.at - a.at);
+}
+
+/** Keeps a result, or that it came again, and forgets the oldest. @param {Omit<Result, "key" | "at">} result */
+export async function keep(result) {
+  const { model, seed, n, values } = result;
+  const at = Date.now();
+  const recipe = toRecipe({ model, sha256: null, seed, n, values });
+  // What was drawn from pictures is told apart by its time: they are in no recipe.
+  const key = formatRecipe(recipe) + (recipe.left_out.length > 0 ? at : "");
+  await run("readwrite", (store) => store.put({ ...result, key, at }));
+  for (const { key } of (await results()).slice(MOST)) await forget(key);
+}
+
+/** @param {string} key */
+export async function forget(key) {
+  await run("readwrite", (store) => store.delete(key));
+}
+
+export async function forgetAll() {
+  await run("readwrite", (store) => store.clear());
+}
+
+/**
+ * @param {IDBTransactionMode} mode
+ * @param {(store: IDBObjectStore) => IDBRequest} work
+ * @returns {Promise<unknown>}
+ */
+async function run(mode, work) {
+  const opening = indexedDB.open(DATABASE, 1);
+  opening.onupgradeneeded = () => opening.result.createObjectStore(STORE, { keyPath: "key" });
+  const database = await settled(opening);
+  try {
+    return await settled(work(database.transaction(STORE, mode).objectStore(STORE)));
+  } finally {
+    database.close();
+  }
+}
+
+/** @template T @param {IDBRequest<T>} request @returns {Promise<T>} */
+function settled(request) {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
