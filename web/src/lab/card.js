@@ -22,6 +22,7 @@ export class LabCard extends LitElement {
     probe: { attribute: false },
     version: { type: Number },
     shown: { attribute: false },
+    opened: { state: true },
   };
 
   static styles = [
@@ -113,6 +114,7 @@ export class LabCard extends LitElement {
     /** @type {[number, number]} */ this.probe = [0, 0];
     this.version = 0;
     this.shown = { points: true, samples: true };
+    /** Chips that were opened. @type {Set<string>} */ this.opened = new Set();
   }
 
   render() {
@@ -183,13 +185,18 @@ export class LabCard extends LitElement {
     return html`
       <details><summary>Data: <span>${data?.name}</span></summary><p class="equation">x₁ … xₙ ~ p(x), n = ${(data?.train.length ?? 0) / 2}; ${(data?.heldOut.length ?? 0) / 2} more are held out</p></details>
       ${rows.map(
-        ([name, chip]) => html`<details>
+        ([name, chip]) => html`<details @toggle=${(/** @type {Event} */ { target }) => this.#onChip(name, /** @type {HTMLDetailsElement} */ (target).open)}>
           <summary>${name}: <span>${chip.words}</span></summary>
           <p class="equation" tabindex="0" role="group" aria-label="${name} as an equation">${chip.equation}</p>
-          ${chip.controls.length > 0 ? html`<pofx-controls .controls=${chip.controls} .values=${entry.settings} @change=${this.#onControl}></pofx-controls>` : nothing}
+          ${this.opened.has(name) && chip.controls.length > 0 ? html`<pofx-controls .controls=${chip.controls} .values=${entry.settings} @change=${this.#onControl}></pofx-controls>` : nothing}
         </details>`,
       )}
     `;
+  }
+
+  /** Controls are made when they are first seen. @param {string} name @param {boolean} open */
+  #onChip(name, open) {
+    if (open && !this.opened.has(name)) this.opened = new Set([...this.opened, name]);
   }
 
   /** @param {CustomEvent<{ name: string, value: unknown }>} event */

@@ -6,7 +6,6 @@ export const labStyles = css`
   :host {
     display: block;
     margin: 0;
-    min-height: 50rem;
   }
   h2 {
     margin: 0 0 0.6rem;
@@ -57,6 +56,9 @@ export const labStyles = css`
     width: 1.25rem;
     height: 1.25rem;
     accent-color: var(--accent);
+  }
+  .sets {
+    width: 11rem;
   }
   .seed {
     width: 5.5rem;

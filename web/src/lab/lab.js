@@ -381,7 +381,7 @@ export class LabElement extends LitElement {
     return html`
       <h2 id="data-title">Data</h2>
       <div class="tools">
-        <label>Points of <select @change=${(/** @type {Event} */ e) => change({ set: value(e) })}>
+        <label>Points of <select class="sets" @change=${(/** @type {Event} */ e) => change({ set: value(e) })}>
           ${set ? nothing : html`<option selected disabled>${this.#data?.name ?? ""}</option>`}
           ${this.#sets.map(({ id, title }) => html`<option value=${id} ?selected=${id === set}>${title}</option>`)}
         </select></label>

@@ -13,6 +13,9 @@ export const DEPTH = 8;
 const STEP = 0.02;
 const SIZE = 480;
 
+/** Colours of the map as pixels, from nothing to the highest density. */
+const SHADES = new Uint32Array(new Uint8ClampedArray(Array.from({ length: 256 }, (_, i) => [...heat((0.85 * i) / 255), 255]).flat()).buffer);
+
 /**
  * Paints an n x n field, row 0 at the top, relative to its highest value.
  * @param {HTMLCanvasElement} canvas
@@ -26,10 +29,11 @@ export function paintField(canvas, field, depth = DEPTH) {
   if (!context) return;
   const image = context.createImageData(n, n);
   const top = values.reduce((most, v) => (Number.isFinite(v) && v > most ? v : most), -Infinity);
-  values.forEach((v, i) => {
-    const t = Number.isFinite(v) ? Math.max(0, 1 + (v - top) / depth) : 0;
-    image.data.set([...heat(0.85 * t), t > 0 ? 255 : 0], i * 4);
-  });
+  const pixels = new Uint32Array(image.data.buffer);
+  for (let i = 0; i < pixels.length; i += 1) {
+    const t = Math.max(0, 1 + (values[i] - top) / depth);
+    pixels[i] = t > 0 ? SHADES[Math.round((SHADES.length - 1) * Math.min(t, 1))] : 0;
+  }
   context.putImageData(image, 0, 0);
 }
 

@@ -15,9 +15,6 @@ export class Steer extends LitElement {
     shared,
     labStyles,
     css`
-      :host {
-        min-height: 0;
-      }
       .tools {
         gap: 0.4rem 1.2rem;
       }
