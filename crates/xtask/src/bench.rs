@@ -37,6 +37,8 @@ pub(crate) fn bench(args: &[&str]) -> Result {
     program("bench").args(["files", "dcgan", "target/bench/files"]).run("write the network of the cold start")?;
     if value("--only").is_none() {
         files.extend(shipped(&folder, &chrome)?);
+        let lighthouse = Cmd::new("node").arg("tests/browser/bench/lighthouse.mjs").env("CHROME", &chrome).dir(root());
+        lighthouse.run("ask Lighthouse about each room")?;
     }
     Cmd::new("node")
         .arg("tests/browser/bench/main.mjs")
