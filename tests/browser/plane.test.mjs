@@ -93,7 +93,7 @@ test("WebGPU learns what the CPU learns from the same seed", async () => {
 
 test("the same seed and steps are the same model, in one call, in many, and after the worker was replaced", async () => {
   const { page, close } = await openPlane();
-  const [once, often, again] = await page.evaluate(async () => {
+  const [once, often, without, again] = await page.evaluate(async () => {
     const ask = async (card) => [(await card.probe([0.1, 0.9])).nats, ...(await card.sample(4, 9))];
     const lab = new plane.Lab({ backend: "cpu" });
     const data = await lab.data({ set: "pinwheel", n: 300, seed: 2 });
@@ -103,11 +103,15 @@ test("the same seed and steps are the same model, in one call, in many, and afte
     const second = await lab.add(form, data, { seed: 4 });
     for (const steps of [1, 7, 30, 22]) await second.train(steps);
     const answers = [await ask(first), await ask(second)];
+    // A card goes on without its data, and brings them back where it has to.
+    data.close();
+    answers.push(await ask(first));
     lab.close();
     answers.push(await ask(first));
     return answers;
   });
   assert.deepEqual(often, once);
+  assert.deepEqual(without, once);
   assert.deepEqual(again, once);
   await close();
 });

@@ -59,9 +59,19 @@ export class Data {
   /** Its number in the worker of this generation. */ handle = -1;
   generation = -1;
 
-  /** Not for callers: use `lab.data`. @param {Source} source */
-  constructor(source) {
+  /** @type {Lab} */ #lab;
+
+  /** Not for callers: use `lab.data`. @param {Lab} lab @param {Source} source */
+  constructor(lab, source) {
+    this.#lab = lab;
     this.source = source;
+  }
+
+  /** Frees their memory in the worker; cards that learn them go on, and another one brings them back. */
+  close() {
+    const { handle, generation } = this;
+    this.generation = -1;
+    if (generation === this.#lab.generation) this.#lab.ask({ ask: "drop", data: handle }, "removed").catch(() => {});
   }
 }
 
@@ -103,7 +113,7 @@ export class Lab {
    * @returns {Promise<Data>}
    */
   async data(source) {
-    const data = new Data(source);
+    const data = new Data(this, source);
     await this.ready(data);
     return data;
   }

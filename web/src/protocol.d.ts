@@ -280,7 +280,7 @@ export interface Share {
 /**
  * What the lab asks for.
  */
-export type LabCommand = { ask: "catalogue" } | { ask: "data"; source: DataSource; n: number; seed: number } | { ask: "add"; data: number; family: LabFamily; settings: Record<string, number | string | boolean | null>; seed: number; backend: BackendChoice } | { ask: "train"; model: number; steps: number; player: LabPlayer } | { ask: "held-out"; model: number } | { ask: "field"; model: number; n: number; how: How } | { ask: "sample"; model: number; n: number; seed: number; how: How } | { ask: "log-p"; model: number; how: How } | { ask: "probe"; model: number; x: [number, number]; how: How } | { ask: "picture"; model: number; x: [number, number]; time: number; seed: number } | { ask: "export"; model: number; format: Format } | { ask: "remove"; model: number };
+export type LabCommand = { ask: "catalogue" } | { ask: "data"; source: DataSource; n: number; seed: number } | { ask: "add"; data: number; family: LabFamily; settings: Record<string, number | string | boolean | null>; seed: number; backend: BackendChoice } | { ask: "train"; model: number; steps: number; player: LabPlayer } | { ask: "held-out"; model: number } | { ask: "field"; model: number; n: number; how: How } | { ask: "sample"; model: number; n: number; seed: number; how: How } | { ask: "log-p"; model: number; how: How } | { ask: "probe"; model: number; x: [number, number]; how: How } | { ask: "picture"; model: number; x: [number, number]; time: number; seed: number } | { ask: "export"; model: number; format: Format } | { ask: "drop"; data: number } | { ask: "remove"; model: number };
 
 /**
  * Where data come from.

@@ -31,7 +31,7 @@ const MOST_CELLS: u32 = 512;
 /// What the lab has open.
 #[derive(Default)]
 pub(crate) struct Lab {
-    data: Vec<Rc<Data>>,
+    data: Vec<Option<Rc<Data>>>,
     models: Vec<Option<Open>>,
 }
 
@@ -60,6 +60,12 @@ impl Session {
                 self.lab_add(data, (family, settings), seed, backend).await
             }
             LabCommand::Train { model, steps, player } => self.lab_train(model, steps, player, sink).await,
+            LabCommand::Drop { data } => {
+                if let Some(slot) = self.lab.data.get_mut(data as usize) {
+                    *slot = None;
+                }
+                Ok(plain(LabReply::Removed))
+            }
             LabCommand::Remove { model } => {
                 if let Some(slot) = self.lab.models.get_mut(model as usize) {
                     *slot = None;
@@ -96,7 +102,7 @@ impl Session {
             ("held_out", Array::F32(flat(&data.held_out.at))),
             ("labels", Array::U8(data.train.labels.clone())),
         ];
-        self.lab.data.push(data);
+        self.lab.data.push(Some(data));
         Ok((Reply::Lab { reply }, arrays))
     }
 
@@ -108,7 +114,7 @@ impl Session {
         choice: BackendChoice,
     ) -> Result<Answer, Failure> {
         let spec = family.with(settings)?;
-        let data = self.lab.data.get(data as usize).cloned();
+        let data = self.lab.data.get(data as usize).cloned().flatten();
         let data = data.ok_or_else(|| Failure::new("bad-request", "These data are not there any more."))?;
         let chips = chips(&spec.about(data.truth), &family.controls());
         let (engine, mut backend) = self.lab_engine(choice).await;
@@ -309,6 +315,7 @@ async fn ask(open: &mut Open, command: &LabCommand, beside: &Beside) -> Result<A
         | LabCommand::Data { .. }
         | LabCommand::Add { .. }
         | LabCommand::Train { .. }
+        | LabCommand::Drop { .. }
         | LabCommand::Remove { .. } => Ok(plain(LabReply::Removed)),
     }
 }

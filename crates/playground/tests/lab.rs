@@ -158,8 +158,15 @@ fn bad_data_and_bad_questions_get_their_sentences() {
     refused(LabCommand::Train { model, steps: 0, player: Player::Both }, "steps");
     refused(LabCommand::Train { model: 77, steps: 1, player: Player::Both }, "removed");
     let settings = [("components".to_string(), models::control::Value::Number(0.0))].into();
-    let add = LabCommand::Add { data, family: lab::Family::Mixture, settings, seed: 0, backend: BackendChoice::Cpu };
-    refused(add, "'components' is a whole number from 1 to 64, not 0");
+    let wrong = LabCommand::Add { data, family: lab::Family::Mixture, settings, seed: 0, backend: BackendChoice::Cpu };
+    refused(wrong, "'components' is a whole number from 1 to 64, not 0");
+
+    // Data that are dropped are gone for new models, not for those that learn them.
+    ask(&mut session, LabCommand::Drop { data }, Beside::new()).unwrap();
+    let (_, message) = add(&mut session, data, lab::Family::Kernel).unwrap_err();
+    assert!(message.contains("not there any more"), "{message}");
+    let train = LabCommand::Train { model, steps: 1, player: Player::Both };
+    ask(&mut session, train, Beside::new()).unwrap();
 }
 
 #[test]

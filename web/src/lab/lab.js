@@ -106,6 +106,7 @@ export class LabElement extends LitElement {
       const data = await lab.data(source);
       if (round !== this.#round) return;
       this.#trouble = "";
+      this.#data?.close();
       [this.#data, this.#source] = [data, source];
       const { x, y } = data.window;
       if (this.#wish.class !== null && this.#wish.class >= data.classes.length) this.#wish = { ...this.#wish, class: null };

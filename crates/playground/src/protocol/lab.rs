@@ -112,6 +112,11 @@ pub enum LabCommand {
         /// Which kind.
         format: Format,
     },
+    /// Forget data; models that learn them keep what they need.
+    Drop {
+        /// Handle from [`LabReply::Data`].
+        data: u32,
+    },
     /// Forget a model.
     Remove {
         /// Handle from [`LabReply::Added`].
@@ -276,7 +281,7 @@ pub enum LabReply {
         /// The files.
         files: Vec<FileName>,
     },
-    /// To `Remove`.
+    /// To `Remove` and `Drop`.
     Removed,
 }
 
