@@ -203,6 +203,65 @@ test("a seed that is no number, a file that is no picture, weights that do not f
   await close();
 });
 
+test("a picture from the camera is asked about; without a camera a sentence says why; it is off afterwards", async () => {
+  for (const flags of [["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"], []]) {
+    const other = await launch(flags);
+    const { page, trouble, close } = await openSite(other, { query: ASK, context: { viewport: { width: 360, height: 780 } } });
+    await answered(page);
+    const before = await headline(page);
+    const button = page.locator("pofx-asker").getByRole("button", { name: "Camera…" });
+    await button.click();
+    const dialog = page.getByRole("dialog", { name: "Picture from the camera" });
+    if (flags.length > 0) {
+      await page.evaluate(() => {
+        const asker = document.querySelector("p-of-x").shadowRoot.querySelector("pofx-asker");
+        globalThis.video = asker.shadowRoot.querySelector("pofx-camera").shadowRoot.querySelector("video");
+      });
+      const take = dialog.getByRole("button", { name: "Take the picture" });
+      await page.waitForFunction(() => globalThis.video.srcObject !== null);
+      if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/camera-360.png` });
+      await take.click();
+      await nextAnswer(page, before);
+      assert.match(await page.locator("pofx-asker .caption").innerText(), /camera\.png/);
+      assert.ok(await page.evaluate(() => globalThis.video.srcObject.getTracks().every(({ readyState }) => readyState === "ended")));
+    } else {
+      await dialog.getByText(/^The camera gives no picture: .+\.$/).waitFor();
+      await page.keyboard.press("Escape");
+      await dialog.waitFor({ state: "detached" });
+      assert.equal(await headline(page), before);
+    }
+    await close();
+    await other.close();
+    assert.deepEqual(trouble, []);
+  }
+});
+
+test("a picture that was saved here is drawn again, whichever room it is dropped in", async () => {
+  const { page, trouble, close } = await openSite(browser, { query: "?backend=cpu#v=1&model=mnist-vae&seed=3&c.temperature=0.8" });
+  await sampled(page);
+  const first = () => page.locator("pofx-sampler [role=option] canvas").first().evaluate((canvas) => canvas.toDataURL());
+  const original = await first();
+  await page.locator("pofx-sampler [role=option]").first().click();
+  const saving = page.waitForEvent("download");
+  await page.locator("pofx-large").getByRole("button", { name: "Picture", exact: true }).click();
+  const bytes = readFileSync(await (await saving).path());
+  await page.locator("p-of-x #seed").fill("4");
+  await page.locator("p-of-x").getByRole("button", { name: "Generate" }).click();
+  await page.waitForFunction(() => location.hash.includes("seed=4"));
+  await enter(page, "Ask");
+  await answered(page);
+  await page.evaluate((bytes) => {
+    const data = new DataTransfer();
+    data.items.add(new File([Uint8Array.from(bytes)], "saved.png", { type: "image/png" }));
+    document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+  }, [...bytes]);
+  await page.waitForFunction(() => /room=generate.*seed=3&c\.temperature=0\.8/.test(location.hash));
+  await page.locator("pofx-sampler pofx-picture-list[aria-busy=false]").waitFor();
+  assert.equal(await first(), original);
+  await close();
+  assert.deepEqual(trouble, []);
+});
+
 /** Drops a file onto the page. */
 async function drop(page, { name, buffer }) {
   await page.evaluate(
