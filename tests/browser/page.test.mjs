@@ -212,6 +212,7 @@ test("a picture from the camera is asked about; without a camera a sentence says
     const button = page.locator("pofx-asker").getByRole("button", { name: "Camera…" });
     await button.click();
     const dialog = page.getByRole("dialog", { name: "Picture from the camera" });
+    await dialog.waitFor();
     if (flags.length > 0) {
       await page.evaluate(() => {
         const asker = document.querySelector("p-of-x").shadowRoot.querySelector("pofx-asker");
@@ -363,5 +364,39 @@ test("the theme can be changed and is remembered", async () => {
   assert.notEqual(light, dark);
   await page.reload();
   assert.equal(await background(), dark);
+  await close();
+});
+
+test("a download tells bytes and percent and can be stopped; what was there stays, or the download is begun again", async () => {
+  let slow = true;
+  // A tenth arrives at once, the rest never.
+  const stall = (path, response) => {
+    if (!slow || !path.endsWith(".safetensors")) return false;
+    const bytes = dist(path);
+    response.writeHead(200, { "content-length": bytes.length });
+    response.write(bytes.subarray(0, bytes.length / 10));
+    return true;
+  };
+  const { page, close } = await openSite(browser, { query: "?backend=cpu", intercept: stall });
+  const telling = page.locator("p-of-x .top .progress");
+  const stop = telling.getByRole("button", { name: "Stop" });
+  await telling.getByText(/Downloading, .+ of 1\.8 MB, (less than )?\d+\s%/).waitFor();
+  await stop.click();
+  const alert = page.locator("p-of-x .alert");
+  await alert.getByText("The download was stopped.").waitFor();
+  slow = false;
+  await alert.getByRole("button", { name: "Try again" }).click();
+  await sampled(page);
+  assert.equal(await alert.count(), 0);
+
+  slow = true;
+  await page.locator("pofx-chooser summary").click();
+  await page.locator("pofx-chooser li button").filter({ hasText: "VAE on MNIST" }).first().click();
+  await stop.click();
+  await page.locator("pofx-chooser summary", { hasText: "VAE on binarised MNIST" }).waitFor();
+  assert.match(page.url(), /model=binary-mnist-vae/);
+  assert.equal(await alert.count(), 0);
+  await page.locator("p-of-x").getByRole("button", { name: "Random seed" }).click();
+  await page.waitForFunction(() => !/seed=7(&|$)/.test(location.hash));
   await close();
 });

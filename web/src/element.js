@@ -9,7 +9,7 @@ import { isBinary } from "./ui/card.js";
 import { elementStyles } from "./ui/element-styles.js";
 import { FileDrops } from "./ui/file-drops.js";
 import { chipText } from "./ui/engine-chip.js";
-import { duration, megabytes, soFar } from "./ui/format.js";
+import { duration, megabytes, percent, soFar } from "./ui/format.js";
 import { SIDE, pictureOf } from "./ui/picture.js";
 import { shared } from "./ui/styles.js";
 import "./ui/model-card.js";
@@ -194,6 +194,15 @@ export class PofxElement extends LitElement {
     } finally {
       if (!signal.aborted) this.progress = undefined;
     }
+  }
+
+  /** A person does not want the model after all: the one that is there stays. */
+  #stopOpening() {
+    this.#opening.abort();
+    this.progress = undefined;
+    if (this.opened) this.model = this.opened.id;
+    else this.error = new PofxError("aborted", "The download was stopped.");
+    this.#tell("statechange");
   }
 
   /** Begins anew with a model: the first samples and the first question. @param {Model} model */
@@ -419,7 +428,7 @@ export class PofxElement extends LitElement {
     const left = duration(p.seconds_left);
     const count = `${p.done.toLocaleString("en")} of ${p.total.toLocaleString("en")}`;
     const what = {
-      download: `Downloading, ${megabytes(p.done)} of ${megabytes(p.total)}${left}`,
+      download: `Downloading, ${megabytes(p.done)} of ${megabytes(p.total)}, ${percent((100 * p.done) / p.total)}${left}`,
       "self-test": "Checking the engine against known answers",
       compile: `Preparing the GPU, ${p.done} of ${p.total} kernels${left}`,
       sample: `Sampling${left}`,
@@ -427,7 +436,8 @@ export class PofxElement extends LitElement {
       "log-prob": `Weighing, ${count}${left}${soFar(p)}`,
       train: `${count} steps of training${left}`,
     }[p.phase];
-    return html`<span>${what}</span><progress max=${p.total} value=${p.done} aria-label="Progress"></progress>`;
+    return html`<span>${what}</span><progress max=${p.total} value=${p.done} aria-label="Progress"></progress>
+      ${p.phase === "download" ? html`<button type="button" @click=${this.#stopOpening}>Stop</button>` : nothing}`;
   }
 
   #renderError() {
