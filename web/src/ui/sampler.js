@@ -481,6 +481,7 @@ export class Sampler extends LitElement {
       <pofx-controls
         random
         .card=${this.model?.card}
+        .model=${this.model}
         .controls=${this.model?.controls ?? []}
         .values=${this.values}
         .errors=${this.errors}
