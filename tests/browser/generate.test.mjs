@@ -167,7 +167,7 @@ test("two settings are compared side by side under one seed, swapped, and let go
   }
 });
 
-for (const [id, quick] of [["mnist-vae", ""], ["mnist-diffusion", "&c.steps=4"]]) {
+for (const [id, quick] of [["mnist-vae", ""], ["mnist-diffusion", "&c.steps=4"], ["mnist-gan", ""]]) {
   test(`${id}: a sample is varied, and a walk leads from one to another`, async () => {
     const { page, trouble, close } = await open(`model=${id}&seed=7${quick}`);
     const large = page.locator("pofx-large");
