@@ -167,7 +167,7 @@ test("two settings are compared side by side under one seed, swapped, and let go
   }
 });
 
-for (const [id, quick] of [["mnist-vae", ""], ["mnist-diffusion", "&c.steps=4"]]) {
+for (const [id, quick] of [["mnist-vae", ""], ["mnist-diffusion", "&c.steps=4"], ["mnist-gan", ""]]) {
   test(`${id}: a sample is varied, and a walk leads from one to another`, async () => {
     const { page, trouble, close } = await open(`model=${id}&seed=7${quick}`);
     const large = page.locator("pofx-large");
@@ -256,3 +256,33 @@ test("recent results stay in the browser, are gone back to, and are deleted", as
   await close();
   assert.deepEqual(trouble, []);
 });
+
+for (const [id, label, count, word] of [["mnist-gan", "class", 10, "4"], ["nouns-gan", "heads", 40, undefined]]) {
+  test(`${id}: the values of ${label} as pictures, of which one is chosen by keyboard`, async () => {
+    const { page, trouble, close } = await open(`model=${id}&seed=7`, { viewport: { width: 360, height: 780 } });
+    const before = await first(page);
+    const toggle = page.getByRole("button", { name: new RegExp(`^${label} as pictures`, "i") });
+    await toggle.click();
+    const pictures = page.locator("pofx-class-pictures");
+    await pictures.locator("[role=option]:not([aria-disabled=true])").nth(count - 1).waitFor({ timeout: 60_000 });
+    assert.equal(await pictures.locator("[role=option]").count(), count);
+    assert.equal(await pictures.getByText("the list above has them all").count(), word ? 0 : 1);
+    const painted = await pictures.locator("canvas").evaluateAll((all) => all.map((canvas) => canvas.toDataURL()));
+    assert.ok(new Set(painted).size > count / 2, "they differ");
+    await pictures.locator("[role=option]").first().focus();
+    for (let i = 0; i < 4; i += 1) await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction((label) => location.hash.includes(`c.${label}=`), label);
+    if (word) assert.match(page.url(), new RegExp(`c\\.${label}=${word}`));
+    await drawn(page, 7);
+    assert.notEqual(await first(page), before);
+    assert.equal(await pictures.locator("[aria-selected=true]").count(), 1);
+    const violations = await page.evaluate(`${AXE}; axe.run().then(({ violations }) => violations.map(({ id }) => id))`);
+    assert.deepEqual(violations, []);
+    if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/classes-${id}.png`, fullPage: true });
+    await toggle.click();
+    await pictures.waitFor({ state: "detached" });
+    await close();
+    assert.deepEqual(trouble, []);
+  });
+}

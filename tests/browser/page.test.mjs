@@ -203,6 +203,66 @@ test("a seed that is no number, a file that is no picture, weights that do not f
   await close();
 });
 
+test("a picture from the camera is asked about; without a camera a sentence says why; it is off afterwards", async () => {
+  for (const flags of [["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"], []]) {
+    const other = await launch(flags);
+    const { page, trouble, close } = await openSite(other, { query: ASK, context: { viewport: { width: 360, height: 780 } } });
+    await answered(page);
+    const before = await headline(page);
+    const button = page.locator("pofx-asker").getByRole("button", { name: "Camera…" });
+    await button.click();
+    const dialog = page.getByRole("dialog", { name: "Picture from the camera" });
+    await dialog.waitFor();
+    if (flags.length > 0) {
+      await page.evaluate(() => {
+        const asker = document.querySelector("p-of-x").shadowRoot.querySelector("pofx-asker");
+        globalThis.video = asker.shadowRoot.querySelector("pofx-camera").shadowRoot.querySelector("video");
+      });
+      const take = dialog.getByRole("button", { name: "Take the picture" });
+      await page.waitForFunction(() => globalThis.video.srcObject !== null);
+      if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/camera-360.png` });
+      await take.click();
+      await nextAnswer(page, before);
+      assert.match(await page.locator("pofx-asker .caption").innerText(), /camera\.png/);
+      assert.ok(await page.evaluate(() => globalThis.video.srcObject.getTracks().every(({ readyState }) => readyState === "ended")));
+    } else {
+      await dialog.getByText(/^The camera gives no picture: .+\.$/).waitFor();
+      await page.keyboard.press("Escape");
+      await dialog.waitFor({ state: "detached" });
+      assert.equal(await headline(page), before);
+    }
+    await close();
+    await other.close();
+    assert.deepEqual(trouble, []);
+  }
+});
+
+test("a picture that was saved here is drawn again, whichever room it is dropped in", async () => {
+  const { page, trouble, close } = await openSite(browser, { query: "?backend=cpu#v=1&model=mnist-vae&seed=3&c.temperature=0.8" });
+  await sampled(page);
+  const first = () => page.locator("pofx-sampler [role=option] canvas").first().evaluate((canvas) => canvas.toDataURL());
+  const original = await first();
+  await page.locator("pofx-sampler [role=option]").first().click();
+  const saving = page.waitForEvent("download");
+  await page.locator("pofx-large").getByRole("button", { name: "Picture", exact: true }).click();
+  const bytes = readFileSync(await (await saving).path());
+  await page.locator("p-of-x #seed").fill("4");
+  await page.locator("p-of-x").getByRole("button", { name: "Generate" }).click();
+  await page.waitForFunction(() => location.hash.includes("seed=4"));
+  await enter(page, "Ask");
+  await answered(page);
+  await page.evaluate((bytes) => {
+    const data = new DataTransfer();
+    data.items.add(new File([Uint8Array.from(bytes)], "saved.png", { type: "image/png" }));
+    document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+  }, [...bytes]);
+  await page.waitForFunction(() => /room=generate.*seed=3&c\.temperature=0\.8/.test(location.hash));
+  await page.locator("pofx-sampler pofx-picture-list[aria-busy=false]").waitFor();
+  assert.equal(await first(), original);
+  await close();
+  assert.deepEqual(trouble, []);
+});
+
 /** Drops a file onto the page. */
 async function drop(page, { name, buffer }) {
   await page.evaluate(
@@ -304,5 +364,39 @@ test("the theme can be changed and is remembered", async () => {
   assert.notEqual(light, dark);
   await page.reload();
   assert.equal(await background(), dark);
+  await close();
+});
+
+test("a download tells bytes and percent and can be stopped; what was there stays, or the download is begun again", async () => {
+  let slow = true;
+  // A tenth arrives at once, the rest never.
+  const stall = (path, response) => {
+    if (!slow || !path.endsWith(".safetensors")) return false;
+    const bytes = dist(path);
+    response.writeHead(200, { "content-length": bytes.length });
+    response.write(bytes.subarray(0, bytes.length / 10));
+    return true;
+  };
+  const { page, close } = await openSite(browser, { query: "?backend=cpu", intercept: stall });
+  const telling = page.locator("p-of-x .top .progress");
+  const stop = telling.getByRole("button", { name: "Stop" });
+  await telling.getByText(/Downloading, .+ of 1\.8 MB, (less than )?\d+\s%/).waitFor();
+  await stop.click();
+  const alert = page.locator("p-of-x .alert");
+  await alert.getByText("The download was stopped.").waitFor();
+  slow = false;
+  await alert.getByRole("button", { name: "Try again" }).click();
+  await sampled(page);
+  assert.equal(await alert.count(), 0);
+
+  slow = true;
+  await page.locator("pofx-chooser summary").click();
+  await page.locator("pofx-chooser li button").filter({ hasText: "VAE on MNIST" }).first().click();
+  await stop.click();
+  await page.locator("pofx-chooser summary", { hasText: "VAE on binarised MNIST" }).waitFor();
+  assert.match(page.url(), /model=binary-mnist-vae/);
+  assert.equal(await alert.count(), 0);
+  await page.locator("p-of-x").getByRole("button", { name: "Random seed" }).click();
+  await page.waitForFunction(() => !/seed=7(&|$)/.test(location.hash));
   await close();
 });

@@ -9,7 +9,7 @@ import { isBinary } from "./ui/card.js";
 import { elementStyles } from "./ui/element-styles.js";
 import { FileDrops } from "./ui/file-drops.js";
 import { chipText } from "./ui/engine-chip.js";
-import { duration, megabytes, soFar } from "./ui/format.js";
+import { duration, megabytes, percent, soFar } from "./ui/format.js";
 import { SIDE, pictureOf } from "./ui/picture.js";
 import { shared } from "./ui/styles.js";
 import "./ui/model-card.js";
@@ -90,6 +90,7 @@ export class PofxElement extends LitElement {
   #drops = new FileDrops(this, (file) => this.#take(file));
   /** Ends the opening of a model for a page that goes away or asks for something else. */
   #opening = new AbortController();
+  /** Whether a model is being opened here: the progress may also be that of a comparison, which has its own way to stop. */ #opens = false;
   /** What a link says, until the half that it is about has begun. @type {import("./ui/state.js").LinkState} */ #linked = {};
   /** Which halves work with the open model. @type {Set<string>} */ #begun = new Set();
   /** The last time that something began. @type {Promise<void> | undefined} */ #entered;
@@ -175,11 +176,13 @@ export class PofxElement extends LitElement {
     this.#opening.abort();
     const { signal } = (this.#opening = new AbortController());
     this.error = undefined;
+    this.#opens = true;
     try {
       const backend = /** @type {import("./p-of-x.js").BackendChoice} */ (
         ["webgpu", "cpu"].includes(this.backend) ? this.backend : "auto"
       );
       const model = await open(this.model, { backend, weights, signal, onProgress: (progress) => this.#onProgress(progress) });
+      this.#opens = false;
       this.opened?.close();
       this.opened = model;
       this.ownWeights = weights?.name ?? "";
@@ -192,8 +195,18 @@ export class PofxElement extends LitElement {
       // The model that is there stays.
       if (!signal.aborted && this.opened) this.model = this.opened.id;
     } finally {
-      if (!signal.aborted) this.progress = undefined;
+      if (!signal.aborted) [this.progress, this.#opens] = [undefined, false];
     }
+  }
+
+  /** A person does not want the model after all: the one that is there stays. */
+  #stopOpening() {
+    this.#opening.abort();
+    this.#opens = false;
+    this.progress = undefined;
+    if (this.opened) this.model = this.opened.id;
+    else this.error = new PofxError("aborted", "The download was stopped.");
+    this.#tell("statechange");
   }
 
   /** Begins anew with a model: the first samples and the first question. @param {Model} model */
@@ -419,7 +432,7 @@ export class PofxElement extends LitElement {
     const left = duration(p.seconds_left);
     const count = `${p.done.toLocaleString("en")} of ${p.total.toLocaleString("en")}`;
     const what = {
-      download: `Downloading, ${megabytes(p.done)} of ${megabytes(p.total)}${left}`,
+      download: `Downloading, ${megabytes(p.done)} of ${megabytes(p.total)}, ${percent((100 * p.done) / p.total)}${left}`,
       "self-test": "Checking the engine against known answers",
       compile: `Preparing the GPU, ${p.done} of ${p.total} kernels${left}`,
       sample: `Sampling${left}`,
@@ -427,7 +440,8 @@ export class PofxElement extends LitElement {
       "log-prob": `Weighing, ${count}${left}${soFar(p)}`,
       train: `${count} steps of training${left}`,
     }[p.phase];
-    return html`<span>${what}</span><progress max=${p.total} value=${p.done} aria-label="Progress"></progress>`;
+    return html`<span>${what}</span><progress max=${p.total} value=${p.done} aria-label="Progress"></progress>
+      ${p.phase === "download" && this.#opens ? html`<button type="button" @click=${this.#stopOpening}>Stop</button>` : nothing}`;
   }
 
   #renderError() {

@@ -103,8 +103,7 @@ const folder = new URL("models/", import.meta.url);
 chooser.folder = folder;
 const showModel = () => (chooser.model = element.model);
 showModel();
-element.addEventListener("load", showModel);
-element.addEventListener("error", showModel);
+for (const name of ["load", "error", "statechange"]) element.addEventListener(name, showModel);
 chooser.addEventListener("choose", (event) => element.show({ model: /** @type {CustomEvent<string>} */ (event).detail }));
 listModels().then((models) => (chooser.models = models));
 

@@ -43,6 +43,7 @@ export class Asker extends LitElement {
     example: { state: true },
     examples: { state: true },
     given: { state: true },
+    camera: { state: true },
     labels: { state: true },
     estimator: { state: true },
   };
@@ -64,6 +65,7 @@ export class Asker extends LitElement {
     this.example = -1;
     /** @type {Example[]} */ this.examples = [];
     /** The picture where there is no pad. @type {File | Pixels | undefined} */ this.given = undefined;
+    /** Whether the camera is on. */ this.camera = false;
     /** How the answer is made. @type {import("../p-of-x.js").Estimator} */ this.estimator = "own";
     /** Under which labels the picture is judged. @type {Record<string, any>} */ this.labels = {};
   }
@@ -365,13 +367,23 @@ export class Asker extends LitElement {
       <div class="tools">
         <button type="button" @click=${() => this.#pad?.clear()}>Clear</button>
         <button type="button" @click=${() => this.renderRoot.querySelector("input")?.click()}>Open picture…</button>
+        ${this.#renderCamera()}
         <input class="hidden" id="file" type="file" accept="image/*" tabindex="-1" aria-hidden="true" @change=${this.#onFile} />
       </div>`;
   }
 
   #renderField() {
     return html`<pofx-picture-field label="Picture to ask about" .value=${this.given} .choice=${null} @change=${this.#onPicture}></pofx-picture-field>
+      <div class="tools">${this.#renderCamera()}</div>
       <p class="caption">${this.question}</p>`;
+  }
+
+  #renderCamera() {
+    // Loaded when it is first asked for.
+    const open = () => void import("./camera.js").then(() => (this.camera = true));
+    const snap = (/** @type {CustomEvent<File>} */ { detail }) => void this.askFile(detail);
+    return html`<button type="button" @click=${open}>Camera…</button>
+      ${this.camera ? html`<pofx-camera @snap=${snap} @close=${() => (this.camera = false)}></pofx-camera>` : nothing}`;
   }
 
   #renderExamples() {

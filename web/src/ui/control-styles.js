@@ -42,6 +42,16 @@ export const controlStyles = css`
   .error {
     color: var(--bad);
   }
+  .row button {
+    grid-column: 1 / -1;
+    justify-self: start;
+    margin-left: -0.6rem;
+    min-height: 2.2rem;
+  }
+  pofx-class-pictures {
+    grid-column: 1 / -1;
+    --gap: 0.3rem;
+  }
   input[type="range"] {
     flex: 1;
     min-width: 4rem;

@@ -74,7 +74,7 @@ function scale({ kind, min, max }) {
 /**
  * `<pofx-controls>`: properties `card`, `controls` (those of the card that are shown), `random` (whether a label may be drawn
  * for each picture), `values` (those that were set, by name), `errors` (a sentence, by name), `choice`
- * (the picture that is chosen elsewhere on the page, and may be used here). Events: `change` (detail: name, value,
+ * (the picture that is chosen elsewhere on the page, and may be used here), `model` (draws a picture of each value of a label). Events: `change` (detail: name, value,
  * undefined for the default), `encode` (detail: name of the latent that is to become the chosen picture) and `survey` (the map
  * of two latents was opened, and waits for its `atlas` of pictures).
  */
@@ -87,6 +87,8 @@ export class Controls extends LitElement {
     errors: { attribute: false },
     choice: { attribute: false },
     atlas: { attribute: false },
+    model: { attribute: false },
+    pictured: { state: true },
   };
 
   static styles = [shared, controlStyles];
@@ -100,6 +102,8 @@ export class Controls extends LitElement {
     /** @type {Record<string, string>} */ this.errors = {};
     /** @type {Pixels | undefined} */ this.choice = undefined;
     /** @type {Pixels[]} */ this.atlas = [];
+    /** @type {import("../p-of-x.js").Model | undefined} */ this.model = undefined;
+    /** The label whose values are shown as pictures. */ this.pictured = "";
   }
 
   render() {
@@ -136,7 +140,24 @@ export class Controls extends LitElement {
       <div class="field">${this.#field(control)}</div>
       <p class="help" id="${name}-help">${plainly(help)}</p>
       ${error ? html`<p class="error" id="${name}-error" role="alert">${error}</p>` : nothing}
+      ${control.kind === "label" && this.model ? this.#pictures(control) : nothing}
     </div>`;
+  }
+
+  /** The values of a label as pictures, drawn when they are asked for. @param {Control} control */
+  #pictures(control) {
+    const { name } = control;
+    const open = this.pictured === name;
+    const toggle = () => void import("./class-pictures.js").then(() => (this.pictured = open ? "" : name));
+    return html`<button type="button" class="quiet" aria-expanded=${open} @click=${toggle}>${words(name)} as pictures</button>
+      ${open
+        ? html`<pofx-class-pictures
+            .model=${this.model}
+            name=${name}
+            .value=${this.values[name]}
+            @change=${(/** @type {CustomEvent} */ { detail }) => this.#set(control, detail.value)}
+          ></pofx-class-pictures>`
+        : nothing}`;
   }
 
   /** @param {Control} control */

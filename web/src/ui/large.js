@@ -19,7 +19,7 @@ const VARY = { vary: 0.3, strength: 0.5 };
  * `<pofx-large>`: properties `model`, `step` (the finished one), `index`, `values` (controls they were drawn with), `own` (the weights are a
  * person's own), `answered` (somebody else answers how likely the sample is), `rooms` (there is a place to ask more), `film` (all pictures
  * of the way there), `from` (the sample where a walk starts). Events: `close`, `answer` (detail: the Estimate), `send`, `from`, `steer`
- * (detail: values of controls to set, and one to open) and `failed` (detail: PofxError).
+ * (detail: values of controls to set, one to open, pictures to encode by their latent) and `failed` (detail: PofxError).
  */
 export class Large extends LitElement {
   static properties = {
@@ -211,12 +211,17 @@ export class Large extends LitElement {
     return html`
       ${vary ? button("Vary it", () => this.#tell("steer", { values: { image, to_image: undefined, ...vary } })) : nothing}
       ${has("mask") ? button("Paint over a part", () => this.#tell("steer", { values: { image }, open: "mask" })) : nothing}
-      ${has("to_image") ? button("Walk from it", () => this.#tell("from")) : nothing}
-      ${has("to_image") && elsewhere
-        ? button(`Walk to it from sample ${elsewhere.index + 1}`, () => this.#tell("steer", { values: { image: bytes(elsewhere.pixels), to_image: image } }), "primary")
-        : nothing}
+      ${has("to_image") || has("to_latent") ? button("Walk from it", () => this.#tell("from")) : nothing}
+      ${elsewhere ? button(`Walk to it from sample ${elsewhere.index + 1}`, () => this.#walk(elsewhere.pixels, pictureOf(step, index), has("to_image")), "primary") : nothing}
       ${from && !elsewhere ? html`<span>Now choose the sample to walk to.</span>` : nothing}
     `;
+  }
+
+  /** Draws the way between two pictures; a model that takes none there finds their latents first. @param {Pixels} from @param {Pixels} to @param {boolean} [pictures] */
+  #walk(from, to, pictures) {
+    const none = { image: undefined, to_image: undefined, latent: undefined, to_latent: undefined };
+    if (pictures) this.#tell("steer", { values: { ...none, image: bytes(from), to_image: bytes(to) } });
+    else this.#tell("steer", { values: none, encode: { latent: from, to_latent: to } });
   }
 
   /** @param {SampleStep} step */

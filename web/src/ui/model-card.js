@@ -136,6 +136,7 @@ export class ModelCard extends LitElement {
       ["Quality", c.metrics ? this.#metrics(c.metrics) : "Not measured yet."],
       ["Papers", c.references.join("; ")],
       ["Checksum", html`<code>${c.weights.sha256}</code>`],
+      ["Files", html`<a href=${new URL(`models/${c.id}/${c.weights.file}`, BASE).href} download="${c.id}.safetensors">${c.id}.safetensors</a>; as ONNX: <code>pofx export ${c.id} --onnx out/</code>`],
     ];
     return html`<dl>${facts.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>
       ${c.sheet ? this.#sheet(c.id, c.sheet) : nothing}`;

@@ -6,6 +6,7 @@ import { worth } from "../engine/crew.js";
 import { Film, hasInk } from "./film.js";
 import { fromLink, isPoint, startValues } from "./controls.js";
 import { duration } from "./format.js";
+import { latentsOf } from "./latents.js";
 import { pictureOf } from "./picture.js";
 import { samplerStyles } from "./sampler-styles.js";
 import { shared } from "./styles.js";
@@ -104,6 +105,8 @@ export class Sampler extends LitElement {
   start(model, linked) {
     const same = this.model?.id === model.id;
     this.#job.abort();
+    // Other weights are no other setting.
+    if (this.model !== model) this.pinned = undefined;
     this.model = model;
     this.#took = Infinity;
     if (!same) {
@@ -111,7 +114,6 @@ export class Sampler extends LitElement {
       this.#undo = new Undo();
       this.open = false;
       this.from = undefined;
-      this.pinned = undefined;
       this.atlas = [];
       this.which = "images";
       this.shown = 0;
@@ -220,25 +222,24 @@ export class Sampler extends LitElement {
     void this.generate();
   }
 
-  /** What is to be done with the large sample, as controls. @param {CustomEvent<{ values: Record<string, any>, open?: string }>} event */
-  #onSteer({ detail: { values, open } }) {
+  /** What is to be done with the large sample. @param {CustomEvent<{ values: Record<string, any>, open?: string, encode?: Record<string, Pixels> }>} event */
+  #onSteer({ detail: { values, open, encode } }) {
     this.values = { ...this.values, ...values };
     this.stale = true;
+    if (encode) return void this.#encode(encode);
     if (!open) return void this.generate();
     void this.updateComplete.then(() => /** @type {import("./controls.js").Controls | null} */ (this.renderRoot.querySelector("pofx-controls"))?.reveal(open));
   }
 
-  /** Encodes the chosen picture, and draws from where it lies. @param {CustomEvent<{ name: string }>} event */
-  async #encode({ detail: { name } }) {
-    const picture = this.#choice;
-    if (!picture) return;
+  /** Encodes pictures, and draws from where they lie. @param {Record<string, Pixels>} pictures by the latent that each is for */
+  async #encode(pictures) {
+    let found = false;
     await this.#run(async (/** @type {Model} */ model, signal) => {
-      const plain = Object.entries(this.values).filter(([, value]) => typeof value !== "object");
-      const { data, width, height } = picture;
-      const { latent } = await model.encode({ data: Uint8Array.from(data), width, height }, { ...Object.fromEntries(plain), seed: this.seed, signal });
-      this.values = { ...this.values, [name]: latent };
+      const latents = await latentsOf(model, pictures, this.values, { seed: this.seed, signal });
+      this.values = { ...this.values, ...latents };
+      found = true;
     });
-    if (this.values[name]) await this.generate();
+    if (found) await this.generate();
   }
 
   /** Draws what lies below the map of two latents, a row at a time. */
@@ -481,13 +482,14 @@ export class Sampler extends LitElement {
       <pofx-controls
         random
         .card=${this.model?.card}
+        .model=${this.model}
         .controls=${this.model?.controls ?? []}
         .values=${this.values}
         .errors=${this.errors}
         .choice=${this.#choice}
         @change=${this.#onControl}
         .atlas=${this.atlas}
-        @encode=${this.#encode}
+        @encode=${(/** @type {CustomEvent<{ name: string }>} */ { detail }) => this.#choice && void this.#encode({ [detail.name]: this.#choice })}
         @survey=${() => void this.#survey()}
       ></pofx-controls>
     </section>`;
