@@ -1,7 +1,55 @@
-// Verified files in the origin private file system, named by their checksum. Every failure here (private mode, full
-// disk, old browser) only means that the next visit downloads again: the caller has the bytes in memory.
+// Verified files in the origin private file system, named by their checksum; where a browser has none, in the Cache API. Every
+// failure here (private mode, old browser) only means that the next visit downloads again: the caller has the bytes in memory.
 
 const FOLDER = "p-of-x";
+/** Cards of models whose files are here, for visits without a network. */
+const CARDS = "p-of-x cards";
+
+/** What is written of a file while it arrives. */
+export class Part {
+  /** @type {any} a FileSystemSyncAccessHandle, which TypeScript's library for pages does not have */ #access;
+  /** @type {any} */ #handle;
+  /** Bytes written. */
+  length;
+
+  /** @param {any} handle @param {any} access */
+  constructor(handle, access) {
+    this.#handle = handle;
+    this.#access = access;
+    this.length = access.getSize();
+  }
+
+  /** What is there already. @param {Uint8Array} bytes filled from its start */
+  read(bytes) {
+    this.#access.read(bytes, { at: 0 });
+  }
+
+  /** @param {Uint8Array} bytes */
+  append(bytes) {
+    const written = this.#access.write(bytes, { at: this.length });
+    if (written !== bytes.length) throw new Error("no room");
+    this.length += written;
+  }
+
+  /** Forgets what is there. */
+  restart() {
+    this.#access.truncate(0);
+    this.length = 0;
+  }
+
+  /** Keeps it for the next try; nothing where it was closed. */
+  close() {
+    this.#access?.flush();
+    this.#access?.close();
+    this.#access = undefined;
+  }
+
+  /** Gives the file, which is whole and verified, its name. @param {string} name */
+  async finish(name) {
+    this.close();
+    await this.#handle.move(name);
+  }
+}
 
 export class Cache {
   /** @type {FileSystemDirectoryHandle | undefined} */ #folder;
@@ -36,36 +84,97 @@ export class Cache {
   /** @param {string} name */
   async read(name) {
     try {
-      const file = await (await this.#folder?.getFileHandle(name))?.getFile();
-      return file && new Uint8Array(await file.arrayBuffer());
+      if (!this.#folder) return new Uint8Array(await (await (await caches.open(FOLDER)).match(address(name)))?.arrayBuffer() ?? missing());
+      const file = await (await this.#folder.getFileHandle(name)).getFile();
+      return new Uint8Array(await file.arrayBuffer());
     } catch {
       return undefined;
     }
   }
 
   /**
-   * Writes under another name first: a tab that is closed half-way leaves no file that looks whole.
+   * The file as far as it has come, under another name: a tab that is closed half-way leaves no file that looks whole, and the next
+   * download goes on where it stopped. Only in workers; nothing where the file system is missing.
+   * @param {string} name
+   */
+  async part(name) {
+    try {
+      const handle = await this.#folder?.getFileHandle(`${name}.part`, { create: true });
+      return handle && new Part(handle, await /** @type {any} */ (handle).createSyncAccessHandle());
+    } catch {
+      return undefined;
+    }
+  }
+
+  /**
+   * Keeps a whole file at once, where there are no parts. Throws where there is no room.
    * @param {string} name
    * @param {Uint8Array<ArrayBuffer>} bytes
    */
   async write(name, bytes) {
-    if (!this.#folder) return;
-    const part = `${name}.part`;
-    try {
-      const handle = await this.#folder.getFileHandle(part, { create: true });
-      // Only there in workers, and not in TypeScript’s library for pages.
-      const access = await /** @type {any} */ (handle).createSyncAccessHandle();
-      try {
-        access.truncate(0);
-        access.write(bytes, { at: 0 });
-        access.flush();
-      } finally {
-        access.close();
-      }
-      // In every browser that has the file system, but not yet in TypeScript's library.
-      await /** @type {any} */ (handle).move(name);
-    } catch {
-      await this.#folder.removeEntry(part).catch(() => {});
-    }
+    if (this.#folder || typeof caches !== "object") return;
+    await (await caches.open(FOLDER)).put(address(name), new Response(bytes));
   }
+
+  /** @param {string} name */
+  async remove(name) {
+    await this.#folder?.removeEntry(name).catch(() => {});
+    await this.#folder?.removeEntry(`${name}.part`).catch(() => {});
+    if (!this.#folder && typeof caches === "object") await (await caches.open(FOLDER)).delete(address(name)).catch(() => {});
+  }
+
+  /** Bytes of each file that is here, parts included under the name of the whole. @returns {Promise<Map<string, number>>} */
+  async sizes() {
+    /** @type {Map<string, number>} */ const found = new Map();
+    const add = (/** @type {string} */ name, /** @type {number} */ bytes) => found.set(name, (found.get(name) ?? 0) + bytes);
+    try {
+      // In every browser that has the file system, but not yet in TypeScript's library.
+      for await (const [name, handle] of /** @type {any} */ (this.#folder)?.entries() ?? []) {
+        // One that just then gets its name is not counted.
+        const file = await handle.getFile().catch(() => undefined);
+        if (file) add(name.replace(/\.part$/, ""), file.size);
+      }
+      if (this.#folder) return found;
+      const kept = await caches.open(FOLDER);
+      for (const request of await kept.keys()) {
+        add(request.url.split("/").at(-1) ?? "", (await (await kept.match(request))?.blob())?.size ?? 0);
+      }
+    } catch {
+      // What cannot be counted cannot be cleared either.
+    }
+    return found;
+  }
+}
+
+/** The card of a model as it was when its files came. @param {URL} url @returns {Promise<string | undefined>} */
+export async function keptCard(url) {
+  try {
+    return await (await (await caches.open(CARDS)).match(url))?.text();
+  } catch {
+    return undefined;
+  }
+}
+
+/** @param {URL} url @param {string} card */
+export async function keepCard(url, card) {
+  try {
+    await (await caches.open(CARDS)).put(url, new Response(card));
+  } catch {
+    // Then this model needs the network the next time.
+  }
+}
+
+/** @param {URL} url */
+export async function forgetCard(url) {
+  await caches.open(CARDS).then((kept) => kept.delete(url)).catch(() => {});
+}
+
+/** The address under which the Cache API keeps a file. @param {string} name */
+function address(name) {
+  return new URL(`kept/${name}`, location.href);
+}
+
+/** @returns {never} */
+function missing() {
+  throw new Error("not kept");
 }
