@@ -1,12 +1,13 @@
 // Trunk's post-build hook: what Trunk does not do itself for the files in its staging folder.
-// Bundles the page's modules, copies the models, and shrinks the wasm of a release build.
+// Shrinks the wasm of a release build, bundles the page's modules, copies the models, and lists all that for the service worker.
 
 import { createHash } from "node:crypto";
 import { execFileSync } from "node:child_process";
-import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { writeServiceWorker } from "./offline.mjs";
 
 const web = dirname(fileURLToPath(import.meta.url));
 const WASM_OPT = join(web, "node_modules/binaryen/bin/wasm-opt");
@@ -16,23 +17,34 @@ if (!out) throw new Error("bundle.mjs is Trunk's hook: run `cargo xtask build`")
 
 // The page, the worker, and the modules that other pages import: the API and the element. Each keeps its name; what they
 // share goes into flat chunks, so that `new URL("./x", import.meta.url)` means the same everywhere.
-const ENTRIES = ["main.js", "worker.js", "p-of-x.js", "element.js", "embed-page.js", "lab-page.js", "lab-api.js"];
+const ENTRIES = ["main.js", "worker.js", "p-of-x.js", "element.js", "embed-page.js", "lab-page.js", "lab-api.js", "keeper.js"];
+
+/** Models that a device keeps after the first visit without being asked: what the page opens by itself. */
+const OFFLINE = ["binary-mnist-vae"];
+
+const wasm = join(out, "playground_bg.wasm");
+if (release) shrink(wasm);
+const glue = join(out, "playground.js");
+const buildId = createHash("sha256").update(readFileSync(wasm)).update(readFileSync(glue)).digest("hex").slice(0, 16);
+appendFileSync(wasm, customSection("p-of-x build", buildId));
 
 await build({
-  entryPoints: ENTRIES.map((name) => join(web, "src", name)).filter(existsSync),
+  entryPoints: ENTRIES.map((name) => join(web, "src", name)),
   outdir: out,
   bundle: true,
   splitting: true,
   format: "esm",
   target: "es2022",
   chunkNames: "[name]-[hash]",
-  // wasm-bindgen's module is beside the bundle, not in it.
-  external: ["*/playground.js"],
+  define: { BUILD_ID: JSON.stringify(buildId) },
+  // wasm-bindgen's module, which Trunk has put beside the wasm.
+  plugins: [{ name: "engine", setup: (bundler) => bundler.onResolve({ filter: /\/playground\.js$/ }, () => ({ path: glue })) }],
   minify: release,
   sourcemap: release ? false : "linked",
   legalComments: "linked",
   logLevel: "warning",
 });
+rmSync(glue);
 
 const models = join(web, "models");
 if (existsSync(models)) {
@@ -40,16 +52,15 @@ if (existsSync(models)) {
   writeFileSync(join(out, "models", "models.json"), JSON.stringify(listed()));
 }
 
-if (release) {
-  for (const name of readdirSync(out).filter((name) => name.endsWith(".wasm"))) shrink(join(out, name));
-}
+await writeServiceWorker(out, release);
 
 /** What the page knows of the models before it opens one, in the order of their ids (`Listed` of card.d.ts). */
 function listed() {
   const ids = readdirSync(models).filter((id) => existsSync(join(models, id, "card.json"))).sort();
   return ids.map((id) => {
-    const { title, family, data, weights, sheet, image, network } = JSON.parse(readFileSync(join(models, id, "card.json"), "utf8"));
-    return { id, title, family, data: data.name.replace(/, (\d|pixel).*$/, ""), bytes: weights.bytes, sheet, image, binary: network.likelihood === "bernoulli" };
+    const { title, family, data, weights, golden, sheet, image, network } = JSON.parse(readFileSync(join(models, id, "card.json"), "utf8"));
+    const listed = { id, title, family, data: data.name.replace(/, (\d|pixel).*$/, ""), bytes: weights.bytes + golden.bytes, sheet, image };
+    return { ...listed, binary: network.likelihood === "bernoulli", offline: OFFLINE.includes(id) };
   });
 }
 
@@ -85,6 +96,12 @@ function withoutNames(wasm) {
     at = end;
   }
   return Buffer.concat(kept);
+}
+
+/** A section that no engine reads, to append to a module. Both texts are shorter than 128 bytes together: lengths of one byte. */
+function customSection(name, text) {
+  const body = Buffer.concat([Buffer.from([name.length]), Buffer.from(name + text)]);
+  return Buffer.concat([Buffer.from([0, body.length]), body]);
 }
 
 function customName(wasm, at) {

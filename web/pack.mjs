@@ -10,7 +10,10 @@ const root = join(web, "..");
 const dist = join(root, "dist");
 const out = join(root, "target/npm/p-of-x");
 /** Of the page alone. */
-const LEFT_OUT = ["index.html", "lab.html", "main.js", "lab-page.js", "playground.d.ts"];
+const LEFT_OUT = [
+  ...["index.html", "lab.html", "main.js", "lab-page.js", "playground.d.ts"],
+  ...["service-worker.js", "keeper.js", "manifest.webmanifest", "icons"],
+];
 
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });

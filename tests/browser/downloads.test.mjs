@@ -3,8 +3,8 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launch } from "./support/browser.mjs";
-import { MODEL, WEIGHTS, dist, openApi } from "./support/lab.mjs";
+import { launch, openSite } from "./support/browser.mjs";
+import { MODEL, WEIGHTS, dist, inWorker, openApi, sampled } from "./support/lab.mjs";
 
 /** @type {import("playwright-core").Browser} */
 let browser;
@@ -204,4 +204,37 @@ test("a tab that is closed amidst a download leaves what another goes on from", 
   await site.close();
   assert.equal(second.value, true);
   assert.ok(state.sent <= weights.length - 800_000, `${state.sent} bytes were sent`);
+});
+
+/** What the page says when it could not keep the model. @param {NonNullable<Parameters<typeof openSite>[1]>} options */
+async function saidWithoutRoom(options) {
+  const { page, trouble, close } = await openSite(browser, { query: "?backend=cpu", ...options });
+  await sampled(page);
+  const note = page.locator("pofx-note .line p");
+  await note.waitFor({ timeout: 30_000 });
+  const said = await note.innerText();
+  await close();
+  assert.deepEqual(trouble, []);
+  return said;
+}
+
+const NO_ROOM = /^This browser has no room to keep binary-mnist-vae \(\d.*B\); it works now, but is downloaded again at the next visit\. .*\.$/;
+
+test("without room the model works from memory, and the page says so with numbers", async () => {
+  const prepare = async (page) => {
+    const cdp = await page.context().newCDPSession(page);
+    page.on("framenavigated", () => {
+      void cdp.send("Storage.overrideQuotaForOrigin", { origin: new URL(page.url()).origin, quotaSize: 100_000 }).catch(() => {});
+    });
+  };
+  assert.match(await saidWithoutRoom({ prepare }), NO_ROOM);
+});
+
+test("where a browser's storage throws, the model works from memory, and the page says so with numbers", async () => {
+  const intercept = inWorker(`
+    const refuse = () => { throw new DOMException("not here", "SecurityError"); };
+    StorageManager.prototype.getDirectory = refuse;
+    Object.defineProperty(self, "caches", { get: refuse });
+    Object.defineProperty(navigator, "locks", { value: undefined })`);
+  assert.match(await saidWithoutRoom({ intercept }), NO_ROOM);
 });

@@ -81,10 +81,12 @@ export interface Listed {
   family: string;
   /** Name of the data set. */
   data: string;
-  /** Bytes of its weights. */
+  /** Bytes that are downloaded to open it. */
   bytes: number;
   sheet: string | null;
   image: Card["image"];
   /** Whether its pictures are black and white. */
   binary: boolean;
+  /** Whether a device keeps it after the first visit without being asked. */
+  offline: boolean;
 }

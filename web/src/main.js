@@ -116,3 +116,8 @@ async function listModels() {
     return [];
   }
 }
+
+// What works without a network comes a second after the page has drawn or answered, not in the way of what a person does first.
+const alive = ["sample", "estimate"].map((name) => new Promise((resolve) => element.addEventListener(name, resolve, { once: true })));
+const keepOffline = () => void import("./offline/start.js").then(({ start }) => start());
+Promise.race(alive).then(() => setTimeout(keepOffline, 1000));

@@ -1,14 +1,16 @@
 // The worker that owns the engine. It does the input and output (files, pictures, ports); the numbers are Rust's.
 
 import * as Comlink from "comlink";
-import init, { Session, sha256 } from "./playground.js";
 import { openModelFiles } from "./worker/files.js";
 import { readImage } from "./worker/image.js";
 import { Job } from "./worker/job.js";
 
 /** @typedef {import("./protocol.d.ts").Command} Command */
 
-/** @type {Session} */ let session;
+/** wasm-bindgen's module: a file of its own, named by its content, on its way while the wasm is compiled. */
+const loading = import("./playground.js");
+/** @type {import("./playground.js").Session} */ let session;
+/** @type {typeof import("./playground.js").sha256} */ let sha256;
 /** @type {string} */ let base;
 
 /** One engine, one job at a time: two that interleave would overwrite each other's inputs on the device. */
@@ -16,15 +18,22 @@ let queue = Promise.resolve();
 
 const api = {
   /**
-   * Makes the engine from the compiled module.
+   * Makes the engine from the compiled module. A server that was updated meanwhile may have sent page, worker and module of two
+   * versions, which would misread each other's memory: then nothing is made.
    * @param {WebAssembly.Module} module
    * @param {string} baseUrl the folder that holds models/
+   * @param {string} build the page's BUILD_ID
+   * @returns {Promise<"started" | "other build">}
    */
-  async start(module, baseUrl) {
+  async start(module, baseUrl, build) {
+    if ([build, buildOf(module)].some((id) => id !== BUILD_ID)) return "other build";
     base = baseUrl;
-    await init({ module_or_path: module });
+    const engine = await loading;
+    await engine.default({ module_or_path: module });
+    sha256 = engine.sha256;
     // From now on a panic is posted as { panic } before the trap: after it, nothing of this instance can be asked.
-    session = new Session();
+    session = new engine.Session();
+    return "started";
   },
 
   /**
@@ -49,6 +58,12 @@ const api = {
     }
   },
 };
+
+/** The BUILD_ID that a module was stamped with. @param {WebAssembly.Module} module */
+function buildOf(module) {
+  const [stamp] = WebAssembly.Module.customSections(module, "p-of-x build");
+  return new TextDecoder().decode(stamp);
+}
 
 /**
  * What a command needs from outside: model files, pixels.

@@ -6,6 +6,7 @@
 
 import * as Comlink from "comlink";
 import { PofxError } from "./errors.js";
+import { startWorker } from "./scripts.js";
 
 /** @typedef {import("../protocol.d.ts").Command} Command */
 /** @typedef {import("../protocol.d.ts").Event} JobEvent */
@@ -104,15 +105,15 @@ export class Host {
         { recoverable: false },
       );
     }
-    const worker = spawn(new URL("worker.js", this.#base));
+    const worker = startWorker("worker.js", this.#base, "p-of-x engine");
     this.#worker = worker;
     this.#panic = "";
     const failed = new Promise((_, reject) => this.#watch(worker, reject));
     /** @type {Comlink.Remote<WorkerApi>} */
     const remote = Comlink.wrap(worker);
-    const ready = this.compiled().then((module) => remote.start(module, this.#base.href));
-    await Promise.race([ready, failed]);
-    return remote;
+    const ready = this.compiled().then((module) => remote.start(module, this.#base.href, BUILD_ID));
+    if ((await Promise.race([ready, failed])) === "started") return remote;
+    throw new PofxError("integrity", "The page and its engine are of two versions; reload the page.", { recoverable: false });
   }
 
   /** @param {Worker} worker @param {(error: PofxError) => void} failed */
@@ -230,23 +231,6 @@ class Job {
 /** @param {Extract<JobEvent, { type: "error" }>} event */
 function failure({ code, message, recoverable }) {
   return new PofxError(/** @type {import("./errors.js").Code} */ (code), message, { recoverable });
-}
-
-/**
- * A worker from any origin. Browsers start none from another origin's file: there one of our own is started that imports it, which that
- * origin's CORS headers must allow. A sandboxed frame has no origin, and its blobs may not import: it takes a data: address.
- * @param {URL} url
- */
-function spawn(url) {
-  const options = /** @type {const} */ ({ type: "module", name: "p-of-x engine" });
-  if (url.origin === self.origin) return new Worker(url, options);
-  const code = `import ${JSON.stringify(url.href)};`;
-  if (self.origin === "null") return new Worker(`data:text/javascript,${encodeURIComponent(code)}`, options);
-  const blob = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
-  const worker = new Worker(blob, options);
-  // It is read while the worker starts; the address is not needed afterwards.
-  worker.addEventListener("message", () => URL.revokeObjectURL(blob), { once: true });
-  return worker;
 }
 
 /** @param {URL} url @returns {Promise<WebAssembly.Module>} */

@@ -1,0 +1,68 @@
+// Once the page is alive: the service worker, the default models for visits without a network, and what must be told about both.
+
+import { registerServiceWorker } from "../engine/scripts.js";
+import { megabytes } from "../ui/format.js";
+import { BASE, keep, storedModels } from "./models.js";
+import { Note } from "./note.js";
+import { listen } from "./notices.js";
+
+/** @typedef {{ name: string, bytes: number }} NoRoom a model, and the file of it that could not be kept */
+
+/** Models that could not be kept. @type {Set<string>} */
+const tooLarge = new Set();
+
+export async function start() {
+  listen((notice) => {
+    if ("text" in notice) return Note.show({ text: notice.text, once: true });
+    tooLarge.add(notice.name);
+    void noRoom(notice).then((text) => Note.show({ text, once: true }));
+  });
+  const details = /** @type {HTMLDetailsElement | null} */ (document.querySelector("details[data-storage]"));
+  const show = () => void (details?.open && import("./panel.js"));
+  details?.addEventListener("toggle", show);
+  show();
+  try {
+    const registration = await registerServiceWorker(BASE);
+    watch(registration);
+    await navigator.serviceWorker.ready;
+    for (const { id, offline, whole } of await storedModels()) if (offline && !whole && !tooLarge.has(id)) await keep(id);
+  } catch {
+    // No service workers here, storage is blocked, or the network went away: the page works, and the next visit tries again.
+  }
+}
+
+/** Offers a version that has come and waits. @param {ServiceWorkerRegistration} registration */
+function watch(registration) {
+  const offer = () => {
+    const { waiting } = registration;
+    if (!waiting || !navigator.serviceWorker.controller) return;
+    Note.show({ text: "A new version is ready.", action: "Reload", act: () => takeOver(waiting) });
+  };
+  offer();
+  registration.addEventListener("updatefound", () => {
+    const coming = registration.installing;
+    coming?.addEventListener("statechange", () => coming.state === "installed" && offer());
+  });
+}
+
+/** @param {ServiceWorker} waiting */
+function takeOver(waiting) {
+  navigator.serviceWorker.addEventListener("controllerchange", () => location.reload(), { once: true });
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = ({ data: open }) => {
+    port1.close();
+    if (open === 1) return;
+    // Theirs are the files that would go; and what they do would be lost by a reload from here.
+    const others = open === 2 ? "the other tab" : `the ${open - 1} other tabs`;
+    Note.show({ text: `This page is open elsewhere, too. Close ${others}, then reload; until then all of them go on with the old version.`, action: "Reload", act: () => takeOver(waiting) });
+  };
+  waiting.postMessage("take over", [port2]);
+}
+
+/** @param {NoRoom} notice */
+async function noRoom({ name, bytes }) {
+  const stored = (await storedModels().catch(() => [])).filter((model) => model.bytes > 0 && model.id !== name);
+  const frees = stored.reduce((sum, model) => sum + model.bytes, 0);
+  const advice = frees > 0 ? `Clearing other models under “Storage and offline use” frees ${megabytes(frees)}` : "Free some space on this device";
+  return `This browser has no room to keep ${name} (${megabytes(bytes)}); it works now, but is downloaded again at the next visit. ${advice}.`;
+}
