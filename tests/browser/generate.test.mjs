@@ -181,6 +181,7 @@ for (const [id, quick] of [["mnist-vae", ""], ["mnist-diffusion", "&c.steps=4"],
     await large.getByText("Now choose the sample to walk to").waitFor();
     await pick(4);
     await large.getByRole("button", { name: "Walk to it from sample 2" }).click();
+    if (id === "mnist-gan") await page.locator("pofx-sampler .progress").getByText("Looking for it in the latent space").waitFor();
     await large.waitFor({ state: "detached" });
     await drawn(page, 7);
     const walked = await canvases(page, "pofx-sampler");

@@ -8,7 +8,7 @@
  * @param {Model} model
  * @param {Record<string, Pixels>} pictures
  * @param {Record<string, unknown>} values of controls: numbers and words among them hold while a picture is looked for
- * @param {{ seed: string, signal: AbortSignal }} options
+ * @param {{ seed: string, signal: AbortSignal, onProgress: (progress: import("../p-of-x.js").Progress) => void }} options
  */
 export async function latentsOf(model, pictures, values, options) {
   const plain = Object.fromEntries(Object.entries(values).filter(([, value]) => typeof value !== "object"));

@@ -2,10 +2,9 @@
 
 import { LitElement, html, nothing } from "lit";
 import { PofxError, parseSeed } from "../p-of-x.js";
-import { worth } from "../engine/crew.js";
 import { Film, hasInk } from "./film.js";
 import { fromLink, isPoint, startValues } from "./controls.js";
-import { duration } from "./format.js";
+import { drawingProgress, whichPictures } from "./drawing.js";
 import { latentsOf } from "./latents.js";
 import { pictureOf } from "./picture.js";
 import { samplerStyles } from "./sampler-styles.js";
@@ -39,6 +38,7 @@ export class Sampler extends LitElement {
     model: { state: true },
     step: { state: true },
     sampling: { state: true },
+    encoding: { state: true },
     values: { state: true },
     errors: { state: true },
     stale: { state: true },
@@ -67,6 +67,7 @@ export class Sampler extends LitElement {
     /** @type {Model | undefined} */ this.model = undefined;
     /** @type {SampleStep | undefined} */ this.step = undefined;
     this.sampling = false;
+    /** How far the search for latents is, while there is one. @type {import("../p-of-x.js").Progress | undefined} */ this.encoding = undefined;
     /** What was set, by name of the control. @type {Record<string, any>} */ this.values = {};
     /** @type {Record<string, string>} */ this.errors = {};
     /** Whether the samples were drawn with other values. */
@@ -235,7 +236,7 @@ export class Sampler extends LitElement {
   async #encode(pictures) {
     let found = false;
     await this.#run(async (/** @type {Model} */ model, signal) => {
-      const latents = await latentsOf(model, pictures, this.values, { seed: this.seed, signal });
+      const latents = await latentsOf(model, pictures, this.values, { seed: this.seed, signal, onProgress: (progress) => (this.encoding = progress) });
       this.values = { ...this.values, ...latents };
       found = true;
     });
@@ -271,6 +272,7 @@ export class Sampler extends LitElement {
       this.badSeed = false;
       this.errors = {};
       this.sampling = true;
+      this.encoding = undefined;
       this.dispatchEvent(new CustomEvent("begin"));
       await work(model, signal);
     } catch (thrown) {
@@ -371,9 +373,9 @@ export class Sampler extends LitElement {
         </div>
         ${this.#renderPinned()}
       </div>
-      <div class="progress">${this.#renderProgress()}</div>
+      <div class="progress">${drawingProgress(this, () => this.#stop())}</div>
       ${this.step?.notices.length ? html`<ul class="notices">${this.step.notices.map((notice) => html`<li>${notice}</li>`)}</ul>` : nothing}
-      ${this.model?.card.family === "diffusion" ? this.#renderWhich() : nothing}
+      ${this.model?.card.family === "diffusion" ? whichPictures(this.which, (which) => (this.which = which)) : nothing}
       ${frames.length > 0 ? html`<pofx-film label="How sample ${shown + 1} came about" .frames=${frames}></pofx-film>` : nothing}
       <pofx-seed
         .seed=${this.seedText ?? this.seed}
@@ -446,27 +448,6 @@ export class Sampler extends LitElement {
       const pixels = pictureOf(step, i, this.which);
       return { pixels: hasInk(pixels) ? pixels : undefined, disabled: true, label: `${label}, not there yet` };
     });
-  }
-
-  #renderProgress() {
-    const { step } = this;
-    if (!this.sampling) return this.stale ? html`<span>The controls have moved since these were drawn.</span>` : nothing;
-    if (!step || step.done >= step.total) return html`<span>Drawing</span><button type="button" @click=${this.#stop}>Stop</button>`;
-    const steps = step.steps > 1 ? `Step ${step.step} of ${step.steps}, ` : "";
-    return html`<progress max=${step.total} value=${worth(step)} aria-label="Progress of drawing"></progress>
-      <span>${steps}${step.done} of ${step.total} pictures${duration(step.seconds_left)}</span>
-      <button type="button" @click=${this.#stop}>Stop</button>`;
-  }
-
-  #renderWhich() {
-    const choice = (/** @type {"images" | "predicted"} */ which, /** @type {unknown} */ text) => html`<label>
-      <input type="radio" name="which" value=${which} .checked=${this.which === which} @change=${() => (this.which = which)} />
-      <span>${text}</span>
-    </label>`;
-    return html`<fieldset class="which">
-      <legend class="hidden">What is shown of pictures on their way</legend>
-      ${choice("images", html`as it is, <i>x<sub>t</sub></i>`)} ${choice("predicted", html`taken for, <i>x̂</i><sub>0</sub>`)}
-    </fieldset>`;
   }
 
   #renderControls() {
