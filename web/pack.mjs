@@ -41,7 +41,7 @@ function types() {
   const folder = join(out, "types");
   const project = join(out, "tsconfig.json");
   const options = { noEmit: false, declaration: true, emitDeclarationOnly: true, rootDir: join(web, "src"), rootDirs: [join(web, "src"), dist], outDir: folder };
-  const include = ["p-of-x.js", "lab-api.js"].map((name) => join(web, "src", name));
+  const include = ["p-of-x.js", "lab-api.js", "build.d.ts"].map((name) => join(web, "src", name));
   writeFileSync(project, JSON.stringify({ extends: join(web, "tsconfig.json"), compilerOptions: options, include }));
   execFileSync(process.execPath, [join(web, "node_modules/typescript/bin/tsc"), "--project", project], { stdio: "inherit" });
   rmSync(project);
