@@ -239,8 +239,8 @@ test("the tour tells, changes the lab, and can be left", async () => {
   await page.getByRole("heading", { name: /1 of \d: Maximum likelihood/ }).waitFor();
   await page.getByRole("button", { name: "Next" }).click();
   await page.getByRole("heading", { name: /Why a Gaussian is not enough/ }).waitFor();
+  await page.waitForFunction(() => document.querySelector("pofx-lab").shadowRoot.querySelectorAll("pofx-lab-card").length === 2);
   await answered(page);
-  assert.equal(await page.locator("pofx-lab-card").count(), 2);
   await page.getByRole("button", { name: "Leave the tour" }).click();
   await page.getByRole("button", { name: /Take the tour/ }).waitFor();
   await close();
