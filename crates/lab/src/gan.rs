@@ -248,9 +248,7 @@ impl<R: Run> Gan<R> {
 
 /// Points of the mesh over z, ((cells + 1)^2, L), rows from below.
 fn mesh_points(reach: f64, cells: usize) -> Vec<f32> {
-    let at = |i: usize| (reach * (2.0 * i as f64 / cells as f64 - 1.0)) as f32;
-    let side = cells + 1;
-    (0..side * side).flat_map(|i| [at(i % side), at(i / side)]).collect()
+    grid::mesh(cells + 1, reach).into_iter().map(|z| z as f32).collect()
 }
 
 /// What is answered where there is no density at all.

@@ -8,6 +8,7 @@ mod network;
 mod nodes;
 
 use crate::form::{About, Chip, Controls, Density, Form, How, Layer, Look};
+use crate::grid;
 use crate::points::{Point, Window};
 use crate::train::{self, Course, Learner, Net};
 use data::rng::{Rng, stream};
@@ -183,7 +184,7 @@ impl<R: Run> Vae<R> {
 
     /// E_q[log p(x|z)] - KL(q || p), by the trapezoidal rule over q.
     async fn elbo(&mut self, x: Point, mu: [f64; 2], sd: [f64; 2]) -> Result<f64, R::Error> {
-        let mesh = mesh(BOUND.0, BOUND.1);
+        let mesh = grid::mesh(BOUND.0, BOUND.1);
         let z: Vec<f32> = mesh.chunks(2).flat_map(|e| [0, 1].map(|i| (mu[i] + sd[i] * e[i]) as f32)).collect();
         let weights: Vec<f64> = mesh.chunks(2).map(|e| (-0.5 * (e[0] * e[0] + e[1] * e[1])).exp()).collect();
         let log_p = self.log_likelihoods(x, &z).await?;
@@ -191,12 +192,6 @@ impl<R: Run> Vae<R> {
         let kl = |i: usize| 0.5 * (mu[i] * mu[i] + sd[i] * sd[i] - 1.0) - sd[i].ln();
         Ok(recon - kl(0) - kl(1))
     }
-}
-
-/// n x n points from -reach to reach, rows from below, (n n, 2).
-fn mesh(n: usize, reach: f64) -> Vec<f64> {
-    let at = |i: usize| reach * (2.0 * i as f64 / (n - 1) as f64 - 1.0);
-    (0..n * n).flat_map(|i| [at(i % n), at(i / n)]).collect()
 }
 
 impl<R: Run> Form<R> for Vae<R> {
@@ -290,11 +285,11 @@ impl<R: Run> Form<R> for Vae<R> {
         let log_p = self.nodes(self.learner.classes()).await?.0.log_density(look.probe);
         let (m, reach) = POSTERIOR;
         let view = Window { x: [-reach, reach], y: [-reach, reach] };
-        let z: Vec<f32> = crate::grid::centres(view, m).flatten().collect();
+        let z: Vec<f32> = grid::centres(view, m).flatten().collect();
         let likelihoods = self.log_likelihoods(look.probe, &z).await?;
         let prior = |z: &[f32]| -0.5 * f64::from(z[0] * z[0] + z[1] * z[1]) - TAU.ln();
         let posterior = z.chunks(2).zip(likelihoods).map(|(z, l)| (l + prior(z) - log_p) as f32).collect();
-        let latents: Vec<f32> = mesh(DECODED.0, DECODED.1).into_iter().map(|z| z as f32).collect();
+        let latents: Vec<f32> = grid::mesh(DECODED.0, DECODED.1).into_iter().map(|z| z as f32).collect();
         let decoded = self.decode(&latents, self.learner.classes()).await?;
         let f32s = |values: &[f64]| values.iter().map(|v| *v as f32).collect();
         Ok(vec![

@@ -14,7 +14,7 @@ import { pictureOf } from "../ui/picture.js";
  * The last step of a run, the controls it was drawn with, and whether the weights were a person's own.
  * @typedef {{ card: import("../card.d.ts").Card, step: SampleStep, values: Record<string, unknown>, own: boolean }} Drawn
  */
-/** @typedef {{ name: string, type: string, content: BlobPart }} NamedFile */
+/** @typedef {import("./save.js").NamedFile} NamedFile */
 
 /** One sample, or all side by side. @param {Drawn} drawn @param {number} [index] @returns {Promise<NamedFile>} */
 export async function pictureFile(drawn, index) {
@@ -54,13 +54,6 @@ export function tableFile(drawn, values, estimates) {
     ...values.subarray(i * size, (i + 1) * size),
   ]);
   return { name: named(drawn, "csv"), type: "text/csv", content: toCsv(names, rows) };
-}
-
-/** Hands a file to the person. @param {NamedFile} file */
-export function save({ name, type, content }) {
-  const url = URL.createObjectURL(new Blob([content], { type }));
-  Object.assign(document.createElement("a"), { href: url, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
 /** @param {Estimate} estimate */

@@ -3,6 +3,7 @@
 import { LitElement, css, html, nothing } from "lit";
 import { kindOf, nats, percent } from "../ui/format.js";
 import { shared } from "../ui/styles.js";
+import { fields } from "./lab-styles.js";
 import "../ui/controls.js";
 import "./inside.js";
 import "./plane.js";
@@ -27,6 +28,7 @@ export class LabCard extends LitElement {
 
   static styles = [
     shared,
+    fields,
     css`
       :host {
         display: block;
@@ -87,16 +89,6 @@ export class LabCard extends LitElement {
         display: inline-flex;
         align-items: center;
         gap: 0.4rem;
-      }
-      select {
-        min-height: 2.75rem;
-        max-width: 100%;
-        padding: 0 0.5rem;
-        font: inherit;
-        color: inherit;
-        background: var(--surface);
-        border: 1px solid var(--control);
-        border-radius: 0.6rem;
       }
       .tools {
         display: flex;

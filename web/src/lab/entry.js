@@ -114,7 +114,7 @@ export class Entry {
         if (card.step > 0 && Number.isFinite(this.held.nats)) thinned(this.history, [card.step, this.held.nats]);
       }
       this.#fresh = true;
-      await this.ask(x, how);
+      await this.#question(card, x, how);
       if (resting) this.field = { n: FINE, values: (await card.field(FINE, how)).values };
     } catch (error) {
       this.trouble = message(error);
@@ -123,12 +123,21 @@ export class Entry {
 
   /** @param {[number, number]} x @param {How} how */
   async ask(x, how) {
+    const { card } = this;
+    if (!card) return;
     try {
-      this.probe = await this.card?.probe(x, how);
-      this.picture = this.inside ? await this.card?.picture({ probe: x, time: this.time }) : undefined;
+      // Where a coordinate is given, the samples move with the probe.
+      if (how.fixed?.some((v) => v !== null)) this.samples = await card.sample(SAMPLES, this.seed, how);
+      await this.#question(card, x, how);
     } catch (error) {
       this.trouble = message(error);
     }
+  }
+
+  /** @param {Card} card @param {[number, number]} x @param {How} how */
+  async #question(card, x, how) {
+    this.probe = await card.probe(x, how);
+    this.picture = this.inside ? await card.picture({ probe: x, time: this.time }) : undefined;
   }
 }
 

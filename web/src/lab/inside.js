@@ -4,6 +4,7 @@
 import { LitElement, css, html, nothing, svg } from "lit";
 import { nats } from "../ui/format.js";
 import { shared } from "../ui/styles.js";
+import { fields } from "./lab-styles.js";
 import { heat } from "../ui/picture.js";
 import { DEPTH, paintField, scaleOf } from "./plane.js";
 
@@ -20,6 +21,7 @@ export class Inside extends LitElement {
 
   static styles = [
     shared,
+    fields,
     css`
       figure {
         position: relative;
@@ -71,15 +73,6 @@ export class Inside extends LitElement {
       input {
         width: 100%;
         min-height: 2rem;
-      }
-      select {
-        min-height: 2.75rem;
-        padding: 0 0.5rem;
-        font: inherit;
-        color: inherit;
-        background: var(--surface);
-        border: 1px solid var(--control);
-        border-radius: 0.6rem;
       }
     `,
   ];

@@ -1,6 +1,21 @@
-// The look of the lab around its cards.
+// The look of the lab around its cards, and of its fields everywhere.
 
 import { css } from "lit";
+
+/** Fields to choose and to type in. */
+export const fields = css`
+  select,
+  input:not([type]) {
+    min-height: 2.75rem;
+    max-width: 100%;
+    padding: 0 0.6rem;
+    font: inherit;
+    color: inherit;
+    background: var(--surface);
+    border: 1px solid var(--control);
+    border-radius: 0.6rem;
+  }
+`;
 
 export const labStyles = css`
   :host {
@@ -40,17 +55,6 @@ export const labStyles = css`
     margin-bottom: 1rem;
     padding-block: 0.5rem;
     background: var(--bg);
-  }
-  select,
-  input:not([type]) {
-    min-height: 2.75rem;
-    max-width: 100%;
-    padding: 0 0.6rem;
-    font: inherit;
-    color: inherit;
-    background: var(--surface);
-    border: 1px solid var(--control);
-    border-radius: 0.6rem;
   }
   input[type="checkbox"] {
     width: 1.25rem;

@@ -1,6 +1,8 @@
 // The lab: data of the plane, and models of every family that learn it side by side, all asked about one point.
 
 import { LitElement, html, nothing } from "lit";
+import { toCsv } from "../export/numbers.js";
+import { save } from "../export/save.js";
 import { Lab } from "../lab-api.js";
 import { FileDrops } from "../ui/file-drops.js";
 import { kindOf, nats, percent } from "../ui/format.js";
@@ -8,7 +10,7 @@ import { shared } from "../ui/styles.js";
 import { tables } from "../ui/table-styles.js";
 import "./card.js";
 import { Entry } from "./entry.js";
-import { labStyles } from "./lab-styles.js";
+import { fields, labStyles } from "./lab-styles.js";
 import { PLAIN, formatLab, parseLab, round } from "./state.js";
 import { TOUR } from "./tour.js";
 import "./chart.js";
@@ -37,7 +39,7 @@ const EMPTY = /** @type {const} */ ({ x: [-3, 3], y: [-3, 3] });
 export class LabElement extends LitElement {
   static properties = { backend: {}, version: { state: true }, shown: { state: true }, plotted: { state: true }, speed: { state: true } };
 
-  static styles = [shared, tables, labStyles];
+  static styles = [shared, tables, fields, labStyles];
 
   constructor() {
     super();
@@ -229,11 +231,7 @@ export class LabElement extends LitElement {
     this.#asking = true;
     do {
       this.#askAgain = false;
-      for (const entry of this.#entries) {
-        // Where a coordinate is given, the samples move with the probe.
-        if (this.#wish.given !== null) entry.stale();
-        await (this.#wish.given === null ? entry.ask(this.#probe, this.#how(entry)) : this.#look(entry, false));
-      }
+      for (const entry of this.#entries) await entry.ask(this.#probe, this.#how(entry));
       this.#changed();
     } while (this.#askAgain);
     this.#asking = false;
@@ -294,15 +292,16 @@ export class LabElement extends LitElement {
     const { card, form } = entry;
     if (!card) return;
     try {
-      if (typeof format === "object") return save(`${form.family}-${card.step}.png`, format.png);
+      if (typeof format === "object") return save({ name: `${form.family}-${card.step}.png`, type: "image/png", content: format.png });
       if (format === "csv") {
         const how = this.#how(entry);
         const points = await card.sample(1000, entry.seed, how);
         const { values } = await card.logP(points, how);
-        const rows = Array.from(values, (nats, i) => `${points[2 * i]},${points[2 * i + 1]},${nats}`);
-        return save(`${form.family}-samples.csv`, new Blob([`${this.#data?.axes.join(",")},log_p\n${rows.join("\n")}\n`], { type: "text/csv" }));
+        const rows = Array.from(values, (nats, i) => [points[2 * i], points[2 * i + 1], nats]);
+        const content = toCsv([...(this.#data?.axes ?? []), "log_p"], rows);
+        return save({ name: `${form.family}-samples.csv`, type: "text/csv", content });
       }
-      for (const { name, bytes } of await card.export(/** @type {"onnx"} */ (format))) save(name, new Blob([/** @type {any} */ (bytes)]));
+      for (const { name, bytes } of await card.export(/** @type {"onnx"} */ (format))) save({ name, type: "application/octet-stream", content: /** @type {Uint8Array<ArrayBuffer>} */ (bytes) });
     } catch (error) {
       this.#fail(error);
     }
@@ -498,15 +497,6 @@ export class LabElement extends LitElement {
     input.value = "";
     if (file) void this.#take(file);
   }
-}
-
-/** @param {string} name @param {Blob} file */
-function save(name, file) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(file);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
 customElements.define("pofx-lab", LabElement);

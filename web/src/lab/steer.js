@@ -2,7 +2,7 @@
 
 import { LitElement, css, html, nothing } from "lit";
 import { shared } from "../ui/styles.js";
-import { labStyles } from "./lab-styles.js";
+import { fields, labStyles } from "./lab-styles.js";
 import { MOST, PLAIN } from "./state.js";
 
 /** @typedef {import("./state.js").Wish} Wish */
@@ -13,6 +13,7 @@ export class Steer extends LitElement {
 
   static styles = [
     shared,
+    fields,
     labStyles,
     css`
       .tools {

@@ -2,7 +2,8 @@
 
 import { LitElement, css, html, nothing } from "lit";
 import { PofxError } from "../engine/errors.js";
-import { filmFile, pictureFile, save, scoresFile, tableFile, valuesFile } from "../export/samples.js";
+import { filmFile, pictureFile, scoresFile, tableFile, valuesFile } from "../export/samples.js";
+import { save } from "../export/save.js";
 import { sentence } from "./format.js";
 import { pictureOf } from "./picture.js";
 import { shared } from "./styles.js";
@@ -158,7 +159,7 @@ export class Large extends LitElement {
     return model.logProb({ ...pixels, data: Uint8Array.from(pixels.data) }, { seed: step.seed, signal });
   }
 
-  /** Asks about all samples, and makes a file of the answers. @param {(estimates: Estimate[]) => import("../export/samples.js").NamedFile} file */
+  /** Asks about all samples, and makes a file of the answers. @param {(estimates: Estimate[]) => import("../export/save.js").NamedFile} file */
   async #saveScores(file) {
     const { step } = this;
     if (!step) return;
@@ -230,7 +231,7 @@ export class Large extends LitElement {
     if (!model) return nothing;
     const drawn = { card: model.card, step, values, own };
     const exact = step.values;
-    const saved = (/** @type {Promise<import("../export/samples.js").NamedFile>} */ file) => void file.then(save);
+    const saved = (/** @type {Promise<import("../export/save.js").NamedFile>} */ file) => void file.then(save);
     return html`
       <h4>Save</h4>
       <div class="tools">
