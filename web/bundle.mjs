@@ -36,6 +36,7 @@ await build({
   format: "esm",
   target: "es2022",
   chunkNames: "[name]-[hash]",
+  loader: { ".py": "text" },
   define: { BUILD_ID: JSON.stringify(buildId) },
   // wasm-bindgen's module, which Trunk has put beside the wasm.
   plugins: [{ name: "engine", setup: (bundler) => bundler.onResolve({ filter: /\/playground\.js$/ }, () => ({ path: glue })) }],

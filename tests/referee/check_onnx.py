@@ -1,7 +1,7 @@
 """An independent referee: onnxruntime computes what this project exports, and must agree with the CPU engine.
 
     python3 -m venv target/referee
-    target/referee/bin/pip install onnx==1.23.2 onnxruntime==1.32.0 safetensors==0.8.0 numpy
+    target/referee/bin/pip install -r tests/referee/requirements.txt
     cargo run --release -p bench -- onnx-cases target/onnx-cases
     cargo run --release -p pofx -- export binary-mnist-vae --onnx target/bench/models
     target/referee/bin/python tests/referee/check_onnx.py target/onnx-cases target/bench/models

@@ -35,7 +35,7 @@ const NEAR = "200px";
  * when the element comes into view), `rooms` (present: a sample may be sent to the other task).
  * Events: `load` (detail: the card), `sample` (the last SampleStep), `estimate` (the Estimate), `progress` (the Progress),
  * `error` (the PofxError), `backendchange`, `statechange`, `taskchange` (the task). All bubble and cross shadow roots.
- * Parts: `sample`, `asker`, `reading`, `card`, `engine`. Colours and fonts: the custom properties of ui/styles.js.
+ * Parts: `sample`, `asker`, `reading`, `card`, `trainer`, `engine`. Colours and fonts: the custom properties of ui/styles.js.
  */
 export class PofxElement extends LitElement {
   static properties = {
@@ -258,6 +258,19 @@ export class PofxElement extends LitElement {
     return undefined;
   }
 
+  async #saveOnnx() {
+    const { opened } = this;
+    if (!opened) return;
+    try {
+      const [{ onnxFile }, { save }] = await Promise.all([import("./export/onnx.js"), import("./export/save.js")]);
+      const file = await onnxFile(opened);
+      save(file);
+      this.status = `${file.name} was saved.`;
+    } catch (thrown) {
+      this.#fail(thrown);
+    }
+  }
+
   #showBackend() {
     this.backendInfo = this.opened?.backend;
     if (!this.backendInfo) return;
@@ -349,6 +362,11 @@ export class PofxElement extends LitElement {
     this.sample = sample;
   }
 
+  /** The open model has other weights now. @param {CustomEvent<string>} event */
+  #onLearnt({ detail }) {
+    this.ownWeights = detail;
+  }
+
   #onDrawn() {
     const { seed, n } = this.#sampler;
     [this.seed, this.n] = [seed, n];
@@ -419,9 +437,28 @@ export class PofxElement extends LitElement {
         .own=${this.ownWeights}
         @weights=${(/** @type {CustomEvent<File>} */ { detail }) => void this.#open(detail)}
         @shipped=${() => void this.#open()}
+        @onnx=${() => void this.#saveOnnx()}
       ></pofx-model-card>
+      ${this.#shows("generate") ? this.#renderTrainer(say, failed) : nothing}
       ${this.#drops.dragging ? html`<div class="drop">Drop a picture, or a .safetensors file</div>` : nothing}
     `;
+  }
+
+  /** @param {(event: CustomEvent<string>) => void} say @param {(event: CustomEvent<PofxError>) => void} failed */
+  #renderTrainer(say, failed) {
+    const load = (/** @type {Event} */ { target }) => void (/** @type {HTMLDetailsElement} */ (target).open && import("./ui/trainer.js"));
+    return html`<details part="trainer" @toggle=${load}>
+      <summary>Train on your pictures</summary>
+      <pofx-trainer
+        .model=${this.opened}
+        .seed=${this.seed}
+        @learnt=${this.#onLearnt}
+        @weights=${(/** @type {CustomEvent<File>} */ { detail }) => void this.#open(detail)}
+        @shipped=${() => void this.#open()}
+        @failed=${failed}
+        @say=${say}
+      ></pofx-trainer>
+    </details>`;
   }
 
   #renderProgress() {

@@ -236,32 +236,64 @@ export class Model extends EventTarget {
   }
 
   /**
-   * Trains the model further on pictures of a person's own, on the engine it runs on. What it has learnt stays when the
-   * loop is left, when the signal ends the job, and when the engine is lost; samples and answers then come from the
-   * new weights.
-   * @param {Uint8Array} images 28 x 28 grey values each (0 black, 255 white ink)
-   * @param {JobOptions & { steps?: number, batch?: number, rate?: number, seed?: number | string }} [options] `rate` is
-   *   the learning rate of Adam
+   * Makes a picture one of the model's size, as `logProb` does, for `train`.
+   * @param {ImageInput} image
+   * @param {{ signal?: AbortSignal }} [options]
+   * @returns {Promise<{ levels: Uint8Array, notices: string[] }>} `channels` x `height` x `width` bytes, and what was done to it
+   */
+  async prepare(image, { signal } = {}) {
+    await this.#ready({ signal });
+    const { event, arrays } = await this.#seat.run({ type: "prepare" }, { payload: { image: toPayload(image) }, signal });
+    if (event.type !== "done" || event.reply.type !== "prepared" || !arrays) throw unexpected(event);
+    return { levels: /** @type {Uint8Array} */ (arrays.levels), notices: event.reply.notices };
+  }
+
+  /**
+   * Trains the model on pictures of a person's own, on the engine it runs on: further, or `fresh`, from new weights. What it
+   * has learnt stays when the loop is left, when the signal ends the job, and when the engine is lost; samples and answers
+   * then come from the new weights. A course may be made in parts: after step `from`, up to step `until` of all `steps`,
+   * with the `states` of the part before (`learnt`); they end with the same weights as one run.
+   * @param {Uint8Array} images `channels` x `height` x `width` bytes each, as `prepare` gives them (0 black, 255 white ink)
+   * @param {JobOptions & { steps?: number, from?: number, until?: number, fresh?: boolean, states?: Blob, batch?: number,
+   *   rate?: number, seed?: number | string }} [options] `rate` is the learning rate of Adam
    * @returns {AsyncGenerator<TrainStep, void, void>}
    */
-  async *train(images, { steps = 100, batch = 32, rate = 1e-3, seed = 0, signal, onProgress } = {}) {
-    const parsed = parseSeed(seed);
+  async *train(images, { steps = 100, from = 0, until = steps, fresh = false, states, batch = 32, rate = 1e-3, seed = 0, signal, onProgress } = {}) {
+    const course = { steps, from, until, fresh, batch, rate, seed: parseSeed(seed) };
+    const payload = { images, states: states && new Uint8Array(await states.arrayBuffer()) };
     yield* stream(signal, async (/** @type {(step: TrainStep) => void} */ each, signal) => {
       const onMessage = this.#listener(onProgress, ({ event, arrays }) => {
         if (event.type !== "trained") return;
-        if (arrays?.weights) this.#learnt(/** @type {Uint8Array<ArrayBuffer>} */ (arrays.weights));
+        if (arrays?.weights) this.#learn(event.step.done, /** @type {Record<string, Uint8Array<ArrayBuffer>>} */ (arrays));
         each(event.step);
       });
       await this.#ready({ signal, onMessage });
-      return this.#seat.run({ type: "train", course: { steps, batch, rate, seed: parsed } }, { payload: { images }, signal, onMessage });
+      return this.#seat.run({ type: "train", course }, { payload, signal, onMessage });
     });
   }
 
   /** The weights that `train` has made, as a safetensors file; undefined while they are those that were opened. */
   get trained() {
-    return this.#trained;
+    return this.#learnt?.weights;
   }
-  /** @type {Blob | undefined} */ #trained;
+
+  /** Where `train` stands: after which step, with which weights, and with which `states` to go on from; two safetensors files. */
+  get learnt() {
+    return this.#learnt;
+  }
+  /** @type {{ step: number, weights: Blob, states: Blob } | undefined} */ #learnt;
+
+  /**
+   * The model as it is now, for other runtimes: an ONNX file for each of its Programs, by its short name.
+   * @param {{ signal?: AbortSignal }} [options]
+   * @returns {Promise<Record<string, Uint8Array>>}
+   */
+  async onnx({ signal } = {}) {
+    await this.#ready({ signal });
+    const { event, arrays } = await this.#seat.run({ type: "export" }, { signal });
+    if (event.type !== "done" || event.reply.type !== "exported" || !arrays) throw unexpected(event);
+    return /** @type {Record<string, Uint8Array>} */ (arrays);
+  }
 
   /** Frees the model's memory. Jobs that run are not stopped. */
   close() {
@@ -297,9 +329,11 @@ export class Model extends EventTarget {
     return this.#others;
   }
 
-  /** New weights: other workers must open them, and so must the one that follows this worker. @param {Uint8Array<ArrayBuffer>} bytes */
-  #learnt(bytes) {
-    this.#trained = this.#weights = new Blob([bytes], { type: "application/octet-stream" });
+  /** New weights: other workers must open them, and so must the one that follows this worker. @param {number} step @param {Record<string, Uint8Array<ArrayBuffer>>} files */
+  #learn(step, files) {
+    const [weights, states] = [files.weights, files.states].map((bytes) => new Blob([bytes], { type: "application/octet-stream" }));
+    this.#learnt = { step, weights, states };
+    this.#weights = weights;
     for (const seat of this.#others.splice(0)) seat.close();
   }
 

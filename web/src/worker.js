@@ -81,6 +81,7 @@ async function prepare(command, payload, job) {
     case "log-prob":
     case "posterior":
     case "sample":
+    case "prepare":
     case "encode": {
       const read = Object.entries(payload ?? {}).map(async ([name, value]) => [name, await pixels(value)]);
       return Object.fromEntries(await Promise.all(read));

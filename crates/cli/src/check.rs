@@ -13,6 +13,7 @@ use likelihood::query::Method;
 use likelihood::{Estimate, Kind, mean_and_error};
 use models::Network;
 use serde::Serialize;
+use std::ops::Range;
 
 /// Importance samples of the tighter of two bounds.
 const TIGHT: usize = 1024;
@@ -29,6 +30,8 @@ const ALLOWED: f64 = 3.0;
 
 /// How many test images each part is measured on; 0: it is left out.
 pub(crate) struct Sizes {
+    /// The first one of the order: a long run can be made in parts.
+    pub(crate) first: usize,
     pub(crate) order: usize,
     pub(crate) corruption: usize,
     pub(crate) coverage: usize,
@@ -39,6 +42,7 @@ pub(crate) struct Sizes {
 pub(crate) struct Report {
     model: String,
     data: String,
+    first_image: usize,
     order_images: usize,
     /// From the loosest to the tightest.
     order: Vec<Rung>,
@@ -121,8 +125,9 @@ pub(crate) fn check(model: &Model, sizes: &Sizes, covered: &[Method]) -> Result<
     Ok(Report {
         model: model.recipe.id.clone(),
         data: format!("test set of {}", set.name),
+        first_image: sizes.first,
         order_images: sizes.order,
-        order: if sizes.order > 0 { order(model, &test, sizes.order)? } else { Vec::new() },
+        order: if sizes.order > 0 { order(model, &test, sizes.first..sizes.first + sizes.order)? } else { Vec::new() },
         corruption_images: sizes.corruption,
         corruption: if sizes.corruption > 0 { corruption(model, &test, sizes.corruption)? } else { Vec::new() },
         coverage: covered
@@ -134,11 +139,20 @@ pub(crate) fn check(model: &Model, sizes: &Sizes, covered: &[Method]) -> Result<
     })
 }
 
-/// Answers about the first `n` images by one estimator.
-fn answers(model: &Model, images: &Images, n: usize, method: Method, k: usize, seed: u64) -> Result<Vec<Estimate>> {
+/// Answers about some of the images by one estimator.
+fn answers(
+    model: &Model,
+    images: &Images,
+    some: Range<usize>,
+    method: Method,
+    k: usize,
+    seed: u64,
+) -> Result<Vec<Estimate>> {
     let none = model.recipe.network.no_labels();
     let load = || Query::load(model, method, &Engine::cpu(), k, false);
-    let estimates = on_all_cores("asking", n.min(images.len()), load, |query, i| {
+    let some = some.start.min(images.len())..some.end.min(images.len());
+    let estimates = on_all_cores("asking", some.len(), load, |query, i| {
+        let i = some.start + i;
         query.log_prob(images.image(i), &none, k, seed, i as u64)
     })?;
     if let Some(Estimate { kind: Kind::Undefined(why), .. }) = estimates.first() {
@@ -149,8 +163,8 @@ fn answers(model: &Model, images: &Images, n: usize, method: Method, k: usize, s
 
 /// Estimators from the loosest to the tightest: a VAE's bounds to the integral where it can be had, the bound of a diffusion
 /// model to its probability flow.
-fn order(model: &Model, test: &Images, n: usize) -> Result<Vec<Rung>> {
-    let ask = |method: Method, k: usize| answers(model, test, n, method, k, data::TEST_SEED);
+fn order(model: &Model, test: &Images, some: Range<usize>) -> Result<Vec<Rung>> {
+    let ask = |method: Method, k: usize| answers(model, test, some.clone(), method, k, data::TEST_SEED);
     let mut rungs: Vec<(String, Vec<f64>)> = Vec::new();
     let mut add = |estimates: Vec<Estimate>| {
         let name = estimates.first().map(|e| e.estimator.clone()).unwrap_or_default();
@@ -201,7 +215,7 @@ fn corruption(model: &Model, test: &Images, n: usize) -> Result<Vec<Corrupted>> 
     let mut before: Option<Vec<f64>> = None;
     let step = |share: f64| {
         let images = noisy(test, n, share);
-        let estimates = answers(model, &images, n, method, method.samples(false), data::TEST_SEED)?;
+        let estimates = answers(model, &images, 0..n, method, method.samples(false), data::TEST_SEED)?;
         let of: Vec<f64> = estimates.iter().map(|e| e.nats).collect();
         let (nats, std_error) = mean_and_error(&of);
         let fall = before.as_ref().map(|cleaner| difference(&of, cleaner));
@@ -228,8 +242,8 @@ fn noisy(images: &Images, n: usize, share: f64) -> Images {
 /// Intervals at the page's fast budget against runs of [`LONGER`] times its length with noise of their own.
 fn coverage(model: &Model, test: &Images, n: usize, method: Method) -> Result<Coverage> {
     let k = method.samples(false);
-    let short = answers(model, test, n, method, k, data::TEST_SEED)?;
-    let long = answers(model, test, n, method, LONGER * k, data::TEST_SEED + 1)?;
+    let short = answers(model, test, 0..n, method, k, data::TEST_SEED)?;
+    let long = answers(model, test, 0..n, method, LONGER * k, data::TEST_SEED + 1)?;
     // An answer without an error is a bound and no interval.
     let pair = |(short, long): (&Estimate, &Estimate)| Some((long.nats - short.nats, short.std_error?));
     let pairs = || short.iter().zip(&long).filter_map(pair);

@@ -195,6 +195,9 @@ enum Verb {
         /// Test images for the order of the estimators
         #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(0..=10_000))]
         images: u32,
+        /// The first of these, counted from 0: a long run in parts
+        #[arg(long, default_value_t = 0)]
+        first: u32,
         /// Test images that are corrupted step by step
         #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(0..=10_000))]
         corruption: u32,
@@ -374,11 +377,11 @@ fn run(args: Args) -> Result<()> {
             }
             print_report(&report, json)?;
         }
-        Verb::Check { model, images, corruption, coverage, estimators, json } => {
+        Verb::Check { model, images, first, corruption, coverage, estimators, json } => {
             only_on_the_cpu(args.engine)?;
             one_thread_a_product()?;
-            let [order, corruption, coverage] = [images, corruption, coverage].map(|n| n as usize);
-            let sizes = check::Sizes { order, corruption, coverage };
+            let [first, order, corruption, coverage] = [first, images, corruption, coverage].map(|n| n as usize);
+            let sizes = check::Sizes { first, order, corruption, coverage };
             let covered: Vec<_> = estimators.into_iter().map(Into::into).collect();
             let report = check::check(&open(&model, None)?, &sizes, &covered)?;
             print_report(&report, json)?;

@@ -99,6 +99,12 @@ impl From<models::params::WeightsError> for Failure {
     }
 }
 
+impl From<onnx::Error> for Failure {
+    fn from(e: onnx::Error) -> Failure {
+        Failure::new("engine-failed", sentence(e))
+    }
+}
+
 impl From<data::image::Error> for Failure {
     fn from(e: data::image::Error) -> Failure {
         Failure::new("bad-image", sentence(e))

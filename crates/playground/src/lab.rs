@@ -328,12 +328,7 @@ async fn export(model: &Model<Loaded>, format: Format) -> Result<Answer, Failure
             let each = model.programs().into_iter().map(|(part, program)| {
                 // What is used is the average of the parameters, where there is one.
                 let of = |input: &str| weights.get(&format!("ema.{input}")).or_else(|| weights.get(input));
-                let bytes = onnx::export(&program, part, of);
-                Ok((
-                    part,
-                    format!("{family}-{part}.onnx"),
-                    bytes.map_err(|e| Failure::new("engine-failed", sentence(e)))?,
-                ))
+                Ok((part, format!("{family}-{part}.onnx"), onnx::export(&program, part, of)?))
             });
             each.collect::<Result<_, Failure>>()?
         }

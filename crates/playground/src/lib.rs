@@ -13,7 +13,7 @@ mod train;
 
 pub use failure::Failure;
 pub use model::Files;
-pub use session::{Beside, Image, Input, Item, Session};
+pub use session::{Beside, Image, Input, Item, Lesson, Session};
 pub use sink::{Array, Arrays, Sink};
 
 use js_sys::{Float32Array, Object, Promise, Reflect, Uint8Array};
@@ -126,8 +126,12 @@ fn read(command: JsValue, input: &JsValue) -> Result<(Command, Input), Failure> 
         | Command::Encode { .. }
         | Command::LogProb { .. }
         | Command::Posterior { .. }
+        | Command::Prepare { .. }
         | Command::Lab { .. } => Input::Beside(beside(input)),
-        Command::Train { .. } => Input::Images(Uint8Array::new(&get(input, "images")).to_vec()),
+        Command::Train { .. } => Input::Lesson(Lesson {
+            images: Uint8Array::new(&get(input, "images")).to_vec(),
+            states: get(input, "states").dyn_into::<Uint8Array>().ok().map(|bytes| bytes.to_vec()),
+        }),
         _ => Input::Nothing,
     };
     Ok((command, input))

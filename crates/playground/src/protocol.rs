@@ -89,12 +89,22 @@ pub enum Command {
         #[tsify(type = "Record<string, number | string | boolean | null>")]
         settings: Given,
     },
-    /// Train a model further; the images travel beside.
+    /// Make a picture, which travels beside as `image`, one of the model's size.
+    Prepare {
+        /// Handle from [`Reply::Opened`].
+        model: u32,
+    },
+    /// Train a model further, or anew; `images` travels beside, and `states` where a run goes on.
     Train {
         /// Handle from [`Reply::Opened`].
         model: u32,
         /// How.
         course: Course,
+    },
+    /// Write the model, with the weights that it has now, for other runtimes.
+    Export {
+        /// Handle from [`Reply::Opened`].
+        model: u32,
     },
     /// Something of the lab; points travel beside.
     Lab {
@@ -110,11 +120,17 @@ pub enum Command {
     Panic,
 }
 
-/// A course of training.
+/// A course of training, or the part of it after step `from` up to step `until`: parts make the same weights as the whole.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, Tsify)]
 pub struct Course {
-    /// Number of steps.
+    /// Number of steps of the whole course.
     pub steps: u32,
+    /// Steps that were made before.
+    pub from: u32,
+    /// The last step of this part.
+    pub until: u32,
+    /// Whether the course begins with weights that are drawn from the seed, not with those of the model.
+    pub fresh: bool,
     /// Images a step.
     pub batch: u32,
     /// Learning rate of Adam.
@@ -170,7 +186,8 @@ pub enum Event {
         /// How far, and in which shape.
         step: SampleStep,
     },
-    /// Some train steps are made; now and then, and with the last one, `weights` (a safetensors file) travels beside.
+    /// Some train steps are made; now and then, and with the last one, `weights` and `states` (weights, their moments and
+    /// averages, to go on from) travel beside, two safetensors files.
     Trained {
         /// How far, and how good.
         step: TrainStep,
@@ -335,8 +352,15 @@ pub enum Reply {
     },
     /// To `Sample`; the pictures came in the last `Sampled`.
     Sampled,
+    /// To `Prepare`; `levels` travels beside, (C, S, S) bytes.
+    Prepared {
+        /// What was done to the picture: one plain sentence each.
+        notices: Vec<String>,
+    },
     /// To `Train`; the weights came with the last `Trained`.
     Trained,
+    /// To `Export`; ONNX files travel beside, one for each Program, by its short name.
+    Exported,
     /// To `Encode`; `latent` and `nearest` (the picture that the model draws from it, (H, W, C) bytes) travel beside.
     Encoded {
         /// Root of the mean square of the differences between the picture and the nearest, on levels from 0 to 1.

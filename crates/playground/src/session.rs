@@ -12,6 +12,7 @@ use crate::{ask, draw};
 use data::image::Prepared;
 use draw::{Encoded, Job};
 use engine::Engine;
+use graph::Program;
 use likelihood::query::Method;
 use models::Settings;
 use models::control::Value;
@@ -39,10 +40,18 @@ pub enum Input {
     Nothing,
     /// With `Open`.
     Files(Files),
-    /// With `Sample`, `Encode`, `LogProb` and `Posterior`: pictures and lists of numbers, by the names of controls.
+    /// With `Sample`, `Encode`, `LogProb`, `Posterior` and `Prepare`: pictures and lists of numbers, by the names of controls.
     Beside(Beside),
-    /// With `Train`: images of the model's size, (C, S, S) bytes each.
-    Images(Vec<u8>),
+    /// With `Train`.
+    Lesson(Lesson),
+}
+
+/// What a model learns from.
+pub struct Lesson {
+    /// Images of the model's size, (C, S, S) bytes each.
+    pub images: Vec<u8>,
+    /// Where a run that was begun before stands, a safetensors file.
+    pub states: Option<Vec<u8>>,
 }
 
 /// Pictures and lists of numbers by the names of controls.
@@ -96,7 +105,9 @@ impl Session {
                 let given = (settings, beside);
                 self.posterior(model, label.as_deref(), (estimator, budget), seed, given, sink).await
             }
-            (Command::Train { model, course }, Input::Images(images)) => self.train(model, course, &images, sink).await,
+            (Command::Prepare { model }, Input::Beside(beside)) => self.prepare(model, beside),
+            (Command::Train { model, course }, Input::Lesson(lesson)) => self.train(model, course, &lesson, sink).await,
+            (Command::Export { model }, _) => self.export(model),
             (Command::Close { model }, _) => {
                 if let Some(slot) = self.models.get_mut(model as usize) {
                     *slot = None;
@@ -110,6 +121,7 @@ impl Session {
                 | Command::Encode { .. }
                 | Command::LogProb { .. }
                 | Command::Posterior { .. }
+                | Command::Prepare { .. }
                 | Command::Train { .. },
                 _,
             ) => Err(Failure::new("bad-request", "The command came without its files or pictures.")),
@@ -228,6 +240,22 @@ impl Session {
         Ok((self.with_model(handle, sink, job).await?, Vec::new()))
     }
 
+    fn prepare(&self, handle: u32, mut beside: Beside) -> Result<Answer, Failure> {
+        let Image { rgba, width, height } = take_image(&mut beside)?;
+        let Prepared { levels, notices } = self.model(handle)?.card.image.prepare(&rgba, width, height)?;
+        Ok((Reply::Prepared { notices }, vec![("levels", Array::U8(levels))]))
+    }
+
+    /// Writes the Programs of a model as ONNX.
+    fn export(&self, handle: u32) -> Result<Answer, Failure> {
+        let model = self.model(handle)?;
+        let file = |(name, program): (&'static str, Program)| {
+            let bytes = onnx::export(&program, &format!("{}-{name}", model.card.id), |name| model.weights.get(name))?;
+            Ok((name, Array::U8(bytes)))
+        };
+        Ok((Reply::Exported, model.card.network.programs().into_iter().map(file).collect::<Result<_, Failure>>()?))
+    }
+
     /// Moves a model off a device that failed: to a new device the first time one is lost, else to the CPU.
     async fn leave_gpu(&mut self, model: &mut OpenModel, why: Failure, sink: &impl Sink) -> Result<(), Failure> {
         self.gpu = None;
@@ -265,9 +293,12 @@ impl Session {
         result
     }
 
+    fn model(&self, handle: u32) -> Result<&OpenModel, Failure> {
+        self.models.get(handle as usize).and_then(Option::as_ref).ok_or_else(closed)
+    }
+
     fn take(&mut self, handle: u32) -> Result<OpenModel, Failure> {
-        let slot = self.models.get_mut(handle as usize).and_then(Option::take);
-        slot.ok_or_else(|| Failure::new("bad-request", "This model was closed."))
+        self.models.get_mut(handle as usize).and_then(Option::take).ok_or_else(closed)
     }
 
     fn put_back(&mut self, handle: u32, model: OpenModel) {
@@ -275,6 +306,10 @@ impl Session {
             *slot = Some(model);
         }
     }
+}
+
+fn closed() -> Failure {
+    Failure::new("bad-request", "This model was closed.")
 }
 
 /// Recovery can only be tried on a real panic.

@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use crate::model::OpenModel;
 use crate::protocol::{Course, Event, Phase, Reply, TrainStep};
-use crate::session::{Answer, Session};
+use crate::session::{Answer, Lesson, Session};
 use crate::sink::{Array, Sink, seconds_left};
 use engine::Loaded;
 use models::nn::AdamW;
@@ -31,24 +31,24 @@ struct Checkpoint {
 }
 
 impl Session {
-    /// Trains a model's own weights further on images of its size, (C, S, S) bytes each, without labels.
+    /// Trains a model on images without labels: its own weights further, new ones, or those of a run that was begun before.
     pub(crate) async fn train(
         &mut self,
         handle: u32,
         course: Course,
-        images: &[u8],
+        lesson: &Lesson,
         sink: &impl Sink,
     ) -> Result<Answer, Failure> {
         check(&course)?;
         let mut at: Option<Checkpoint> = None;
         let job = async |model: &mut OpenModel| {
-            let images = split(&model.card.network, images)?;
-            let mut checkpoint = at.take().unwrap_or_else(|| Checkpoint {
-                step: 0,
-                states: model.trained.clone().unwrap_or(model.weights.clone()),
-            });
+            let images = split(&model.card.network, &lesson.images)?;
+            let mut checkpoint = match at.take() {
+                Some(checkpoint) => checkpoint,
+                None => begin(model, &course, lesson.states.as_deref())?,
+            };
             let result = run(model, &course, &images, &mut checkpoint, sink).await;
-            if checkpoint.step > 0 {
+            if checkpoint.step > course.from {
                 model.keep(&checkpoint.states)?;
             }
             at = Some(checkpoint);
@@ -57,6 +57,19 @@ impl Session {
         self.with_model(handle, sink, job).await?;
         Ok((Reply::Trained, Vec::new()))
     }
+}
+
+/// Where a course begins.
+fn begin(model: &OpenModel, course: &Course, states: Option<&[u8]>) -> Result<Checkpoint, Failure> {
+    let specs = model.card.network.specs();
+    let states = match states {
+        Some(bytes) => Weights::parse_any(bytes)?,
+        None if course.fresh && course.from == 0 => Weights::init(&specs, course.seed),
+        None => model.trained.clone().unwrap_or(model.weights.clone()),
+    };
+    // Moments are checked where they are written; parameters here.
+    trainer::shipped(&states, &specs)?;
+    Ok(Checkpoint { step: course.from, states })
 }
 
 /// One image after the other.
@@ -74,9 +87,12 @@ fn split<'a>(network: &Network, images: &'a [u8]) -> Result<Vec<&'a [u8]>, Failu
 
 fn check(course: &Course) -> Result<(), Failure> {
     let wrong = |message: String| Err(Failure::new("bad-request", message));
-    let Course { steps, batch, rate, .. } = *course;
+    let Course { steps, from, until, batch, rate, .. } = *course;
     if !(1..=MAX_STEPS).contains(&steps) {
         return wrong(format!("From 1 to {MAX_STEPS} steps can be made, not {steps}."));
+    }
+    if !(from < until && until <= steps) {
+        return wrong(format!("Steps {from} to {until} are no part of a course of {steps}."));
     }
     if !(1..=MAX_BATCH).contains(&batch) {
         return wrong(format!("A step takes from 1 to {MAX_BATCH} images, not {batch}."));
@@ -111,13 +127,13 @@ async fn run(
     let mut trainer = Trainer::new(loaded, &checkpoint.states)?;
     let (first, started) = (checkpoint.step, sink.seconds());
     let (mut told, mut kept) = (started, started);
-    for step in first + 1..=course.steps {
+    for step in first + 1..=course.until {
         let inputs = inputs(network, &stage, course, step, images);
         let rates = OPTIMISER.rates(course.rate, u64::from(step));
         let mut given: Vec<(&str, &[f32])> = inputs.iter().map(|(name, values)| (*name, values.as_slice())).collect();
         given.push(("rates", &rates));
         trainer.step(&given).await?;
-        let (now, last) = (sink.seconds(), step == course.steps);
+        let (now, last) = (sink.seconds(), step == course.until);
         if !(last || step == first + 1 || now - told >= EVENT_SECONDS) {
             continue;
         }
@@ -131,12 +147,12 @@ async fn run(
         if last || !go_on || now - kept >= CHECKPOINT_SECONDS {
             keep(checkpoint, step, &trainer).await?;
             kept = sink.seconds();
-            arrays.push((
-                "weights",
-                Array::U8(trainer::shipped(&checkpoint.states, &network.specs())?.to_bytes(Storage::F32)?),
-            ));
+            let shipped = trainer::shipped(&checkpoint.states, &network.specs())?;
+            for (name, weights) in [("weights", &shipped), ("states", &checkpoint.states)] {
+                arrays.push((name, Array::U8(weights.to_bytes(Storage::F32)?)));
+            }
         }
-        let left = seconds_left(started, sink.seconds(), (step - first) as usize, (course.steps - first) as usize);
+        let left = seconds_left(started, sink.seconds(), (step - first) as usize, (course.until - first) as usize);
         let (done, total) = (f64::from(step), f64::from(course.steps));
         let step = TrainStep { phase: Phase::Train, done, total, bytes: 0.0, seconds_left: left, loss };
         sink.emit(Event::Trained { step }, arrays);

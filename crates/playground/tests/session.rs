@@ -4,7 +4,7 @@ use likelihood::query::Method;
 use models::registry::{self, Card, DataCard, FileCard, ImageCard, Placement, Reference};
 use models::{Network, Storage, Weights, golden, vae};
 use playground::protocol::*;
-use playground::{Array, Arrays, Files, Image, Input, Item, Session, Sink};
+use playground::{Array, Arrays, Files, Image, Input, Item, Lesson, Session, Sink};
 use std::cell::RefCell;
 
 /// Keeps all events, and says stop at the given tick.
@@ -287,13 +287,21 @@ fn an_engine_that_computes_otherwise_is_not_used() {
     assert!(code == "engine-failed" && message.contains("mean"), "{message}");
 }
 
+fn course(steps: u32) -> Course {
+    Course { steps, from: 0, until: steps, fresh: false, batch: 8, rate: 1e-2, seed: 1 }
+}
+
 fn train(steps: u32) -> Command {
-    Command::Train { model: 0, course: Course { steps, batch: 8, rate: 1e-2, seed: 1 } }
+    Command::Train { model: 0, course: course(steps) }
+}
+
+fn lesson(images: Vec<u8>) -> Input {
+    Input::Lesson(Lesson { images, states: None })
 }
 
 /// Ten pictures of stripes, each shifted by one.
 fn stripes() -> Input {
-    Input::Images((0..10 * vae::D).map(|i| if (i + i / vae::D) % 4 < 2 { 255 } else { 0 }).collect())
+    lesson((0..10 * vae::D).map(|i| if (i + i / vae::D) % 4 < 2 { 255 } else { 0 }).collect())
 }
 
 #[test]
@@ -320,10 +328,7 @@ fn training_raises_the_bound_and_changes_what_is_drawn() {
         })
         .collect();
     assert!(bounds.len() >= 2 && bounds[bounds.len() - 1] > bounds[0] + 50.0, "{bounds:?}");
-    let Some((_, Array::U8(file))) = events.pop().and_then(|(_, mut arrays)| arrays.pop()) else {
-        panic!("no weights")
-    };
-    Weights::parse(&file, &vae::specs(&NETWORK)).unwrap();
+    Weights::parse(&sent(&events, "weights"), &vae::specs(&NETWORK)).unwrap();
     assert_ne!(means(&mut session), before);
     // The card's scores are those of other weights now.
     let ask = Command::LogProb {
@@ -339,6 +344,54 @@ fn training_raises_the_bound_and_changes_what_is_drawn() {
         panic!("no estimate")
     };
     assert_eq!(estimate.place.held_out, None);
+}
+
+/// The last file of this name.
+fn sent(events: &[(Event, Arrays)], name: &str) -> Vec<u8> {
+    let mut arrays = events.iter().rev().flat_map(|(_, arrays)| arrays);
+    match arrays.find(|(known, _)| *known == name) {
+        Some((_, Array::U8(bytes))) => bytes.clone(),
+        _ => panic!("no {name}"),
+    }
+}
+
+#[test]
+fn a_course_in_parts_ends_where_the_whole_ends_also_in_another_session() {
+    let trained = |course: Course, states: Option<Vec<u8>>| {
+        let mut session = Session::default();
+        open(&mut session, files());
+        let Input::Lesson(lesson) = stripes() else { panic!("no lesson") };
+        run(&mut session, Command::Train { model: 0, course }, Input::Lesson(Lesson { states, ..lesson }))
+    };
+    for fresh in [false, true] {
+        let whole = trained(Course { fresh, ..course(12) }, None);
+        let first = trained(Course { fresh, until: 5, ..course(12) }, None);
+        let rest = trained(Course { fresh, from: 5, ..course(12) }, Some(sent(&first, "states")));
+        assert!(matches!(rest.last(), Some((Event::Done { .. }, _))));
+        assert!(sent(&first, "weights") != sent(&whole, "weights"));
+        assert!(sent(&rest, "weights") == sent(&whole, "weights"));
+    }
+    // New weights are others.
+    let [new, own] = [true, false].map(|fresh| sent(&trained(Course { fresh, seed: 2, ..course(1) }, None), "weights"));
+    assert!(new != own);
+    let bad = trained(Course { from: 5, ..course(12) }, Some(vec![1, 2, 3]));
+    assert_eq!(error_of(&bad.last().unwrap().0).0, "bad-weights");
+}
+
+#[test]
+fn a_picture_is_prepared_and_a_model_is_written_as_onnx() {
+    let mut session = Session::default();
+    open(&mut session, files());
+    let events = run(&mut session, Command::Prepare { model: 0 }, image(40));
+    let (Event::Done { reply: Reply::Prepared { notices } }, arrays) = events.last().unwrap() else {
+        panic!("no picture")
+    };
+    assert!(!notices.is_empty());
+    assert!(matches!(&arrays[..], [("levels", Array::U8(levels))] if levels.len() == vae::D));
+    let events = run(&mut session, Command::Export { model: 0 }, Input::Nothing);
+    let (Event::Done { reply: Reply::Exported }, arrays) = events.last().unwrap() else { panic!("no files") };
+    assert_eq!(arrays.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["sampler", "encoder", "weigher"]);
+    assert!(arrays.iter().all(|(_, bytes)| matches!(bytes, Array::U8(bytes) if bytes.len() > 10_000)));
 }
 
 #[test]
@@ -371,14 +424,17 @@ fn bad_requests_to_train_get_a_sentence() {
         assert_eq!(code, "bad-request", "{message}");
         assert!(message.ends_with('.') && message.starts_with(char::is_uppercase), "{message}");
     };
-    refused(train(1), Input::Images(vec![]));
-    refused(train(1), Input::Images(vec![0; 783]));
+    refused(train(1), lesson(vec![]));
+    refused(train(1), lesson(vec![0; 783]));
     refused(train(1), Input::Nothing);
     refused(train(0), stripes());
     for rate in [0.0, -1.0, 2.0, f64::NAN] {
-        refused(Command::Train { model: 0, course: Course { steps: 1, batch: 1, rate, seed: 1 } }, stripes());
+        refused(Command::Train { model: 0, course: Course { rate, ..course(1) } }, stripes());
     }
-    refused(Command::Train { model: 0, course: Course { steps: 1, batch: 0, rate: 1e-3, seed: 1 } }, stripes());
+    refused(Command::Train { model: 0, course: Course { batch: 0, ..course(1) } }, stripes());
+    for (from, until) in [(2, 2), (3, 2), (0, 5)] {
+        refused(Command::Train { model: 0, course: Course { from, until, ..course(4) } }, stripes());
+    }
 }
 
 #[test]

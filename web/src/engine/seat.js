@@ -16,7 +16,7 @@ import { PofxError } from "./errors.js";
  *   | { type: "encode", seed: number, settings: Record<string, Setting> }
  *   | { type: "log-prob", estimator: Estimator, budget: Budget, precision: number | undefined, seed: number, settings: Record<string, Setting> }
  *   | { type: "posterior", label: string | undefined, estimator: Estimator, budget: Budget, seed: number, settings: Record<string, Setting> }
- *   | { type: "train", course: Course }} Question */
+ *   | { type: "prepare" } | { type: "export" } | { type: "train", course: Course }} Question */
 
 /** What may come with a command. @typedef {NonNullable<Parameters<Host["run"]>[1]>} Options */
 

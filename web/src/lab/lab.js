@@ -13,7 +13,7 @@ import { Entry } from "./entry.js";
 import { fields, labStyles } from "./lab-styles.js";
 import { PLAIN, formatLab, parseLab, round } from "./state.js";
 import { TOUR } from "./tour.js";
-import "./chart.js";
+import "../ui/chart.js";
 import "./steer.js";
 
 /** @typedef {import("../lab-api.js").Data} Data */
@@ -458,7 +458,7 @@ export class LabElement extends LitElement {
         <label>Show <select @change=${(/** @type {Event} */ { target }) => (this.plotted = /** @type {HTMLSelectElement} */ (target).value)}>
           <option value="held-out">held-out log p, nats a point</option><option value="loss">loss</option>
         </select></label>
-        <pofx-lab-chart .lines=${this.#lines()} label=${this.plotted === "loss" ? "Loss" : "Held-out log p"}></pofx-lab-chart>
+        <pofx-chart .lines=${this.#lines()} label=${this.plotted === "loss" ? "Loss" : "Held-out log p"}></pofx-chart>
       </section>
     `;
   }

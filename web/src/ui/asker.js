@@ -2,7 +2,7 @@
 
 import { LitElement, html, nothing } from "lit";
 import { PofxError } from "../p-of-x.js";
-import { answerable, estimatorChoice } from "./card.js";
+import { answerable, estimatorChoice, hasProgram } from "./card.js";
 import { askerStyles } from "./asker-styles.js";
 import { notDigits, testDigits } from "./examples.js";
 import { sentence } from "./format.js";
@@ -46,6 +46,7 @@ export class Asker extends LitElement {
     camera: { state: true },
     labels: { state: true },
     estimator: { state: true },
+    copied: { state: true },
   };
 
   static styles = [shared, askerStyles];
@@ -67,11 +68,13 @@ export class Asker extends LitElement {
     /** The picture where there is no pad. @type {File | Pixels | undefined} */ this.given = undefined;
     /** Whether the camera is on. */ this.camera = false;
     /** How the answer is made. @type {import("../p-of-x.js").Estimator} */ this.estimator = "own";
+    /** What became of the program that was asked for. */ this.copied = "";
     /** Under which labels the picture is judged. @type {Record<string, any>} */ this.labels = {};
   }
 
   /** Ends the question of a page that goes away or asks something else. */
   #job = new AbortController();
+  /** How the answer that is shown was made. @type {{ labels: Record<string, any>, estimator: string }} */ #answered = { labels: {}, estimator: "own" };
   /** A live drawing is asked about again as soon as the last answer is there, not more often. */
   #drawnMeanwhile = false;
 
@@ -186,12 +189,15 @@ export class Asker extends LitElement {
     this.question = question;
     this.asking = true;
     this.precise = budget === "precise";
+    this.copied = "";
     this.#tell("begin");
     try {
       // What is answered at once needs no bar.
       const from = performance.now();
       const onProgress = (/** @type {Progress} */ p) => void ((this.#slow || performance.now() - from > 500) && this.#tell("progress", p));
-      this.estimate = await model.logProb(image, { ...this.labels, estimator: this.estimator, budget, seed: this.seed, signal, onProgress });
+      const { labels, estimator } = this;
+      this.estimate = await model.logProb(image, { ...labels, estimator, budget, seed: this.seed, signal, onProgress });
+      this.#answered = { labels, estimator };
       this.#tell("say", `${question}: ${sentence(this.estimate)}.`);
       this.#tell("answer", this.estimate);
       return this.estimate;
@@ -239,6 +245,23 @@ export class Asker extends LitElement {
     this.#tell("asked", {});
     this.#tell("say", "The pad is empty.");
     this.#tell("answer", undefined);
+  }
+
+  /** A program that comes to the same answer: to the clipboard, or as a file where there is none. @param {Estimate} estimate */
+  async #copyPython(estimate) {
+    const { model } = this;
+    if (!model) return;
+    const [{ program }, { save }] = await Promise.all([import("../export/python.js"), import("../export/save.js")]);
+    const text = program(model.card, estimate, this.#answered.labels);
+    const beside = "It runs beside the ONNX files of the model, which “About this model” saves.";
+    try {
+      await navigator.clipboard.writeText(text);
+      this.copied = `The program was copied. ${beside}`;
+    } catch {
+      save({ name: `${model.id}-log-prob.py`, type: "text/x-python", content: text });
+      this.copied = `This browser gave no clipboard, so the program was saved. ${beside}`;
+    }
+    this.#tell("say", this.copied);
   }
 
   /** Whether importance sampling from a better proposal is worth offering: this answer's samples were too few to tell its error. @param {Estimate | undefined} estimate */
@@ -312,8 +335,12 @@ export class Asker extends LitElement {
                   ${precise}
                 </button>`
               : nothing}
+            ${estimate && typeof estimate.kind === "string" && hasProgram(this.model?.card, this.#answered.estimator)
+              ? html`<button type="button" @click=${() => void this.#copyPython(estimate)}>Copy Python</button>`
+              : nothing}
             ${this.asking && this.#slow ? html`<button type="button" @click=${this.#stop}>Stop</button>` : nothing}
           </div>
+          ${this.copied ? html`<p class="caption">${this.copied}</p>` : nothing}
         </div>
       </div>
       ${(answers.density || this.estimator !== "own") && typeof estimate?.kind !== "object" ? html`<pofx-breakdown .estimate=${estimate} .card=${this.model?.card}></pofx-breakdown>` : nothing}

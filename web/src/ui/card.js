@@ -47,6 +47,11 @@ export function answerable(card) {
   return ANSWERS[card?.family ?? "vae"] ?? { density: true };
 }
 
+/** Whether `export/python.js` has a program that comes to a family's answers by this estimator. @param {Card | undefined} card @param {string} estimator */
+export function hasProgram(card, estimator) {
+  return card?.family === "gan" ? estimator === "ratio" : estimator === "own";
+}
+
 /** Whether the model's pictures are black and white; a picture that is asked about is binarised first. @param {Card | undefined} card */
 export function isBinary(card) {
   return !card || (card.family === "vae" && (card.network.likelihood ?? "bernoulli") === "bernoulli");

@@ -65,6 +65,12 @@ export const elementStyles = css`
   pofx-model-card {
     margin-top: 1.6rem;
   }
+  summary {
+    width: fit-content;
+    padding-block: 0.5rem;
+    cursor: pointer;
+    font: 500 1.25rem/1.3 var(--serif);
+  }
   .drop {
     position: fixed;
     inset: 0;

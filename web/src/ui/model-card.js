@@ -9,7 +9,7 @@ import { shared } from "./styles.js";
 /** The folder that holds models/. */
 const BASE = new URL("./", import.meta.url);
 
-/** `<pofx-model-card>`: properties `card`, `own` (name of a person's file); events `weights` (detail: File), `shipped`. */
+/** `<pofx-model-card>`: properties `card`, `own` (name of a person's file); events `weights` (detail: File), `shipped`, `onnx`. */
 export class ModelCard extends LitElement {
   static properties = { card: { attribute: false }, own: {} };
 
@@ -136,7 +136,7 @@ export class ModelCard extends LitElement {
       ["Quality", c.metrics ? this.#metrics(c.metrics) : "Not measured yet."],
       ["Papers", c.references.join("; ")],
       ["Checksum", html`<code>${c.weights.sha256}</code>`],
-      ["Files", html`<a href=${new URL(`models/${c.id}/${c.weights.file}`, BASE).href} download="${c.id}.safetensors">${c.id}.safetensors</a>; as ONNX: <code>pofx export ${c.id} --onnx out/</code>`],
+      ["Files", html`<a href=${new URL(`models/${c.id}/${c.weights.file}`, BASE).href} download="${c.id}.safetensors">${c.id}.safetensors</a> as shipped; <button type="button" class="quiet" @click=${this.#onOnnx}>Save as ONNX (.zip)</button> with the weights in use`],
     ];
     return html`<dl>${facts.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>
       ${c.sheet ? this.#sheet(c.id, c.sheet) : nothing}`;
@@ -185,6 +185,10 @@ export class ModelCard extends LitElement {
     const file = input.files?.[0];
     input.value = "";
     if (file) this.dispatchEvent(new CustomEvent("weights", { detail: file }));
+  }
+
+  #onOnnx() {
+    this.dispatchEvent(new CustomEvent("onnx"));
   }
 
   #onShipped() {

@@ -1,6 +1,7 @@
 // What was drawn lately, in this browser's IndexedDB.
 
 import { formatRecipe, toRecipe } from "../export/recipe.js";
+import { openStore } from "./store.js";
 
 /** @typedef {import("./picture.js").Pixels} Pixels */
 /**
@@ -8,8 +9,7 @@ import { formatRecipe, toRecipe } from "../export/recipe.js";
  * @typedef {{ key: string, at: number, model: string, seed: string, n: number, values: Record<string, any>, pictures: Pixels[] }} Result
  */
 
-const DATABASE = "p-of-x-recent";
-const STORE = "results";
+const run = openStore("p-of-x-recent", "results", "key");
 /** So many are kept. */
 const MOST = 24;
 
@@ -37,28 +37,4 @@ export async function forget(key) {
 
 export async function forgetAll() {
   await run("readwrite", (store) => store.clear());
-}
-
-/**
- * @param {IDBTransactionMode} mode
- * @param {(store: IDBObjectStore) => IDBRequest} work
- * @returns {Promise<unknown>}
- */
-async function run(mode, work) {
-  const opening = indexedDB.open(DATABASE, 1);
-  opening.onupgradeneeded = () => opening.result.createObjectStore(STORE, { keyPath: "key" });
-  const database = await settled(opening);
-  try {
-    return await settled(work(database.transaction(STORE, mode).objectStore(STORE)));
-  } finally {
-    database.close();
-  }
-}
-
-/** @template T @param {IDBRequest<T>} request @returns {Promise<T>} */
-function settled(request) {
-  return new Promise((resolve, reject) => {
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
-  });
 }

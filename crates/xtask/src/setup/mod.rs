@@ -1,6 +1,7 @@
 //! What the other verbs need. Every step looks first, says what it does and why, and does it once.
 
 mod npm;
+mod python;
 mod system;
 mod tools;
 mod wasm;
@@ -57,8 +58,21 @@ pub(crate) fn for_native_tests() {
     system::vulkan();
 }
 
-/// What the browser tests need. Returns the browser.
-pub(crate) fn for_browser_tests() -> Result<PathBuf> {
+/// What the browser tests are told about.
+pub(crate) struct BrowserTools {
+    pub(crate) chrome: PathBuf,
+    /// A Python with onnxruntime.
+    pub(crate) referee: PathBuf,
+}
+
+/// What the browser tests need.
+pub(crate) fn for_browser_tests() -> Result<BrowserTools> {
+    let chrome = browser()?;
+    let why = "onnxruntime judges the files that the page saves, 90 MB";
+    Ok(BrowserTools { chrome, referee: python::environment("referee", "tests/referee/requirements.txt", why)? })
+}
+
+fn browser() -> Result<PathBuf> {
     system::node()?;
     npm::install("tests/browser", "the library that drives the browser")?;
     system::chromium()
@@ -67,5 +81,5 @@ pub(crate) fn for_browser_tests() -> Result<PathBuf> {
 /// What the benchmark needs beyond the page: the browser, and the libraries it is compared with. Returns the browser.
 pub(crate) fn for_benchmark() -> Result<PathBuf> {
     npm::install("tests/browser/bench", "the libraries to be compared with, 250 MB")?;
-    for_browser_tests()
+    browser()
 }

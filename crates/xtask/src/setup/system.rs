@@ -25,6 +25,16 @@ fn node_major() -> Option<u32> {
     version.trim_start_matches('v').split('.').next()?.parse().ok()
 }
 
+/// Python 3's program.
+pub(super) const PYTHON: &str = if cfg!(windows) { "python" } else { "python3" };
+
+/// Python 3 that can make environments.
+pub(super) fn python() -> Result {
+    let works = || Cmd::new(PYTHON).args(["-c", "import ensurepip, venv"]).probe().is_some();
+    let hint = "Python 3 with its module venv is needed; install it from your system's packages";
+    or_packages(works, &["python3", "python3-venv"], "what the page saves is tried in it", hint)
+}
+
 /// Chromium or Chrome, for the browser tests. `$CHROME` comes first.
 pub(super) fn chromium() -> Result<PathBuf> {
     if let Some(chosen) = std::env::var_os("CHROME").filter(|v| !v.is_empty()).map(PathBuf::from) {

@@ -1,8 +1,8 @@
-// Held-out log p, or the loss, of all models against their steps: a chart, and the same numbers as a table.
+// What changes while models learn, against their steps: a chart, and the same numbers as a table.
 
 import { LitElement, css, html, svg } from "lit";
-import { shared } from "../ui/styles.js";
-import { tables } from "../ui/table-styles.js";
+import { shared } from "./styles.js";
+import { tables } from "./table-styles.js";
 
 /** @typedef {{ title: string, unit: string, points: [number, number][] }} Line */
 
@@ -10,8 +10,8 @@ import { tables } from "../ui/table-styles.js";
 const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3], [4, 4], [14, 4]];
 const COLOURS = ["--accent", "--second", "--good", "--bad", "--muted", "--text"];
 
-/** `<pofx-lab-chart>`: properties `lines` and `label`. */
-export class LabChart extends LitElement {
+/** `<pofx-chart>`: properties `lines` and `label`. */
+export class Chart extends LitElement {
   static properties = { lines: { attribute: false }, label: {} };
 
   static styles = [
@@ -142,4 +142,4 @@ export class LabChart extends LitElement {
   }
 }
 
-customElements.define("pofx-lab-chart", LabChart);
+customElements.define("pofx-chart", Chart);
