@@ -10,9 +10,9 @@ import { tables } from "./table-styles.js";
 const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3], [4, 4], [14, 4]];
 const COLOURS = ["--accent", "--second", "--good", "--bad", "--muted", "--text"];
 
-/** `<pofx-chart>`: properties `lines` and `label`. */
+/** `<pofx-chart>`: properties `lines`, `label`, and `even` (steps are spread evenly, not by their logarithm, which 0 has none of). */
 export class Chart extends LitElement {
-  static properties = { lines: { attribute: false }, label: {} };
+  static properties = { lines: { attribute: false }, label: {}, even: { type: Boolean } };
 
   static styles = [
     shared,
@@ -69,6 +69,7 @@ export class Chart extends LitElement {
     super();
     /** @type {Line[]} */ this.lines = [];
     this.label = "";
+    this.even = false;
   }
 
   /** @type {import("uplot") | undefined} */ #plot;
@@ -132,7 +133,7 @@ export class Chart extends LitElement {
       spanGaps: true,
     }));
     axis.grid.stroke = resolved("--line");
-    this.#plot = new UPlot({ width: place.clientWidth || 300, height: 235, legend: { show: false }, scales: { x: { time: false, distr: 3 } }, axes: [axis, { ...axis, size: 56 }], series: [{}, ...series] }, data, place);
+    this.#plot = new UPlot({ width: place.clientWidth || 300, height: 235, legend: { show: false }, scales: { x: { time: false, distr: this.even ? 1 : 3 } }, axes: [axis, { ...axis, size: 56 }], series: [{}, ...series] }, data, place);
     this.#resize.observe(place);
   }
 

@@ -11,9 +11,9 @@ import { openStore } from "./store.js";
 
 /**
  * A run as it is kept: pictures to learn from and held-out ones (`channels` x `height` x `width` bytes each), how many of the latter
- * are asked about, and where it stands. `before` is what the weights that were there say of those.
+ * are asked about, and where it stands. `before` is what the weights that were there say of those, `best` the weights that said most.
  * @typedef {{ model: string, at: number, settings: Settings, pictures: Uint8Array, heldOut: Uint8Array, asked: number, kind: string,
- *   before?: Point, points: Point[], step: number, weights?: Blob, states?: Blob }} Run
+ *   before?: Point, points: Point[], step: number, weights?: Blob, states?: Blob, best?: { step: number, nats: number, weights: Blob } }} Run
  */
 
 /** Fewer teach nothing; more take longer than anyone waits for in a tab. */
@@ -26,6 +26,8 @@ const MOST_ASKED = 64;
 const PART_SECONDS = 8;
 const ASK_SECONDS = 4;
 const FIRST_STEPS = 4;
+/** So many at least, for a curve. */
+const FEWEST_PARTS = 12;
 
 const kept = openStore("p-of-x-courses", "runs", "model");
 
@@ -88,7 +90,8 @@ export async function* goOn(model, run, { signal, onProgress }) {
   let pace = PART_SECONDS / FIRST_STEPS;
   while (run.step < run.settings.steps) {
     const from = run.step;
-    const part = Math.max(1, Math.min(run.settings.steps - from, Math.round(PART_SECONDS / pace)));
+    const most = Math.min(run.settings.steps - from, Math.ceil(run.settings.steps / FEWEST_PARTS));
+    const part = Math.max(1, Math.min(most, Math.round(PART_SECONDS / pace)));
     const began = performance.now();
     let loss;
     try {
@@ -104,7 +107,9 @@ export async function* goOn(model, run, { signal, onProgress }) {
     if (model.learnt) take(run, model.learnt);
     // Before it is asked about: what was learnt is not lost where that is stopped.
     await keep(run).catch(() => {});
-    run.points.push({ step: run.step, loss, ...(await ask(model, run, signal)) });
+    const answer = await ask(model, run, signal);
+    run.points.push({ step: run.step, loss, ...answer });
+    if (run.weights && !(answer.nats <= (run.best?.nats ?? -Infinity))) run.best = { step: run.step, nats: answer.nats, weights: run.weights };
     await keep(run).catch(() => {});
     yield;
   }

@@ -110,6 +110,7 @@ export class Trainer extends LitElement {
       }
       progress {
         width: min(100%, 24rem);
+        accent-color: var(--accent);
       }
     `,
   ];
@@ -236,10 +237,9 @@ export class Trainer extends LitElement {
     }
   }
 
-  /** Takes the weights of the run as those of the page. */
-  #use() {
-    const { run } = this;
-    if (run?.weights) this.#tell("weights", new File([run.weights], describe(run)));
+  /** Takes weights of the run as those of the page. @param {Run} run @param {Blob} weights @param {number} step */
+  #use(run, weights, step) {
+    this.#tell("weights", new File([weights], describe({ ...run, step })));
   }
 
   async #drop() {
@@ -357,7 +357,7 @@ export class Trainer extends LitElement {
       <div class="tools">
         ${this.training ? html`<button type="button" @click=${() => this.#job.abort()}>Stop</button>` : nothing}
         ${!this.training && !over ? html`<button type="button" class="primary" @click=${() => void this.#train()}>Go on</button>` : nothing}
-        ${!this.training && run.weights ? html`<button type="button" @click=${this.#use}>Draw with these weights</button>` : nothing}
+        ${this.training ? nothing : this.#renderUse(run)}
         ${run.weights ? html`<button type="button" @click=${() => run.weights && save({ name: `${run.model}-step-${step}.safetensors`, type: "application/octet-stream", content: run.weights })}>Save weights (.safetensors)</button>` : nothing}
         ${this.training ? nothing : html`<button type="button" @click=${this.#again}>Another run on these pictures</button><button type="button" class="quiet" @click=${() => void this.#drop()}>Forget this run</button>`}
       </div>
@@ -368,15 +368,23 @@ export class Trainer extends LitElement {
         </div>
         <div>
           <h4>Held-out log <i>p</i>(<i>x</i>), nats a picture${run.kind === "lower_bound" ? " (lower bound)" : ""}</h4>
-          <p>${run.before ? `Before: ${withError(run.before)}. ${lastWords(run)}, over ${run.asked} held-out pictures.` : "Asking the weights in use first."}</p>
-          <pofx-chart .label=${"log p(x)"} .lines=${line(run, "nats", "Held-out log p(x), nats a picture")}></pofx-chart>
+          <p>${run.before ? `Before: ${withError(run.before)}. ${lastWords(run)}, over ${run.asked} held-out pictures.${byHeart(run)}` : "Asking the weights in use first."}</p>
+          <pofx-chart even .label=${"log p(x)"} .lines=${line(run, "nats", "Held-out log p(x), nats a picture")}></pofx-chart>
         </div>
         <div>
           <h4>Loss</h4>
           <p>${model.card.loss}; on the pictures of the last step.</p>
-          <pofx-chart .label=${"loss"} .lines=${line(run, "loss", "Loss")}></pofx-chart>
+          <pofx-chart even .label=${"loss"} .lines=${line(run, "loss", "Loss")}></pofx-chart>
         </div>
       </div>`;
+  }
+
+  /** Weights that were learnt: the last ones, and those before the pictures were learnt by heart. @param {Run} run */
+  #renderUse(run) {
+    const { weights, best, step } = run;
+    if (!weights) return nothing;
+    return html`<button type="button" @click=${() => this.#use(run, weights, step)}>Draw with these weights</button>
+      ${best && best.step < step ? html`<button type="button" @click=${() => this.#use(run, best.weights, best.step)}>Draw with the best ones, of step ${best.step}</button>` : nothing}`;
   }
 
   #items() {
@@ -410,6 +418,13 @@ function withError({ nats: value = NaN, std_error = NaN }) {
 function lastWords({ points }) {
   const last = points.at(-1);
   return last && last.step > 0 ? `After step ${last.step}: ${withError(last)}` : "Nothing was learnt yet";
+}
+
+/** Whether held-out pictures have become less likely, while the loss falls. @param {Run} run */
+function byHeart({ best, points }) {
+  const last = points.at(-1);
+  if (!best || !last?.nats || !last.std_error || last.nats > best.nats - last.std_error) return "";
+  return ` It was ${nats(best.nats)} after step ${best.step}: since then the model learns the pictures by heart.`;
 }
 
 /** @param {Run} run @param {"nats" | "loss"} of @param {string} title @returns {import("./chart.js").Line[]} */
