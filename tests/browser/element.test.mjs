@@ -50,6 +50,7 @@ test("several on one page: one worker, each its events, a distant one waits unti
   const page = host(body, policy("'self'", "'self'"));
   const site = await openSite(browser, {
     query: "host.html",
+    context: { viewport: { width: 1280, height: 1000 } },
     intercept: (path, response) => note(path) || page(path, response),
     prepare: async (page) => {
       await page.addInitScript(listen);

@@ -197,12 +197,94 @@ test("a table is taken, and a bad one gets its sentence and changes nothing", as
     document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
   });
   await page.locator("pofx-steer").getByText("the probe’s left").waitFor({ state: "attached" });
+  await page.getByText("Type or paste a table").click();
+  await page.locator("textarea").fill("up,down\n1,2\n3,4\n5,7\n6,1\n0,3\n2,9\n");
+  await page.getByRole("button", { name: "Learn these points" }).click();
+  await page.locator("pofx-steer").getByText("the probe’s up").waitFor({ state: "attached" });
   const row = (_, i) => `${1e9 + Math.sin(i)},${1e-9 * Math.cos(3 * i)}`;
   await give(`wide,narrow\n${Array.from({ length: 80 }, row).join("\n")}\n`);
   await page.getByText("“wide”").or(page.getByText("'wide'")).or(page.getByText(/wide.*narrow/)).first().waitFor();
   await answered(page);
   assert.doesNotMatch((await rows(page)).join(" "), /NaN/);
   await close();
+});
+
+test("the whole lab by keyboard alone: Tab reaches everything, and keys draw, learn, choose, probe, add, remove and save", async () => {
+  const { page, trouble, close } = await openLab({ acceptDownloads: true });
+  // Playwright's own focus would hide what Tab can't reach.
+  const name = () =>
+    page.evaluate(() => {
+      let at = document.activeElement;
+      while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
+      if (!at || at === document.body) return "";
+      const label = at.getAttribute("aria-label") ?? ("labels" in at && at.labels?.[0] ? at.labels[0].firstChild?.textContent : "");
+      at.toggleAttribute("data-reached", true);
+      return `${at.localName} ${(label || at.textContent || "").trim().replace(/\s+/g, " ")}`;
+    });
+  const tabTo = async (/** @type {RegExp} */ wanted) => {
+    for (let i = 0; i < 150; i += 1) {
+      await page.keyboard.press("Tab");
+      const at = await name();
+      if (wanted.test(at)) return at;
+    }
+    return assert.fail(`Tab does not come to ${wanted}`);
+  };
+  const press = async (/** @type {string[]} */ ...keys) => {
+    for (const key of keys) await page.keyboard.press(key);
+  };
+  // Twice around the page, with everything open that opens.
+  await page.locator("pofx-lab summary").evaluateAll((all) => all.forEach((summary) => (summary.parentElement.open = true)));
+  await answered(page);
+  for (let i = 0; i < 200; i += 1) {
+    await press("Tab");
+    await name();
+  }
+  const missed = await page.evaluate(() => {
+    const found = [];
+    const look = (root) => {
+      for (const element of root.querySelectorAll("*")) {
+        if (element.shadowRoot) look(element.shadowRoot);
+        const takes = element.matches("button, input, select, textarea, summary, a[href], [tabindex='0']") && !element.matches(":disabled, [tabindex='-1'], [type=radio]");
+        if (takes && element.checkVisibility() && !element.hasAttribute("data-reached")) found.push(`${element.localName} ${element.textContent.trim().slice(0, 40)}`);
+      }
+    };
+    look(document);
+    return found;
+  });
+  assert.deepEqual(missed, []);
+  await page.locator("pofx-lab summary").evaluateAll((all) => all.forEach((summary) => (summary.parentElement.open = false)));
+
+  await tabTo(/^button Draw points/);
+  await press("Enter");
+  await tabTo(/Points are drawn here/);
+  for (const way of ["Right", "Up", "Left", "Left", "Down", "Down", "Right", "Right", "Right", "Up", "Up", "Up", "Left", "Left"]) await press(`Shift+Arrow${way}`, "Enter");
+  await page.keyboard.down("Shift");
+  do await press("Tab");
+  while (!/^button Learn these 14 points/.test(await name()));
+  await page.keyboard.up("Shift");
+  await press("Enter");
+  await page.getByText("Your points").first().waitFor();
+  await answered(page);
+  await tabTo(/^select Add/);
+  await press("k", "Enter");
+  await page.getByRole("heading", { name: "Kernel density" }).waitFor();
+  await answered(page);
+  const before = await rows(page);
+  await tabTo(/^\w+ .*probe/i);
+  await press("ArrowRight", "ArrowRight", "ArrowUp");
+  await changed(page, before);
+  await tabTo(/^button Remove the Kernel density/);
+  await press("Enter");
+  await page.getByRole("heading", { name: "Kernel density" }).waitFor({ state: "detached" });
+  await tabTo(/^button Samples \(CSV\)/);
+  const [download] = await Promise.all([page.waitForEvent("download"), press("Enter")]);
+  assert.match(download.suggestedFilename(), /samples\.csv$/);
+  const made = await steps(page);
+  await tabTo(/^button One step$/);
+  await press("Enter");
+  await page.waitForFunction((made) => [...document.querySelector("pofx-lab").shadowRoot.querySelectorAll("pofx-lab-card")].every((card, i) => Number(card.shadowRoot.querySelector(".steps")?.textContent.replace(/\D/g, "")) > made[i]), made, { timeout: 20_000 });
+  await close();
+  assert.deepEqual(trouble, []);
 });
 
 test("every picture inside is there, and files are saved", async () => {

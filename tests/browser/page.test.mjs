@@ -62,7 +62,7 @@ for (const [backend, chip] of [["cpu", "CPU (WASM SIMD)"], ["webgpu", "WebGPU (v
 }
 
 test("a first visit to either room loads little JavaScript", async () => {
-  for (const [room, ready, most] of /** @type {const} */ ([["generate", sampled, 45_000], ["ask", answered, 48_000]])) {
+  for (const [room, ready, most] of /** @type {const} */ ([["generate", sampled, 45_000], ["ask", answered, 45_000]])) {
     const { page, close } = await openSite(browser, { query: "icon.svg" });
     const scripts = new Set();
     page.context().on("request", (request) => {

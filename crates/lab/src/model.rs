@@ -89,8 +89,8 @@ pub struct Trained {
 pub struct HeldOut {
     /// Mean in nats, in the units of the data; of the possible points alone where some are impossible.
     pub nats: f64,
-    /// Its standard error over points.
-    pub std_error: f64,
+    /// Its standard error over points; none of fewer than two.
+    pub std_error: Option<f64>,
     /// What each log p is.
     pub kind: Kind,
     /// How it was made.
@@ -286,6 +286,7 @@ impl<R: Run> Model<R> {
         let possible: Vec<f64> = nats.iter().copied().filter(|nats| *nats != f64::NEG_INFINITY).collect();
         let (mean, std_error) = mean_and_error(&possible);
         let nats = if possible.is_empty() { f64::NEG_INFINITY } else { mean };
+        let std_error = (possible.len() > 1).then_some(std_error);
         let impossible = points.len() - possible.len();
         Ok(HeldOut { nats, std_error, kind, estimator, points: points.len(), impossible })
     }

@@ -130,7 +130,7 @@ export class LabCard extends LitElement {
         @probe=${this.#forward}
       ></pofx-plane>
       <p class="answer">${this.#answer()}</p>
-      <p class="small">${held ? html`Held out: ${nats(held.nats, 2)} ± ${held.std_error.toFixed(2)} nats a point${held.impossible ? `, but for ${held.impossible} of ${held.points}, which are impossible` : ""}` : "Held out: not asked yet"}</p>
+      <p class="small">${held ? html`Held out: ${nats(held.nats, 2)}${held.std_error === null ? "" : ` ± ${held.std_error.toFixed(2)}`} nats a point${held.points === 1 ? ", of a single one" : ""}${held.impossible ? `, but for ${held.impossible} of ${held.points}, which are impossible` : ""}` : "Held out: not asked yet"}</p>
       ${entry.trouble ? html`<p class="trouble" role="alert">${entry.trouble} <button type="button" @click=${() => this.#tell("again")}>Start again</button></p>` : nothing}
       ${this.#chips()}
       <details ?open=${entry.inside} @toggle=${this.#onInside}>

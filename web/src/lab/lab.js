@@ -14,6 +14,7 @@ import { fields, labStyles } from "./lab-styles.js";
 import { PLAIN, formatLab, parseLab, round } from "./state.js";
 import { TOUR } from "./tour.js";
 import "../ui/chart.js";
+import "./table-field.js";
 import "./steer.js";
 
 /** @typedef {import("../lab-api.js").Data} Data */
@@ -396,6 +397,7 @@ export class LabElement extends LitElement {
         <button type="button" @click=${() => this.renderRoot.querySelector("input[type=file]")?.dispatchEvent(new MouseEvent("click"))}>Open table…</button>
         <input class="hidden" type="file" accept=".csv,.tsv,.txt,text/csv" tabindex="-1" aria-hidden="true" @change=${this.#onFile} />
       </div>
+      <pofx-lab-table @table=${(/** @type {CustomEvent<string>} */ { detail: csv }) => void this.#load({ csv, seed: 1 })}></pofx-lab-table>
       ${this.#trouble ? html`<p class="trouble" role="alert">${this.#trouble}</p>` : nothing}
       ${(this.#data?.notices ?? []).map((notice) => html`<p class="sub">${notice}</p>`)}
       ${this.#drawn

@@ -8,13 +8,10 @@ import { notDigits, testDigits } from "./examples.js";
 import { sentence } from "./format.js";
 import { SIDE } from "./picture.js";
 import { shared } from "./styles.js";
-import "./among.js";
 import "./answer.js";
 import "./breakdown.js";
-import "./compare.js";
 import "./controls.js";
 import "./pad.js";
-import "./picture-field.js";
 import "./picture-list.js";
 
 /** @typedef {import("../p-of-x.js").Model} Model */
@@ -23,6 +20,9 @@ import "./picture-list.js";
 /** @typedef {import("./pad.js").Pad} Pad */
 /** @typedef {import("./picture.js").Pixels} Pixels */
 /** @typedef {import("./examples.js").Example} Example */
+
+/** What stands below an answer is loaded so long after it, not in the way of the first one. */
+const BELOW_MS = 1000;
 
 const DIGITS = new URL("examples/mnist-test.png", import.meta.url);
 
@@ -113,6 +113,7 @@ export class Asker extends LitElement {
     if (same) return;
     if (model.card.labels.length > 0) void import("./posterior.js");
     if (model.card.family === "gan") void import("./nearest.js");
+    if (!this.#drawn) void import("./picture-field.js");
     this.estimate = undefined;
     this.given = undefined;
     this.labels = {};
@@ -198,6 +199,7 @@ export class Asker extends LitElement {
       const { labels, estimator } = this;
       this.estimate = await model.logProb(image, { ...labels, estimator, budget, seed: this.seed, signal, onProgress });
       this.#answered = { labels, estimator };
+      setTimeout(() => void Promise.all([import("./among.js"), import("./compare.js")]), BELOW_MS);
       this.#tell("say", `${question}: ${sentence(this.estimate)}.`);
       this.#tell("answer", this.estimate);
       return this.estimate;

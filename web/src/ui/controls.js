@@ -4,7 +4,6 @@
 import { LitElement, css, html, nothing } from "lit";
 import { controlStyles } from "./control-styles.js";
 import { shared } from "./styles.js";
-import "./picture-field.js";
 
 /** @typedef {import("../card.d.ts").Control} Control */
 /** @typedef {import("../card.d.ts").Card} Card */
@@ -267,6 +266,7 @@ export class Controls extends LitElement {
   #onToggle(event, control) {
     if (!(/** @type {HTMLDetailsElement} */ (event.target).open)) return;
     if (control.kind === "mask") void import("./mask.js");
+    if (control.kind === "picture") void import("./picture-field.js");
     if (control.kind !== "latent") return;
     void import("./latent.js");
     if (control.size === 2) this.dispatchEvent(new CustomEvent("survey"));

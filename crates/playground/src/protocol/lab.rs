@@ -229,8 +229,9 @@ pub enum LabReply {
     HeldOut {
         /// Mean in nats a point; of the possible ones alone where some are impossible.
         nats: f64,
-        /// Its standard error over points.
-        std_error: f64,
+        /// Its standard error over points; none of fewer than two.
+        #[tsify(type = "number | null")]
+        std_error: Option<f64>,
         /// What each log p is.
         #[tsify(type = "Kind")]
         kind: Kind,
