@@ -1,7 +1,7 @@
 // Training on a person's own pictures: files are dropped in, the model learns, a run is stopped, kept, and gone on with.
 
 import assert from "node:assert/strict";
-import { statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { encodePng } from "../../web/src/export/png.js";
 import { launch, openSite } from "./support/browser.mjs";
@@ -71,6 +71,12 @@ test("a VAE learns a person's pictures: held-out log p rises, samples follow, th
   await page.getByText("Now in use: your file “36 steps on your own pictures”.").waitFor();
   await page.getByRole("button", { name: "Use the shipped weights" }).click();
   await page.getByText("You have trained your own weights").waitFor();
+  // The file names its model, so it may be given to another one.
+  await page.locator("p-of-x").evaluate((element) => element.setAttribute("model", "mnist-vae-2d"));
+  await page.getByText("VAE with two latents").or(page.getByText("mnist-vae-2d")).first().waitFor();
+  await page.locator("pofx-model-card #weights").setInputFiles(await download.path().then((path) => ({ name: "mine.safetensors", mimeType: "", buffer: readFileSync(path) })));
+  await page.getByText("Now in use: your file “mine.safetensors”.").waitFor({ timeout: 30_000 });
+  assert.equal(await page.locator("p-of-x").evaluate((element) => /** @type {any} */ (element).model), "binary-mnist-vae");
   assert.deepEqual(trouble, []);
   await close();
 });

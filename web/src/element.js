@@ -94,6 +94,7 @@ export class PofxElement extends LitElement {
   /** What a link says, until the half that it is about has begun. @type {import("./ui/state.js").LinkState} */ #linked = {};
   /** Which halves work with the open model. @type {Set<string>} */ #begun = new Set();
   /** The last time that something began. @type {Promise<void> | undefined} */ #entered;
+  /** Weights to open the next model with. @type {File | undefined} */ #dropped;
   /** Whether a question is on its way, so that no other is asked first. */ #hasQuestion = false;
   #view = new IntersectionObserver(
     (entries) => {
@@ -132,7 +133,9 @@ export class PofxElement extends LitElement {
     if (!changed.has("model") || changed.get("model") === undefined || !this.isConnected) return;
     this.#opening.abort();
     this.progress = undefined;
-    if (this.model !== this.opened?.id) void this.#open();
+    const weights = this.#dropped;
+    this.#dropped = undefined;
+    if (weights || this.model !== this.opened?.id) void this.#open(weights);
   }
 
   /** What an address needs to show the same again. @returns {import("./ui/state.js").LinkState} */
@@ -280,8 +283,17 @@ export class PofxElement extends LitElement {
 
   /** @param {File} file */
   #take(file) {
-    if (/\.safetensors$/i.test(file.name)) void this.#open(file);
+    if (/\.safetensors$/i.test(file.name)) void this.#takeWeights(file);
     else void this.#takePicture(file);
+  }
+
+  /** Weights that were saved here name their model; others are taken for those of the model that is open. @param {File} file */
+  async #takeWeights(file) {
+    const { modelOf } = await import("./export/weights.js");
+    const id = (await modelOf(file)) ?? this.model;
+    this.#dropped = id === this.model ? undefined : file;
+    if (this.#dropped) this.model = id;
+    else void this.#open(file);
   }
 
   /** A picture that was saved here has its recipe inside: then the page goes back to it. @param {File} file */
@@ -435,7 +447,7 @@ export class PofxElement extends LitElement {
         part="card"
         .card=${this.opened?.card}
         .own=${this.ownWeights}
-        @weights=${(/** @type {CustomEvent<File>} */ { detail }) => void this.#open(detail)}
+        @weights=${(/** @type {CustomEvent<File>} */ { detail }) => void this.#takeWeights(detail)}
         @shipped=${() => void this.#open()}
         @onnx=${() => void this.#saveOnnx()}
       ></pofx-model-card>

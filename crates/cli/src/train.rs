@@ -90,7 +90,7 @@ pub(crate) fn train(recipe: &Recipe, engine: Engine, folder: &Path) -> Result<Pa
     let weights = trainer::shipped(&weights, &specs)?;
     let finished = block_on(recipe.network.finish(&Host { engine: &engine, weights: &weights }, weights.clone()))?;
     let path = folder.join(format!("{}-shipped.safetensors", recipe.id));
-    write(&path, &finished.to_bytes(Storage::F32)?)?;
+    write(&path, &finished.to_bytes_for(&recipe.id, Storage::F32)?)?;
     Ok(path)
 }
 

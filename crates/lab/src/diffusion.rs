@@ -14,7 +14,7 @@ pub use path::Path;
 use crate::form::{About, Chip, Controls, Density, Form, How, Layer, Look};
 use crate::grid;
 use crate::points::{Point, Window};
-use crate::train::{self, Course, Learner, Net};
+use crate::train::{self, Learner, Lesson, Net, Pace};
 use data::rng::{Rng, stream};
 use graph::{Load, Program, Run};
 use likelihood::Kind;
@@ -128,22 +128,17 @@ fn log_normal(z: &[f32]) -> f64 {
 }
 
 impl<R: Run> Diffusion<R> {
-    /// For standardised points.
+    /// One that has learned nothing.
     pub async fn open<H: Load<Run = R>>(
         config: &Config,
-        train: &[Point],
-        labels: &[u8],
-        classes: usize,
-        seed: u64,
+        lesson: &Lesson<'_>,
         host: &H,
     ) -> Result<Diffusion<R>, R::Error> {
-        let c = config.clone();
+        let (c, classes) = (config.clone(), lesson.classes);
         let run = host.load(&network::trainer(&c, classes)).await?;
-        let Config { batch, rate, average, .. } = c;
-        let optimiser = train::adamw(average);
-        let course = Course { points: train, labels, classes, seed, batch, rate, optimiser };
+        let pace = Pace { batch: c.batch, rate: c.rate, optimiser: train::adamw(c.average) };
         Ok(Diffusion {
-            learner: Learner::new(run, network::specs(&c, classes), &course)?,
+            learner: Learner::new(run, network::specs(&c, classes), lesson, pace)?,
             field: Net::load(host, &SIZES, |n| network::field(&c, classes, n)).await?,
             flow: Net::load(host, &SIZES, |n| network::advance(&c, classes, n)).await?,
             density: Net::load(host, &SIZES, |n| network::advance_density(&c, classes, n)).await?,

@@ -10,7 +10,7 @@ mod network;
 
 use crate::form::{About, Chip, Controls, Density, Form, How, Layer, Look};
 use crate::points::{Point, Window};
-use crate::train::{self, Course, Learner, Net};
+use crate::train::{self, Learner, Lesson, Net, Pace};
 use crate::{grid, line};
 use data::rng::{Rng, stream};
 use graph::{Load, Program, Run};
@@ -154,22 +154,13 @@ pub struct Gan<R> {
 }
 
 impl<R: Run> Gan<R> {
-    /// For standardised points.
-    pub async fn open<H: Load<Run = R>>(
-        config: &Config,
-        train: &[Point],
-        labels: &[u8],
-        classes: usize,
-        seed: u64,
-        host: &H,
-    ) -> Result<Gan<R>, R::Error> {
-        let c = config.clone();
+    /// One that has learned nothing.
+    pub async fn open<H: Load<Run = R>>(config: &Config, lesson: &Lesson<'_>, host: &H) -> Result<Gan<R>, R::Error> {
+        let (c, classes) = (config.clone(), lesson.classes);
         let run = host.load(&network::trainer(&c, classes)).await?;
-        let Config { batch, rate, average, .. } = c;
-        let optimiser = network::optimiser(average);
-        let course = Course { points: train, labels, classes, seed, batch, rate, optimiser };
+        let pace = Pace { batch: c.batch, rate: c.rate, optimiser: network::optimiser(c.average) };
         Ok(Gan {
-            learner: Learner::new(run, network::specs(&c, classes), &course)?,
+            learner: Learner::new(run, network::specs(&c, classes), lesson, pace)?,
             generator: Net::load(host, &SIZES, |n| network::generator(&c, classes, n)).await?,
             discriminator: Net::load(host, &SIZES, |n| network::discriminator(&c, classes, n)).await?,
             turns: [0, 0],

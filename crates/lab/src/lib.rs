@@ -26,6 +26,7 @@ pub mod vae;
 
 pub use family::Family;
 pub use model::Model;
+pub use train::Lesson;
 
 use form::Density;
 use likelihood::Kind;

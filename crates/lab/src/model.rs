@@ -8,6 +8,7 @@ use crate::kernel::Kernel;
 use crate::mixture::Mixture;
 use crate::points::{Data, Point, Scale, Window};
 use crate::table::Refusal;
+use crate::train::Lesson;
 use crate::truth::Truth;
 use crate::{diffusion, gan, transformer, vae};
 use graph::{Load, Program, Run};
@@ -142,6 +143,7 @@ impl<R: Run> Model<R> {
         host: &L,
     ) -> Result<Model<R>, OpenError<R::Error>> {
         let (train, labels, classes) = (data.train_std(), &data.train.labels, data.train.classes.len());
+        let lesson = Lesson { points: &train, labels, classes, seed };
         let form = match spec {
             Spec::Truth => {
                 let no = || Refusal("These data came without their simulator: their true density is not known.".into());
@@ -150,20 +152,14 @@ impl<R: Run> Model<R> {
             Spec::Gaussian(c) => Any::Gaussian(Gaussian::open(c, &train)?),
             Spec::Mixture(c) => Any::Mixture(Mixture::open(c, &train, seed)?),
             Spec::Kernel(c) => Any::Kernel(Kernel::open(c, &train, labels)),
-            Spec::Vae(c) => {
-                Any::Vae(vae::Vae::open(c, &train, labels, classes, seed, host).await.map_err(OpenError::Engine)?)
+            Spec::Vae(c) => Any::Vae(vae::Vae::open(c, &lesson, host).await.map_err(OpenError::Engine)?),
+            Spec::Gan(c) => Any::Gan(gan::Gan::open(c, &lesson, host).await.map_err(OpenError::Engine)?),
+            Spec::Diffusion(c) => {
+                Any::Diffusion(diffusion::Diffusion::open(c, &lesson, host).await.map_err(OpenError::Engine)?)
             }
-            Spec::Gan(c) => {
-                Any::Gan(gan::Gan::open(c, &train, labels, classes, seed, host).await.map_err(OpenError::Engine)?)
+            Spec::Transformer(c) => {
+                Any::Transformer(transformer::Transformer::open(c, &lesson, host).await.map_err(OpenError::Engine)?)
             }
-            Spec::Diffusion(c) => Any::Diffusion(
-                diffusion::Diffusion::open(c, &train, labels, classes, seed, host).await.map_err(OpenError::Engine)?,
-            ),
-            Spec::Transformer(c) => Any::Transformer(
-                transformer::Transformer::open(c, &train, labels, classes, seed, host)
-                    .await
-                    .map_err(OpenError::Engine)?,
-            ),
         };
         Ok(Model { form, spec: spec.clone(), data, moves: Vec::new(), kept: None, own: None })
     }

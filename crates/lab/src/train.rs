@@ -16,13 +16,21 @@ const WARM_UP: u64 = 50;
 /// Share of the points whose class is left out, so that the model also knows all classes together.
 const DROPPED: f32 = 0.15;
 
-/// What is learned from, and at what pace.
-pub(crate) struct Course<'a> {
-    pub(crate) points: &'a [Point],
-    /// Empty where there are no classes.
-    pub(crate) labels: &'a [u8],
-    pub(crate) classes: usize,
-    pub(crate) seed: u64,
+/// What a network learns from.
+#[derive(Clone, Copy, Debug)]
+pub struct Lesson<'a> {
+    /// Standardised points.
+    pub points: &'a [Point],
+    /// The class of each; empty where there are none.
+    pub labels: &'a [u8],
+    /// Number of classes.
+    pub classes: usize,
+    /// Seed of first weights, order and noise.
+    pub seed: u64,
+}
+
+/// How it learns.
+pub(crate) struct Pace {
     /// Points of a step.
     pub(crate) batch: usize,
     /// Learning rate.
@@ -83,9 +91,10 @@ pub(crate) struct Learner<R> {
 impl<R: Run> Learner<R> {
     /// Starts from first values of the parameters. The step `run` has the inputs `rates` (4) and, of data with classes, `class`
     /// (b) beside its own.
-    pub(crate) fn new(run: R, specs: Vec<Spec>, course: &Course<'_>) -> Result<Learner<R>, R::Error> {
-        let &Course { seed, classes, batch: size, rate, optimiser, .. } = course;
-        let (points, labels) = (course.points.to_vec(), course.labels.to_vec());
+    pub(crate) fn new(run: R, specs: Vec<Spec>, lesson: &Lesson<'_>, pace: Pace) -> Result<Learner<R>, R::Error> {
+        let &Lesson { seed, classes, .. } = lesson;
+        let Pace { batch: size, rate, optimiser } = pace;
+        let (points, labels) = (lesson.points.to_vec(), lesson.labels.to_vec());
         let first = with_averages(Weights::init(&specs, seed), &specs);
         Ok(Learner {
             trainer: Trainer::new(run, &first)?,

@@ -11,7 +11,7 @@ mod table;
 
 use crate::form::{About, Chip, Controls, Density, Form, How, Layer, Look};
 use crate::points::Point;
-use crate::train::{self, Course, Learner, Net};
+use crate::train::{self, Learner, Lesson, Net, Pace};
 use data::rng::{Rng, stream};
 use graph::{Load, Program, Run};
 use likelihood::Kind;
@@ -104,26 +104,21 @@ pub struct Transformer<R> {
 }
 
 impl<R: Run> Transformer<R> {
-    /// For standardised points.
+    /// One that has learned nothing.
     pub async fn open<H: Load<Run = R>>(
         config: &Config,
-        train: &[Point],
-        labels: &[u8],
-        classes: usize,
-        seed: u64,
+        lesson: &Lesson<'_>,
         host: &H,
     ) -> Result<Transformer<R>, R::Error> {
-        let c = config.clone();
+        let (c, classes) = (config.clone(), lesson.classes);
         let run = host.load(&network::trainer(&c, classes)).await?;
-        let Config { batch, rate, average, .. } = c;
-        let optimiser = train::adamw(average);
-        let course = Course { points: train, labels, classes, seed, batch, rate, optimiser };
-        let outside = train.iter().flatten().filter(|v| f64::from(v.abs()) > REACH).count();
+        let pace = Pace { batch: c.batch, rate: c.rate, optimiser: train::adamw(c.average) };
+        let outside = lesson.points.iter().flatten().filter(|v| f64::from(v.abs()) > REACH).count();
         Ok(Transformer {
-            learner: Learner::new(run, network::specs(&c, classes), &course)?,
+            learner: Learner::new(run, network::specs(&c, classes), lesson, pace)?,
             net: Net::load(host, &[c.bins], |n| network::table(&c, classes, n)).await?,
             tables: Vec::new(),
-            outside: outside as f64 / (2 * train.len()) as f64,
+            outside: outside as f64 / (2 * lesson.points.len()) as f64,
             config: c,
         })
     }

@@ -10,7 +10,7 @@ mod nodes;
 use crate::form::{About, Chip, Controls, Density, Form, How, Layer, Look};
 use crate::grid;
 use crate::points::{Point, Window};
-use crate::train::{self, Course, Learner, Net};
+use crate::train::{self, Learner, Lesson, Net, Pace};
 use data::rng::{Rng, stream};
 use graph::{Load, Program, Run};
 use likelihood::Kind;
@@ -104,22 +104,13 @@ pub struct Vae<R> {
 }
 
 impl<R: Run> Vae<R> {
-    /// For standardised points.
-    pub async fn open<H: Load<Run = R>>(
-        config: &Config,
-        train: &[Point],
-        labels: &[u8],
-        classes: usize,
-        seed: u64,
-        host: &H,
-    ) -> Result<Vae<R>, R::Error> {
-        let c = config.clone();
+    /// One that has learned nothing.
+    pub async fn open<H: Load<Run = R>>(config: &Config, lesson: &Lesson<'_>, host: &H) -> Result<Vae<R>, R::Error> {
+        let (c, classes) = (config.clone(), lesson.classes);
         let run = host.load(&network::trainer(&c, classes)).await?;
-        let Config { batch, rate, average, .. } = c;
-        let optimiser = train::adamw(average);
-        let course = Course { points: train, labels, classes, seed, batch, rate, optimiser };
+        let pace = Pace { batch: c.batch, rate: c.rate, optimiser: train::adamw(c.average) };
         Ok(Vae {
-            learner: Learner::new(run, network::specs(&c, classes), &course)?,
+            learner: Learner::new(run, network::specs(&c, classes), lesson, pace)?,
             decoder: Net::load(host, &SIZES, |n| network::decoder(&c, classes, n)).await?,
             encoder: Net::load(host, &[1], |n| network::encoder(&c, classes, n)).await?,
             nodes: None,

@@ -5,6 +5,7 @@ mod common;
 use common::{WINDOW, heaps, host, mass, steps_are_steps};
 use data::rng::{Rng, stream};
 use engine::Loaded;
+use lab::Lesson;
 use lab::diffusion::{Config, Diffusion, Path};
 use lab::form::{Form, How, Look};
 use lab::grid;
@@ -18,7 +19,7 @@ fn small(path: Path) -> Config {
 
 fn open(config: &Config, points: &[Point], labels: &[u8]) -> Diffusion<Loaded> {
     let classes = if labels.is_empty() { 0 } else { 2 };
-    block_on(Diffusion::open(config, points, labels, classes, 1, &host())).unwrap()
+    block_on(Diffusion::open(config, &Lesson { points, labels, classes, seed: 1 }, &host())).unwrap()
 }
 
 #[test]

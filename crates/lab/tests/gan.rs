@@ -4,6 +4,7 @@ mod common;
 
 use common::{WINDOW, heaps, host, mass, slice_follows_the_density, steps_are_steps};
 use engine::Loaded;
+use lab::Lesson;
 use lab::form::{Form, How, Layer, Look};
 use lab::gan::{Config, Gan, Loss, Player};
 use lab::grid;
@@ -15,7 +16,7 @@ use pollster::block_on;
 fn open(config: &Config, labelled: bool) -> Gan<Loaded> {
     let (points, labels) = heaps(600);
     let (labels, classes) = if labelled { (labels, 2) } else { (Vec::new(), 0) };
-    block_on(Gan::open(config, &points, &labels, classes, 1, &host())).unwrap()
+    block_on(Gan::open(config, &Lesson { points: &points, labels: &labels, classes, seed: 1 }, &host())).unwrap()
 }
 
 fn small() -> Config {

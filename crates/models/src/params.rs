@@ -6,7 +6,7 @@ use graph::{Graph, Run, Tensor};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// First values of a parameter.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -269,6 +269,15 @@ impl Weights {
 
     /// Writes a safetensors file.
     pub fn to_bytes(&self, storage: Storage) -> Result<Vec<u8>, WeightsError> {
+        self.write(storage, None)
+    }
+
+    /// [`Weights::to_bytes`] with the id of the model in the file's metadata, as `model`: whoever opens it knows for which.
+    pub fn to_bytes_for(&self, model: &str, storage: Storage) -> Result<Vec<u8>, WeightsError> {
+        self.write(storage, Some(HashMap::from([("model".into(), model.into())])))
+    }
+
+    fn write(&self, storage: Storage, metadata: Option<HashMap<String, String>>) -> Result<Vec<u8>, WeightsError> {
         let mut encoded: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
         for (name, (shape, values)) in &self.tensors {
             let (name, shape) = (name.clone(), shape.clone());
@@ -286,7 +295,7 @@ impl Weights {
             .iter()
             .map(|(name, dtype, shape, bytes)| Ok((name, TensorView::new(*dtype, shape.clone(), bytes)?)))
             .collect::<Result<Vec<_>, safetensors::SafeTensorError>>();
-        views.and_then(|views| safetensors::serialize(views, None)).map_err(|e| WeightsError::Format(e.to_string()))
+        views.and_then(|views| safetensors::serialize(views, metadata)).map_err(|e| WeightsError::Format(e.to_string()))
     }
 }
 
@@ -358,6 +367,9 @@ mod tests {
     fn weights_survive_the_file() {
         let w = Weights::init(&specs(), 1);
         assert_eq!(Weights::parse(&w.to_bytes(Storage::F32).unwrap(), &specs()).unwrap(), w);
+        let named = w.to_bytes_for("a-model", Storage::F32).unwrap();
+        assert!(String::from_utf8_lossy(&named).contains(r#""__metadata__":{"model":"a-model"}"#));
+        assert_eq!(Weights::parse(&named, &specs()).unwrap(), w);
         let half = Weights::parse(&w.to_bytes(Storage::F16).unwrap(), &specs()).unwrap();
         for ((_, a), (_, b)) in w.iter().zip(half.iter()) {
             assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() <= a.abs() / 1024.0));

@@ -149,7 +149,7 @@ async fn run(
             kept = sink.seconds();
             let shipped = trainer::shipped(&checkpoint.states, &network.specs())?;
             for (name, weights) in [("weights", &shipped), ("states", &checkpoint.states)] {
-                arrays.push((name, Array::U8(weights.to_bytes(Storage::F32)?)));
+                arrays.push((name, Array::U8(weights.to_bytes_for(&model.card.id, Storage::F32)?)));
             }
         }
         let left = seconds_left(started, sink.seconds(), (step - first) as usize, (course.until - first) as usize);
