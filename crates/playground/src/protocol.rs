@@ -107,7 +107,10 @@ pub enum Command {
         model: u32,
     },
     /// Panic, so that recovery can be tried.
-    Panic,
+    Panic {
+        /// At this event or tick of the commands that follow, the first being 1; 0: at once.
+        after: u32,
+    },
 }
 
 /// A course of training.
@@ -333,6 +336,8 @@ pub enum Reply {
         /// The engine that was chosen.
         backend: BackendInfo,
     },
+    /// To `Panic`, where it is for later.
+    Armed,
     /// To `Sample`; the pictures came in the last `Sampled`.
     Sampled,
     /// To `Train`; the weights came with the last `Trained`.
