@@ -24,7 +24,7 @@ const api = {
    * @param {string} baseUrl the folder that holds models/
    * @param {string} build the page's BUILD_ID
    * @param {string} [life] name of a lock to hold for as long as this worker lives
-   * @returns {Promise<"started" | "other build">}
+   * @returns {Promise<"started" | "started with its lock" | "other build">}
    */
   async start(module, baseUrl, build, life) {
     if ([build, buildOf(module)].some((id) => id !== BUILD_ID)) return "other build";
@@ -34,8 +34,7 @@ const api = {
     sha256 = engine.sha256;
     // From now on a panic is posted as { panic } before the trap: after it, nothing of this instance can be asked.
     session = new engine.Session();
-    if (life) await lockForLife(life);
-    return "started";
+    return life && (await lockForLife(life)) ? "started with its lock" : "started";
   },
 
   /**
@@ -61,11 +60,12 @@ const api = {
   },
 };
 
-/** Takes a lock that only the end of this worker opens. @param {string} name @returns {Promise<void>} */
+/** Takes a lock that only the end of this worker opens; false where there are no locks. @param {string} name @returns {Promise<boolean>} */
 function lockForLife(name) {
   return new Promise((taken) => {
-    const held = () => (taken(), new Promise(() => {}));
-    navigator.locks?.request(name, held).catch(taken) ?? taken();
+    if (!navigator.locks) return taken(false);
+    const held = () => (taken(true), new Promise(() => {}));
+    navigator.locks.request(name, held).catch(() => taken(false));
   });
 }
 

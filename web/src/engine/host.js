@@ -118,8 +118,8 @@ export class Host {
     const life = crypto.randomUUID?.();
     const ready = this.compiled().then((module) => remote.start(module, this.#base.href, BUILD_ID, life));
     const outcome = await Promise.race([ready, failed]);
-    if (outcome === "started") {
-      if (life) this.#outlive(worker, life);
+    if (outcome !== "other build") {
+      if (life && outcome === "started with its lock") this.#outlive(worker, life);
       return remote;
     }
     throw new PofxError("integrity", "The page and its engine are of two versions; reload the page.", { recoverable: false });
