@@ -20,7 +20,7 @@ const TYPES = {
   ".png": "image/png",
 };
 
-/** What the README asks of a host. */
+/** A strict host: nothing inline, and Trusted Types. */
 export const POLICY = [
   "default-src 'self'",
   "script-src 'self' 'wasm-unsafe-eval'",
