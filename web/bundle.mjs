@@ -4,7 +4,7 @@
 import { createHash } from "node:crypto";
 import { execFileSync } from "node:child_process";
 import { appendFileSync, copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { writeServiceWorker } from "./offline.mjs";
@@ -28,7 +28,7 @@ const glue = join(out, "playground.js");
 const buildId = createHash("sha256").update(readFileSync(wasm)).update(readFileSync(glue)).digest("hex").slice(0, 16);
 appendFileSync(wasm, customSection("p-of-x build", buildId));
 
-await build({
+const { metafile } = await build({
   entryPoints: ENTRIES.map((name) => join(web, "src", name)),
   outdir: out,
   bundle: true,
@@ -44,8 +44,10 @@ await build({
   sourcemap: release ? false : "linked",
   legalComments: "linked",
   logLevel: "warning",
+  metafile: true,
 });
 rmSync(glue);
+for (const page of readdirSync(out).filter((name) => name.endsWith(".html"))) addIntegrity(join(out, page));
 
 const models = join(web, "models");
 if (existsSync(models)) {
@@ -54,6 +56,35 @@ if (existsSync(models)) {
 }
 
 await writeServiceWorker(out, release);
+
+/**
+ * Lets a page run no file but those of its own build: scripts, what these import at once, and style sheets come with their checksum. The
+ * query makes each version an address of its own, so that no cache answers a new page with an old file.
+ */
+function addIntegrity(page) {
+  const html = readFileSync(page, "utf8").replace(/(<script type="module" src=|<link rel="stylesheet" href=)"(?:\.\/)?([\w-]+\.(js|css))"/g, (_, tag, file, kind) => {
+    const preloads = kind === "css" ? [] : importedAtOnce(file).map((chunk) => `<link rel="modulepreload" href="./${chunk}" integrity="${digest(chunk)}" />\n    `);
+    return `${preloads.join("")}${tag}"./${file}?${digest(file).slice(7, 15).replace(/\W/g, "-")}" integrity="${digest(file)}"`;
+  });
+  writeFileSync(page, html);
+}
+
+/** The modules that a module needs before it runs. @param {string} file @param {Set<string>} [found] @returns {string[]} */
+function importedAtOnce(file, found = new Set()) {
+  const output = Object.entries(metafile.outputs).find(([path]) => basename(path) === file)?.[1];
+  for (const { kind, path } of output?.imports ?? []) {
+    const chunk = basename(path);
+    if (kind !== "import-statement" || found.has(chunk)) continue;
+    found.add(chunk);
+    importedAtOnce(chunk, found);
+  }
+  return [...found];
+}
+
+/** @param {string} file of the page */
+function digest(file) {
+  return `sha256-${createHash("sha256").update(readFileSync(join(out, file))).digest("base64")}`;
+}
 
 /** What the page knows of the models before it opens one, in the order of their ids (`Listed` of card.d.ts). */
 function listed() {

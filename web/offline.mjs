@@ -39,8 +39,8 @@ function listed(out) {
   });
 }
 
-/** Whether a file belongs to the page itself: the files of models are kept by the engine, but for their pictures. @param {string} path */
+/** Whether a file belongs to the page itself: those of models are kept when they are first used. @param {string} path */
 function needed(path) {
-  if (path.endsWith(".json")) return path === "models/models.json";
+  if (path.startsWith("models/")) return path === "models/models.json";
   return /\.(html|js|css|wasm|woff2|png|svg|webmanifest)$/.test(path);
 }

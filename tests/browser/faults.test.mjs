@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launch } from "./support/browser.mjs";
-import { KEEP_DEVICES, MODEL, inWorker, openApi } from "./support/lab.mjs";
+import { FAULTS, MODEL, inWorker, openApi, prepareApi } from "./support/lab.mjs";
 
 /** @type {import("playwright-core").Browser} */
 let browser;
@@ -104,14 +104,12 @@ async function loseDevice(site, noMoreAdapters) {
   return site.page.evaluate(async (noMoreAdapters) => {
     const changes = [];
     model.addEventListener("backendchange", ({ detail }) => changes.push(detail));
-    const faults = new BroadcastChannel("faults");
     let lost = false;
     const onProgress = () => {
-      if (!lost) faults.postMessage({ noMoreAdapters });
+      if (!lost) breaks({ destroy: 0, noMoreAdapters });
       lost = true;
     };
     const { values } = await samples(model, { n: 96, seed: 11, onProgress });
-    faults.close();
     return { values, changes, backend: model.backend, works: await stillWorks(model) };
   }, noMoreAdapters);
 }
@@ -124,7 +122,7 @@ function assertNear(a, b) {
 }
 
 test("a device that is lost in a job: another is taken, then the CPU; the pictures are the same", async () => {
-  const site = await openBroken(KEEP_DEVICES);
+  const site = await openBroken(FAULTS);
   assert.equal(site.opened.name, "webgpu");
   const first = await loseDevice(site, false);
   assert.equal(first.changes.length, 1);
@@ -139,7 +137,7 @@ test("a device that is lost in a job: another is taken, then the CPU; the pictur
 });
 
 test("a device that is lost for good in a job: the job goes on on the CPU, with the same pictures", async () => {
-  const site = await openBroken(KEEP_DEVICES);
+  const site = await openBroken(FAULTS);
   const lost = await loseDevice(site, true);
   const cpu = await site.page.evaluate(async () => samples(model, { n: 96, seed: 11 }));
   await site.close();
@@ -151,19 +149,17 @@ test("a device that is lost for good in a job: the job goes on on the CPU, with 
 });
 
 test("a device that is lost in training: the run goes on on the CPU from its last checkpoint and ends", async () => {
-  const site = await openBroken(KEEP_DEVICES);
+  const site = await openBroken(FAULTS);
   const { name, losses, last, backend, trained } = await site.page.evaluate(async () => {
     const { name } = model.backend;
     const images = Uint8Array.from({ length: 16 * 784 }, (_, i) => ((i % 28) + Math.floor(i / 784)) % 4 < 2 ? 255 : 0);
-    const faults = new BroadcastChannel("faults");
     const losses = [];
     let last;
     for await (const step of model.train(images, { steps: 30, batch: 16 })) {
-      if (losses.length === 0) faults.postMessage({ noMoreAdapters: true });
+      if (losses.length === 0) breaks({ destroy: 0, noMoreAdapters: true });
       losses.push(step.loss);
       last = step;
     }
-    faults.close();
     return { name, losses, last, backend: model.backend.name, trained: model.trained.size };
   });
   await site.close();
@@ -174,9 +170,9 @@ test("a device that is lost in training: the run goes on on the CPU from its las
 });
 
 test("a device that is lost while the page rests: the next job notices", async () => {
-  const site = await openBroken(KEEP_DEVICES);
+  const site = await openBroken(FAULTS);
   const { backend, works } = await site.page.evaluate(async () => {
-    new BroadcastChannel("faults").postMessage({ noMoreAdapters: true });
+    breaks({ destroy: 0, noMoreAdapters: true });
     await new Promise((resolve) => setTimeout(resolve, 200));
     return { works: await stillWorks(model), backend: model.backend };
   });
@@ -205,6 +201,98 @@ test("a panic ends the job with its text; the worker is replaced, until it has c
   assert.equal(last.code, "engine-crashed");
   assert.equal(last.recoverable, false);
   assert.match(last.message, /crashed 3 times within a minute/);
+});
+
+/** Jobs of shipped models that panic at an event or a turn of theirs. @type {[string, string, string, object, number][]} */
+const PANICS = [
+  ["opening: before the self-test", MODEL, "open", {}, 1],
+  ["opening: before the answer", MODEL, "open", {}, 3],
+  ["the first pictures", MODEL, "sample", { n: 64 }, 2],
+  ["later pictures", MODEL, "sample", { n: 64 }, 12],
+  ["a step of diffusion", "mnist-diffusion", "sample", { n: 1, steps: 20 }, 15],
+  ["a pixel of a transformer", "mnist-transformer", "sample", { n: 1 }, 20],
+  ["an estimate", MODEL, "logProb", { budget: "precise" }, 8],
+  ["a flow of diffusion", "mnist-diffusion", "logProb", {}, 4],
+  ["a search for a latent", "mnist-gan", "encode", {}, 4],
+  ["a step of training", MODEL, "train", { steps: 20, batch: 16 }, 6],
+];
+
+test("a panic at each of ten places: its text and place are told, the worker is replaced within a second, and the next job works", async () => {
+  const site = await openApi(browser);
+  let slowest = 0;
+  for (const [i, [what, id, job, options, after]] of PANICS.entries()) {
+    // A third crash within a minute is another test.
+    if (i % 2 === 0) {
+      await site.page.reload();
+      await prepareApi(site.page);
+    }
+    const { error, works, replaced } = await site.page.evaluate(
+      async ([id, job, options, after]) => {
+        const model = await api.open(id, { backend: "cpu", workers: 1 });
+        const before = await samples(model, { n: 1, seed: 1 });
+        await api.crash({ after });
+        const jobs = {
+          open: () => api.open(id, { backend: "cpu" }),
+          sample: () => samples(model, options),
+          logProb: () => model.logProb(one, options),
+          encode: () => model.encode(one, options),
+          train: async () => {
+            for await (const _ of model.train(new Uint8Array(16 * 784), options));
+          },
+        };
+        const error = await outcome(jobs[job]().then(() => "no panic"));
+        const from = performance.now();
+        const again = await samples(model, { n: 1, seed: 1 });
+        const replaced = performance.now() - from;
+        model.close();
+        return { error, works: String(again.images) === String(before.images), replaced };
+      },
+      [id, job, options, after],
+    );
+    assert.equal(error.code, "engine-crashed", `${what}: ${error.value}`);
+    assert.match(error.message, /crates\/playground\/src\/fuse\.rs:\d+:\d+.* a panic was asked for/, what);
+    assert.ok(works, what);
+    slowest = Math.max(slowest, replaced);
+  }
+  await site.close();
+  console.log(`${PANICS.length} of ${PANICS.length} panics: the next job was done after ${Math.round(slowest)} ms at most, model opened and checked anew (goal 1000)`);
+  assert.ok(slowest < 5000, `${slowest} ms`);
+});
+
+/** What a person may set that makes numbers too large, too small or none. @type {[string, string, object][]} */
+const EXTREMES = [
+  ["mnist-diffusion", "guidance 1e9", { guidance: 1e9, class: "3", steps: 2 }],
+  ["mnist-diffusion", "one step", { steps: 1 }],
+  ["mnist-transformer", "temperature 0", { temperature: 0 }],
+  ["mnist-transformer", "temperature 1e-30", { temperature: 1e-30 }],
+  ["mnist-vae", "temperature 1e-30", { temperature: 1e-30 }],
+  ["mnist-vae", "temperature 1e38", { temperature: 1e38 }],
+  ["mnist-gan", "a class that is not there", { class: 99 }],
+  ["mnist-gan", "a latent of 1e30", { latent: Array(64).fill(1e30) }],
+  ["mnist-vae", "no picture", { n: 0 }],
+  ["mnist-vae", "a temperature that is no number", { temperature: NaN }],
+];
+
+test("extreme controls: finite pictures or one sentence, on both engines", async () => {
+  const site = await openApi(browser);
+  for (const backend of ["cpu", "webgpu"]) {
+    for (const [id, what, options] of EXTREMES) {
+      // A software adapter takes seconds to compile these.
+      if (backend === "webgpu" && /diffusion|transformer/.test(id)) continue;
+      const { code, message, value } = await site.page.evaluate(
+        async ([id, options, backend]) => {
+          const model = await api.open(id, { backend });
+          const got = await outcome(samples(model, { n: 1, seed: 1, ...options }).then(({ values, done }) => values.length > 0 && done === 1 && values.every(Number.isFinite)));
+          model.close();
+          return got;
+        },
+        [id, options, backend],
+      );
+      if (code === undefined) assert.ok(value, `${backend}, ${id}, ${what}: values that are not finite`);
+      else assert.match(message, /^[A-Z'].*\.$/, `${backend}, ${id}, ${what}`);
+    }
+  }
+  await site.close();
 });
 
 test("after a crash on WebGPU the same model goes on on the CPU", async () => {

@@ -132,6 +132,30 @@ test("a slider that is dragged is one change to take back", async () => {
   await close();
 });
 
+test("undo goes back to the model before, with its controls and its pictures", async () => {
+  const { page, trouble, close } = await open("model=mnist-vae&seed=7&c.temperature=0.5&c.class=3");
+  const original = await canvases(page, "pofx-sampler .grids > div");
+  await page.locator("pofx-chooser summary").click();
+  await page.locator("pofx-chooser li button", { hasText: "Binarised" }).first().click();
+  await page.waitForFunction(() => location.hash.includes("model=binary-mnist-vae"));
+  await drawn(page, 7);
+  await page.getByRole("button", { name: "Random seed" }).click();
+  await page.waitForFunction(() => !/seed=7(&|$)/.test(location.hash));
+  await drawn(page, await seed(page));
+  await page.getByRole("button", { name: "Undo" }).click();
+  await drawn(page, 7);
+  await page.getByRole("button", { name: "Undo" }).click();
+  await page.waitForFunction(() => location.hash.includes("model=mnist-vae"));
+  await drawn(page, 7);
+  assert.match(await page.evaluate(() => location.hash), /c\.temperature=0\.5/);
+  assert.match(await page.evaluate(() => location.hash), /c\.class=3/);
+  assert.deepEqual(await canvases(page, "pofx-sampler .grids > div"), original);
+  assert.match(await page.locator("pofx-chooser summary").innerText(), /VAE on MNIST/);
+  assert.ok(await page.getByRole("button", { name: "Undo" }).isDisabled());
+  await close();
+  assert.deepEqual(trouble, []);
+});
+
 test("two settings are compared side by side under one seed, swapped, and let go", async () => {
   for (const viewport of [{ width: 1280, height: 900 }, { width: 360, height: 780 }]) {
     const { page, trouble, close } = await open("model=mnist-vae&seed=7", { viewport });

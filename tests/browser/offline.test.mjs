@@ -82,7 +82,7 @@ test("the lab alone, once visited, works without a network and brings the page w
   await close();
 });
 
-test("all models are kept on request, and one of each family draws without a network; then they are cleared", async () => {
+test("all models are kept on request; one of each family draws, answers and is saved without a network; then they are cleared", async () => {
   const { page, trouble, close } = await installed();
   await page.getByText("Storage and offline use").click();
   const storage = page.locator("pofx-storage");
@@ -103,13 +103,20 @@ test("all models are kept on request, and one of each family draws without a net
     for (const [family, id] of families) {
       const model = await open(id, { backend: "cpu" });
       const few = model.controls.some(({ name }) => name === "steps") ? { steps: 4 } : {};
-      for await (const { images } of model.sample({ n: 1, seed: 1, ...few })) if (images.length === 0) return id;
+      let data;
+      for await (const { images } of model.sample({ n: 1, seed: 1, ...few })) data = images;
+      const { size } = model.card.image;
+      const { nats } = await model.logProb({ width: size, height: size, data }, { estimator: model.estimators.includes("laplace") ? "laplace" : "own" });
       model.close();
-      drawn.push(family);
+      if (Number.isFinite(nats)) drawn.push(family);
     }
     return drawn;
   }, oneOfEachFamily());
   assert.equal(drawn.length, 4, `${drawn}`);
+  await sampled(page);
+  await page.locator("pofx-sampler [role=option]").first().click();
+  const [saved] = await Promise.all([page.waitForEvent("download"), page.locator("pofx-large").getByRole("button", { name: "Picture", exact: true }).click()]);
+  assert.equal(readFileSync(await saved.path()).toString("latin1", 1, 4), "PNG");
   await page.getByText("Storage and offline use").click();
   const [{ title }] = LISTED;
   const row = rows.filter({ has: page.locator("th", { hasText: title }) }).first();
@@ -178,7 +185,7 @@ test("a new version waits until the person agrees, and nothing is said without o
 test("while another tab has the old version open, it goes on whole, though its files left the server", async () => {
   const { state, intercept } = versions();
   // After the update the server has none of the files that the page loads when they are first needed.
-  const gone = (path, response) => Boolean(state.worker) && /^(panel|asker)-.*\.js$|^worker\.js$/.test(path) && Boolean(response.writeHead(404).end());
+  const gone = (path, response) => state.gone !== false && Boolean(state.worker) && /^(panel|asker)-.*\.js$|^worker\.js$/.test(path) && Boolean(response.writeHead(404).end());
   const { page, url, trouble, close } = await installed({ intercept: (path, response) => intercept(path, response) || gone(path, response) });
   const other = await page.context().newPage();
   await other.goto(`${url}?backend=cpu`);
@@ -187,14 +194,38 @@ test("while another tab has the old version open, it goes on whole, though its f
   await update(page);
   const line = page.locator("pofx-note .line");
   await line.getByRole("button", { name: "Reload" }).click();
-  await line.getByText("Close the other tab, then reload").waitFor();
+  await line.getByText("the other tab must be closed, or reloaded with this one").waitFor();
   await other.getByText("Storage and offline use").click();
   await other.locator("pofx-storage tbody tr").first().waitFor();
   await enter(other, "Ask");
   await answered(other);
-  await other.close();
-  await Promise.all([page.waitForEvent("load"), line.getByRole("button", { name: "Reload" }).click()]);
+  // The files are there again, of the version that the person agrees to for all tabs.
+  const later = other.locator("pofx-note .line").getByRole("button", { name: "Later" });
+  if (await later.count()) await later.click();
+  state.gone = false;
+  await Promise.all([page.waitForEvent("load"), other.waitForEvent("load"), line.getByRole("button", { name: "Reload all tabs" }).click()]);
+  for (const tab of [page, other]) {
+    assert.equal(await tab.evaluate(async () => (await navigator.serviceWorker.ready).waiting), null);
+    await tab.waitForFunction(() => document.querySelector("p-of-x")?.opened);
+  }
   assert.deepEqual(trouble, []);
+  await close();
+});
+
+test("a first visit loads no picture of any model; those that were seen or kept are there without a network", async () => {
+  const sheets = [];
+  const note = (path) => (path.endsWith("sheet.png") && sheets.push(path), false);
+  const { page, trouble, close } = await installed({ intercept: note });
+  assert.deepEqual(sheets, []);
+  await page.locator("pofx-chooser summary").click();
+  const seen = page.locator("pofx-chooser img").last();
+  await seen.scrollIntoViewIfNeeded();
+  await page.waitForFunction(() => [...document.querySelector("pofx-chooser").shadowRoot.querySelectorAll("img")].at(-1).naturalWidth > 0);
+  const src = await seen.getAttribute("src");
+  await until(page, async (src) => Boolean(await caches.match(src)), src);
+  await page.context().setOffline(true);
+  assert.ok(await page.evaluate(async (src) => (await (await fetch(src)).blob()).size > 1000, src));
+  assert.deepEqual(trouble.filter((line) => !noNetwork(line)), []);
   await close();
 });
 
@@ -272,6 +303,22 @@ test("the policy with Trusted Types is in force, and no room breaks it", async (
   });
   assert.equal(refused, "TypeError");
   await close();
+});
+
+test("a page runs its own files alone: one that was changed on the server is refused", async () => {
+  const pages = readdirSync(DIST).filter((name) => name.endsWith(".html"));
+  for (const name of pages) {
+    const tags = dist(name).toString().match(/<script [^>]*>|<link [^>]*rel="(?:stylesheet|modulepreload)"[^>]*>/g);
+    assert.ok(tags.length >= 2 && tags.every((tag) => / integrity="sha256-/.test(tag)), `${name}: ${tags.join("\n")}`);
+  }
+  const [, chunk] = /<link rel="modulepreload" href="\.\/([^"]+)"/.exec(dist("index.html").toString());
+  for (const file of ["main.js", chunk]) {
+    const { page, trouble, close } = await openSite(browser, { query: "?backend=cpu", intercept: replace(file, `${dist(file)}\n;globalThis.pwned = true`, JS) });
+    await page.waitForLoadState("load");
+    assert.equal(await page.evaluate(() => globalThis.pwned), undefined, file);
+    assert.match(trouble.join("\n"), /integrity/, file);
+    await close();
+  }
 });
 
 test("nothing that runs text as code or as HTML is built in, but for the templates of lit-html", () => {

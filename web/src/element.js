@@ -362,6 +362,12 @@ export class PofxElement extends LitElement {
     this.asked = detail.pixels;
   }
 
+  /** Goes back to a model. @param {CustomEvent<import("./ui/undo.js").Setting>} event */
+  #onModel({ detail: { model, seed, n } }) {
+    this.n = n;
+    this.show({ model, seed });
+  }
+
   /** Takes a sample to the half that asks. @param {CustomEvent<Picked>} event */
   async #onSend({ detail: { pixels, label, index } }) {
     await this.#toAsk();
@@ -421,6 +427,7 @@ export class PofxElement extends LitElement {
             ?rooms=${this.rooms}
             @begin=${begin}
             @redraw=${() => (this.sample = -1)}
+            @model=${this.#onModel}
             @pick=${this.#onPick}
             @answer=${(/** @type {CustomEvent<Estimate>} */ { detail }) => this.#tell("estimate", detail)}
             @send=${this.#onSend}

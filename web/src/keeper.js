@@ -1,6 +1,7 @@
 // A worker that brings a model's files to this device without an engine: the file system's quick handles are only for workers.
 
 import { PofxError } from "./engine/errors.js";
+import { keepPicture } from "./worker/cache.js";
 import { openModelFiles } from "./worker/files.js";
 
 /**
@@ -20,7 +21,9 @@ const job = {
 
 self.addEventListener("message", async ({ data: folder }) => {
   try {
-    await openModelFiles(new URL(folder), undefined, job, sha256);
+    const { card } = await openModelFiles(new URL(folder), undefined, job, sha256);
+    const { sheet } = JSON.parse(card);
+    if (sheet) await keepPicture(new URL(sheet, folder));
     say({ kept: true });
   } catch (thrown) {
     say({ error: PofxError.from(thrown, "network").message });

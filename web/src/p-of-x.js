@@ -367,9 +367,8 @@ export class Model extends EventTarget {
 
 /**
  * Makes the engine panic, so that recovery can be tried: the worker is replaced, the next call works again.
- * @returns {Promise<never>}
+ * @param {{ after?: number }} [options] at which event or turn of the jobs that follow, from 1; without it at once, which rejects
  */
-export async function crash() {
-  await host.run({ type: "panic" });
-  throw new PofxError("engine-crashed", "The engine survived a panic.");
+export async function crash({ after = 0 } = {}) {
+  await host.run({ type: "panic", after });
 }

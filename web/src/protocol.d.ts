@@ -10,7 +10,7 @@ export type LabMoves = { player: LabPlayer; steps: number };
 /**
  * What the page asks for.
  */
-export type Command = { type: "open"; model: string; backend: BackendChoice } | { type: "sample"; model: number; n: number; first: number; count: number; seed: number; settings: Record<string, number | string | boolean | null> } | { type: "encode"; model: number; seed: number; settings: Record<string, number | string | boolean | null> } | { type: "log-prob"; model: number; estimator: Estimator; budget: Budget; precision: number | undefined; seed: number; settings: Record<string, number | string | boolean | null> } | { type: "posterior"; model: number; label: string | undefined; estimator: Estimator; budget: Budget; seed: number; settings: Record<string, number | string | boolean | null> } | { type: "prepare"; model: number } | { type: "train"; model: number; course: Course } | { type: "export"; model: number } | { type: "lab"; command: LabCommand } | { type: "close"; model: number } | { type: "panic" };
+export type Command = { type: "open"; model: string; backend: BackendChoice } | { type: "sample"; model: number; n: number; first: number; count: number; seed: number; settings: Record<string, number | string | boolean | null> } | { type: "encode"; model: number; seed: number; settings: Record<string, number | string | boolean | null> } | { type: "log-prob"; model: number; estimator: Estimator; budget: Budget; precision: number | undefined; seed: number; settings: Record<string, number | string | boolean | null> } | { type: "posterior"; model: number; label: string | undefined; estimator: Estimator; budget: Budget; seed: number; settings: Record<string, number | string | boolean | null> } | { type: "prepare"; model: number } | { type: "train"; model: number; course: Course } | { type: "export"; model: number } | { type: "lab"; command: LabCommand } | { type: "close"; model: number } | { type: "panic"; after: number };
 
 /**
  * A course of training, or the part of it after step `from` up to step `until`: parts make the same weights as the whole.
@@ -217,7 +217,7 @@ export type BackendName = "webgpu" | "cpu";
 /**
  * The answer to a command.
  */
-export type Reply = { type: "opened"; model: number; card: string; estimators: Estimator[]; backend: BackendInfo } | { type: "sampled" } | { type: "prepared"; notices: string[] } | { type: "trained" } | { type: "exported" } | { type: "encoded"; distance: number; notices: string[] } | { type: "estimate"; estimate: Estimate; scored: Scored } | { type: "posterior"; posterior: Posterior; notices: string[] } | { type: "lab"; reply: LabReply } | { type: "closed" };
+export type Reply = { type: "opened"; model: number; card: string; estimators: Estimator[]; backend: BackendInfo } | { type: "armed" } | { type: "sampled" } | { type: "prepared"; notices: string[] } | { type: "trained" } | { type: "exported" } | { type: "encoded"; distance: number; notices: string[] } | { type: "estimate"; estimate: Estimate; scored: Scored } | { type: "posterior"; posterior: Posterior; notices: string[] } | { type: "lab"; reply: LabReply } | { type: "closed" };
 
 /**
  * The picture that was scored.

@@ -23,9 +23,10 @@ const api = {
    * @param {WebAssembly.Module} module
    * @param {string} baseUrl the folder that holds models/
    * @param {string} build the page's BUILD_ID
-   * @returns {Promise<"started" | "other build">}
+   * @param {string} [life] name of a lock to hold for as long as this worker lives
+   * @returns {Promise<"started" | "started with its lock" | "other build">}
    */
-  async start(module, baseUrl, build) {
+  async start(module, baseUrl, build, life) {
     if ([build, buildOf(module)].some((id) => id !== BUILD_ID)) return "other build";
     base = baseUrl;
     const engine = await loading;
@@ -33,7 +34,7 @@ const api = {
     sha256 = engine.sha256;
     // From now on a panic is posted as { panic } before the trap: after it, nothing of this instance can be asked.
     session = new engine.Session();
-    return "started";
+    return life && (await lockForLife(life)) ? "started with its lock" : "started";
   },
 
   /**
@@ -58,6 +59,15 @@ const api = {
     }
   },
 };
+
+/** Takes a lock that only the end of this worker opens; false where there are no locks. @param {string} name @returns {Promise<boolean>} */
+function lockForLife(name) {
+  return new Promise((taken) => {
+    if (!navigator.locks) return taken(false);
+    const held = () => (taken(true), new Promise(() => {}));
+    navigator.locks.request(name, held).catch(() => taken(false));
+  });
+}
 
 /** The BUILD_ID that a module was stamped with. @param {WebAssembly.Module} module */
 function buildOf(module) {

@@ -3,6 +3,7 @@
 mod ask;
 mod draw;
 mod failure;
+mod fuse;
 mod lab;
 mod model;
 mod place;
@@ -43,6 +44,7 @@ extern "C" {
 
 impl Sink for Job {
     fn emit(&self, event: Event, arrays: Arrays) {
+        fuse::burn();
         let object = Object::new();
         for (name, array) in arrays {
             let array: JsValue = match array {
@@ -61,6 +63,7 @@ impl Sink for Job {
     }
 
     async fn tick(&self) -> bool {
+        fuse::burn();
         JsFuture::from(Job::tick(self)).await.is_ok_and(|go_on| go_on.is_truthy())
     }
 

@@ -117,7 +117,10 @@ pub enum Command {
         model: u32,
     },
     /// Panic, so that recovery can be tried.
-    Panic,
+    Panic {
+        /// At this event or tick of the commands that follow, the first being 1; 0: at once.
+        after: u32,
+    },
 }
 
 /// A course of training, or the part of it after step `from` up to step `until`: parts make the same weights as the whole.
@@ -350,6 +353,8 @@ pub enum Reply {
         /// The engine that was chosen.
         backend: BackendInfo,
     },
+    /// To `Panic`, where it is for later.
+    Armed,
     /// To `Sample`; the pictures came in the last `Sampled`.
     Sampled,
     /// To `Prepare`; `levels` travels beside, (C, S, S) bytes.

@@ -8,7 +8,7 @@ use crate::lab::Lab;
 use crate::model::{Files, OpenModel};
 use crate::protocol::{BackendChoice, BackendInfo, Budget, Command, Event, Given, Reply, Scored};
 use crate::sink::{Array, Arrays, Sink};
-use crate::{ask, draw};
+use crate::{ask, draw, fuse};
 use data::image::Prepared;
 use draw::{Encoded, Job};
 use engine::Engine;
@@ -115,7 +115,10 @@ impl Session {
                 Ok((Reply::Closed, Vec::new()))
             }
             (Command::Lab { command }, input) => self.lab(command, input.beside(), sink).await,
-            (Command::Panic, _) => panic(),
+            (Command::Panic { after }, _) => {
+                fuse::arm(after);
+                Ok((Reply::Armed, Vec::new()))
+            }
             (
                 Command::Open { .. }
                 | Command::Encode { .. }
@@ -310,12 +313,6 @@ impl Session {
 
 fn closed() -> Failure {
     Failure::new("bad-request", "This model was closed.")
-}
-
-/// Recovery can only be tried on a real panic.
-#[expect(clippy::panic, reason = "it is what the command asks for")]
-fn panic() -> Result<Answer, Failure> {
-    panic!("a panic was asked for")
 }
 
 impl Input {

@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { openSite } from "./browser.mjs";
-import { DIST } from "./site.mjs";
+import { DIST, POLICY } from "./site.mjs";
 
 /** The model that most tests use: small, and it answers. */
 export const MODEL = "binary-mnist-vae";
@@ -50,7 +50,7 @@ export function together(...all) {
 export function replace(path, body, headers = {}) {
   return (asked, response) => {
     if (asked !== path) return false;
-    response.writeHead(200, headers).end(body);
+    response.writeHead(200, { "content-security-policy": POLICY, ...headers }).end(body);
     return true;
   };
 }
@@ -63,19 +63,39 @@ export function inWorker(code) {
   return replace("worker.js", `${code};\n${dist("worker.js")}`, { "content-type": "text/javascript" });
 }
 
-/** Keeps the GPU devices of the worker, and destroys them when a message on the channel "faults" says so. */
-export const KEEP_DEVICES = `
+/**
+ * Lets a test break things in the worker, by messages on the channel "faults": `destroy` the GPU's devices at so many submissions from
+ * now (0: at once), let it have `noMoreAdapters`, `end` the worker as a browser may, in silence, and `count` what it holds.
+ */
+export const FAULTS = `{
   const devices = [];
-  const requestDevice = GPUAdapter.prototype.requestDevice;
-  GPUAdapter.prototype.requestDevice = async function (...args) {
-    const device = await requestDevice.apply(this, args);
-    devices.push(device);
-    return device;
+  const buffers = new Set();
+  let memory;
+  let left = Infinity;
+  const faults = new BroadcastChannel("faults");
+  const destroy = () => devices.splice(0).forEach((device) => device.destroy());
+  const watch = (prototype, name, also) => {
+    const real = prototype[name];
+    prototype[name] = function (...args) {
+      const result = real.apply(this, args);
+      also(result, this);
+      return result;
+    };
   };
-  new BroadcastChannel("faults").onmessage = ({ data }) => {
+  watch(GPUAdapter.prototype, "requestDevice", (device) => device.then((device) => devices.push(device), () => {}));
+  watch(GPUDevice.prototype, "createBuffer", (buffer) => buffers.add(buffer));
+  watch(GPUBuffer.prototype, "destroy", (_, buffer) => buffers.delete(buffer));
+  watch(GPUQueue.prototype, "submit", () => --left === 0 && destroy());
+  watch(WebAssembly, "instantiate", (made) => made.then((made) => (memory = (made.instance ?? made).exports.memory)));
+  faults.onmessage = ({ data }) => {
     if (data.noMoreAdapters) GPU.prototype.requestAdapter = async () => null;
-    devices.splice(0).forEach((device) => device.destroy());
-  }`;
+    if (data.destroy === 0) destroy();
+    else if (data.destroy) left = data.destroy;
+    if (data.end) self.close();
+    const bytes = [...buffers].reduce((sum, { size }) => sum + size, 0);
+    if (data.count) faults.postMessage({ buffers: buffers.size, bytes, wasm: memory?.buffer.byteLength ?? 0 });
+  };
+}`;
 
 /**
  * A page with nothing on it but the API, as `globalThis.api`.
@@ -85,7 +105,13 @@ export const KEEP_DEVICES = `
 export async function openApi(browser, { intercept = () => false, ...options } = {}) {
   const blank = replace("blank.html", "<!doctype html><html lang=en><title>blank</title>", { "content-type": "text/html" });
   const site = await openSite(browser, { ...options, query: "blank.html", intercept: together(blank, intercept) });
-  await site.page.evaluate(async () => {
+  await prepareApi(site.page);
+  return site;
+}
+
+/** The API of a page that was just loaded, and what tests do with it. @param {import("playwright-core").Page} page */
+export async function prepareApi(page) {
+  await page.evaluate(async () => {
     globalThis.api = await import(new URL("./p-of-x.js", location.href).href);
     // A stroke of ink, four pixels wide: the digit one.
     const ink = (_, i) => (i % 28 >= 12 && i % 28 < 16 && i >= 112 && i < 672 ? 255 : 0);
@@ -107,8 +133,23 @@ export async function openApi(browser, { intercept = () => false, ...options } =
     };
     /** What still works after a fault. */
     globalThis.stillWorks = async (model) => Number.isFinite((await model.logProb(one, { seed: 1 })).nats);
+    /** Tells the workers what to break. */
+    const faults = new BroadcastChannel("faults");
+    globalThis.breaks = (fault) => faults.postMessage(fault);
+    /** What the workers hold, summed; each answers within the time. */
+    globalThis.held = async (ms = 200) => {
+      const sum = { workers: 0, buffers: 0, bytes: 0, wasm: 0 };
+      const hear = ({ data }) => {
+        sum.workers += 1;
+        for (const [name, value] of Object.entries(data)) sum[name] += value;
+      };
+      faults.addEventListener("message", hear);
+      breaks({ count: true });
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      faults.removeEventListener("message", hear);
+      return sum;
+    };
   });
-  return site;
 }
 
 /** Waits until the page has drawn its samples. @param {import("playwright-core").Page} page */

@@ -20,13 +20,16 @@ const TYPES = {
   ".png": "image/png",
 };
 
-const POLICY = [
+/** A strict host: nothing inline, and Trusted Types. */
+export const POLICY = [
   "default-src 'self'",
   "script-src 'self' 'wasm-unsafe-eval'",
   "worker-src 'self' blob:",
-  "style-src 'self' 'unsafe-inline'",
+  "style-src 'self'",
   "img-src 'self' data: blob:",
-  "connect-src 'self' data: blob:",
+  "connect-src 'self'",
+  "require-trusted-types-for 'script'",
+  "trusted-types p-of-x lit-html",
 ].join("; ");
 
 /**

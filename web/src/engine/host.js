@@ -53,10 +53,11 @@ export class Host {
    * Runs one command in the worker. Resolves with the last message; rejects with a PofxError.
    * @param {Command} command
    * @param {{ payload?: unknown, transfer?: Transferable[], signal?: AbortSignal,
-   *           onMessage?: (message: Message) => void }} [options]
+   *           onMessage?: (message: Message) => void, onUnwanted?: (message: Message) => void }} [options] `onUnwanted`: told what a
+   *   job that was stopped came to all the same
    * @returns {Promise<Message>}
    */
-  async run(command, { payload, transfer = [], signal, onMessage } = {}) {
+  async run(command, { payload, transfer = [], signal, onMessage, onUnwanted } = {}) {
     if (signal?.aborted) throw PofxError.aborted(signal);
     const remote = await this.#started();
     if (signal?.aborted) throw PofxError.aborted(signal);
@@ -65,7 +66,10 @@ export class Host {
     // A job may outlive its worker by a message; the worker that came after must not pay for it.
     const job = new Job(port1, onMessage, (error) => worker === this.#worker && this.#crashed(error));
     this.#jobs.add(job);
-    const stop = () => job.abort(PofxError.aborted(signal));
+    const stop = () => {
+      job.abort(PofxError.aborted(signal));
+      void job.ended.then((message) => message && onUnwanted?.(message));
+    };
     signal?.addEventListener("abort", stop);
     const input = transfer.length > 0 ? Comlink.transfer(payload, transfer) : payload;
     remote.run(command, input, Comlink.transfer(port2, [port2])).catch((error) => {
@@ -111,8 +115,13 @@ export class Host {
     const failed = new Promise((_, reject) => this.#watch(worker, reject));
     /** @type {Comlink.Remote<WorkerApi>} */
     const remote = Comlink.wrap(worker);
-    const ready = this.compiled().then((module) => remote.start(module, this.#base.href, BUILD_ID));
-    if ((await Promise.race([ready, failed])) === "started") return remote;
+    const life = crypto.randomUUID?.();
+    const ready = this.compiled().then((module) => remote.start(module, this.#base.href, BUILD_ID, life));
+    const outcome = await Promise.race([ready, failed]);
+    if (outcome !== "other build") {
+      if (life && outcome === "started with its lock") this.#outlive(worker, life);
+      return remote;
+    }
     throw new PofxError("integrity", "The page and its engine are of two versions; reload the page.", { recoverable: false });
   }
 
@@ -132,6 +141,16 @@ export class Host {
       event.preventDefault();
       crash(event.message || "the worker did not start");
     });
+  }
+
+  /**
+   * No event tells that a browser has ended a worker, but the lock that it held for life is free then.
+   * @param {Worker} worker @param {string} life
+   */
+  #outlive(worker, life) {
+    const ended = () => worker === this.#worker && this.#crashed(new PofxError("engine-crashed", "The engine was ended by the browser and was replaced."));
+    // A frame without an origin has no locks; there a job that is silent for long tells the same.
+    navigator.locks?.request(life, ended).catch(() => {});
   }
 
   /** @param {PofxError} error */
@@ -159,7 +178,7 @@ export class Host {
 class Job {
   /** @type {(message: Message) => void} */ #resolve = () => {};
   /** @type {(error: PofxError) => void} */ #reject = () => {};
-  /** @type {() => void} */ #end = () => {};
+  /** @type {(message?: Message) => void} */ #end = () => {};
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer;
   /** @type {MessagePort} */ #port;
   /** @type {(error: PofxError) => void} */ #crashed;
@@ -171,8 +190,8 @@ class Job {
     this.#reject = reject;
   });
 
-  /** When the worker has let go of it. @type {Promise<void>} */
-  ended = new Promise((resolve) => {
+  /** When the worker has let go of it, with what came of it. @type {Promise<Message | undefined>} */
+  ended = new Promise((/** @type {(message?: Message) => void} */ resolve) => {
     this.#end = resolve;
   });
 
@@ -206,9 +225,12 @@ class Job {
   settle(outcome) {
     clearTimeout(this.#timer);
     this.#port.close();
-    if (outcome instanceof PofxError) this.#reject(outcome);
-    else this.#resolve(outcome);
-    this.#end();
+    if (outcome instanceof PofxError) {
+      this.#reject(outcome);
+      return this.#end();
+    }
+    this.#resolve(outcome);
+    this.#end(outcome);
   }
 
   /** A trap that the worker could still report is a crash like any other. @param {PofxError} error */

@@ -64,7 +64,11 @@ export class Seat {
   async #open({ signal, onMessage } = {}) {
     const { id, backend, weights, noWebgpu } = this.#wish();
     const payload = { weights, noWebgpu };
-    const { event } = await this.#host.run({ type: "open", model: id, backend }, { payload, signal, onMessage });
+    // Nobody would ever close it.
+    const onUnwanted = (/** @type {Message} */ { event }) => {
+      if (event.type === "done" && event.reply.type === "opened") this.#free(event.reply.model);
+    };
+    const { event } = await this.#host.run({ type: "open", model: id, backend }, { payload, signal, onMessage, onUnwanted });
     if (event.type !== "done" || event.reply.type !== "opened") throw unexpected(event);
     this.#handle = event.reply.model;
     this.#generation = this.#host.generation;
@@ -91,7 +95,12 @@ export class Seat {
 
   /** Frees the model's memory. Jobs that run are not stopped. */
   close() {
-    if (this.current) this.#host.run({ type: "close", model: this.#handle }).catch(() => {});
+    if (this.current) this.#free(this.#handle);
+  }
+
+  /** @param {number} model */
+  #free(model) {
+    this.#host.run({ type: "close", model }).catch(() => {});
   }
 }
 

@@ -32,15 +32,15 @@ async function stored({ id, title, bytes: size, offline }, sizes) {
 
 /** The files of a model that was opened or kept here. @param {string} id */
 async function filesOf(id) {
-  const card = await keptCard(cardOf(id));
+  const card = await keptCard(new URL("card.json", folderOf(id)));
   if (!card) return [];
   const { weights, golden } = readFileCards(card);
   return [weights, golden];
 }
 
 /** @param {string} id */
-function cardOf(id) {
-  return new URL(`${id}/card.json`, FOLDER);
+function folderOf(id) {
+  return new URL(`${id}/`, FOLDER);
 }
 
 /**
@@ -60,7 +60,7 @@ export function keep(id, { signal, progress } = {}) {
     };
     worker.onerror = () => reject(new Error("The download did not start; reload the page and try once more."));
     signal?.addEventListener("abort", () => reject(new Error("The download was stopped; the next one goes on from here.")));
-    worker.postMessage(new URL(`${id}/`, FOLDER).href);
+    worker.postMessage(folderOf(id).href);
   }).finally(() => worker.terminate());
 }
 
@@ -68,12 +68,12 @@ export function keep(id, { signal, progress } = {}) {
 export async function clear(id) {
   const cache = await Cache.open();
   for (const { sha256 } of await filesOf(id)) await cache.remove(sha256);
-  await forgetCard(cardOf(id));
+  await forgetCard(folderOf(id));
 }
 
 /** Takes every model, and what is left of unfinished downloads, from this device. */
 export async function clearAll() {
   const cache = await Cache.open();
   for (const name of (await cache.sizes()).keys()) await cache.remove(name);
-  for (const { id } of await storedModels()) await forgetCard(cardOf(id));
+  await forgetCard(FOLDER);
 }

@@ -11,6 +11,10 @@ import { listen } from "./notices.js";
 /** Models that could not be kept. @type {Set<string>} */
 const tooLarge = new Set();
 
+/** Tells all tabs that the person wants the version that waits. */
+const agreed = new BroadcastChannel("p-of-x version");
+agreed.onmessage = reloadWithTheNext;
+
 export async function start() {
   listen((notice) => {
     if ("text" in notice) return Note.show({ text: notice.text, once: true });
@@ -36,7 +40,7 @@ function watch(registration) {
   const offer = () => {
     const { waiting } = registration;
     if (!waiting || !navigator.serviceWorker.controller) return;
-    Note.show({ text: "A new version is ready.", action: "Reload", act: () => takeOver(waiting) });
+    Note.show({ text: "A new version is ready.", action: "Reload", act: () => takeOver(waiting, "take over") });
   };
   offer();
   registration.addEventListener("updatefound", () => {
@@ -45,18 +49,24 @@ function watch(registration) {
   });
 }
 
-/** @param {ServiceWorker} waiting */
-function takeOver(waiting) {
+function reloadWithTheNext() {
   navigator.serviceWorker.addEventListener("controllerchange", () => location.reload(), { once: true });
+}
+
+/** @param {ServiceWorker} waiting @param {"take over" | "take over everywhere"} wish */
+function takeOver(waiting, wish) {
+  reloadWithTheNext();
+  if (wish === "take over everywhere") agreed.postMessage(wish);
   const { port1, port2 } = new MessageChannel();
   port1.onmessage = ({ data: open }) => {
     port1.close();
-    if (open === 1) return;
-    // Theirs are the files that would go; and what they do would be lost by a reload from here.
+    if (open === 1 || wish === "take over everywhere") return;
+    // Theirs are the files that would go, and what they do is lost by a reload.
     const others = open === 2 ? "the other tab" : `the ${open - 1} other tabs`;
-    Note.show({ text: `This page is open elsewhere, too. Close ${others}, then reload; until then all of them go on with the old version.`, action: "Reload", act: () => takeOver(waiting) });
+    const text = `This page is open elsewhere, too: ${others} must be closed, or reloaded with this one, which keeps what is in the address and loses what is not.`;
+    Note.show({ text, action: "Reload all tabs", act: () => takeOver(waiting, "take over everywhere") });
   };
-  waiting.postMessage("take over", [port2]);
+  waiting.postMessage(wish, [port2]);
 }
 
 /** @param {NoRoom} notice */

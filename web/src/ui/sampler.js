@@ -27,7 +27,7 @@ const FILM_FRAMES = 60;
  * `<pofx-sampler>`: properties `seed`, `n`, `asked` (the picture that is asked about elsewhere), `selected` (index of the
  * sample that is chosen, or -1), `own` (the weights are a person's own), `answered` (what is chosen is asked about elsewhere) and `rooms`
  * (there is a place to ask more). Events: `pick` and `send` (detail: pixels, label, index), `redraw`, `drawn`, `answer` (detail: Estimate),
- * `failed` (detail: PofxError), `say` (detail: a sentence for those who listen).
+ * `model` (detail: the Setting of another model to go back to), `failed` (detail: PofxError), `say` (detail: a sentence for those who listen).
  */
 export class Sampler extends LitElement {
   static properties = {
@@ -89,6 +89,7 @@ export class Sampler extends LitElement {
 
   #film = new Film();
   #undo = new Undo();
+  /** The setting of another model that is gone back to, until that is open. @type {import("./undo.js").Setting | undefined} */ #wanted;
   #job = new AbortController();
   /** How long the last run took. */ #took = Infinity;
   /** A control has moved while the last values were drawn. */ #again = false;
@@ -112,7 +113,6 @@ export class Sampler extends LitElement {
     this.#took = Infinity;
     if (!same) {
       this.step = undefined;
-      this.#undo = new Undo();
       this.open = false;
       this.from = undefined;
       this.atlas = [];
@@ -121,6 +121,8 @@ export class Sampler extends LitElement {
       this.values = startValues(model.controls);
     }
     if (linked) this.values = { ...startValues(model.controls), ...fromLink(model.controls, linked) };
+    if (this.#wanted?.model === model.id) this.values = this.#wanted.values;
+    this.#wanted = undefined;
     this.errors = {};
   }
 
@@ -179,7 +181,7 @@ export class Sampler extends LitElement {
   }
 
   get #setting() {
-    return { seed: this.seed, n: this.n, values: this.values };
+    return { model: this.model?.id ?? "", seed: this.seed, n: this.n, values: this.values };
   }
 
   /** Draws because a person said so: with a new seed, where the same samples would come again and nothing holds the seed. */
@@ -190,11 +192,16 @@ export class Sampler extends LitElement {
     void this.generate();
   }
 
-  /** Takes back the last change of seed, number or controls. */
+  /** Takes back the last change of model, seed, number or controls. */
   #takeBack() {
     const last = this.#undo.back();
     if (!last) return;
-    Object.assign(this, last, { seedText: undefined, errors: {} });
+    const here = last.model === this.model?.id;
+    if (!here || this.#wanted) this.dispatchEvent(new CustomEvent("model", { detail: last }));
+    this.#wanted = here ? undefined : last;
+    if (!here) return;
+    const { seed, n, values } = last;
+    Object.assign(this, { seed, n, values, seedText: undefined, errors: {} });
     void this.generate();
   }
 

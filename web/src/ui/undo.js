@@ -1,6 +1,6 @@
 // What the samples were drawn with before, to go back to it.
 
-/** @typedef {{ seed: string, n: number, values: Record<string, any> }} Setting */
+/** @typedef {{ model: string, seed: string, n: number, values: Record<string, any> }} Setting */
 
 /** So many changes can be taken back. */
 const MOST = 50;
@@ -46,5 +46,6 @@ export class Undo {
 export function changes(a, b) {
   const names = new Set([...Object.keys(a.values), ...Object.keys(b.values)]);
   const controls = [...names].filter((name) => a.values[name] !== b.values[name]);
-  return [...(a.seed === b.seed ? [] : ["seed"]), ...(a.n === b.n ? [] : ["n"]), ...controls];
+  const others = /** @type {const} */ (["model", "seed", "n"]).filter((name) => a[name] !== b[name]);
+  return [...others, ...controls];
 }

@@ -2,8 +2,8 @@
 // failure here (private mode, old browser) only means that the next visit downloads again: the caller has the bytes in memory.
 
 const FOLDER = "p-of-x";
-/** Cards of models whose files are here, for visits without a network. */
-const CARDS = "p-of-x cards";
+/** The Cache of cards of models whose files are here, and of pictures that were seen, for visits without a network. */
+export const MODEL_FILES = "p-of-x cards";
 
 /** What is written of a file while it arrives. */
 export class Part {
@@ -149,7 +149,7 @@ export class Cache {
 /** The card of a model as it was when its files came. @param {URL} url @returns {Promise<string | undefined>} */
 export async function keptCard(url) {
   try {
-    return await (await (await caches.open(CARDS)).match(url))?.text();
+    return await (await (await caches.open(MODEL_FILES)).match(url))?.text();
   } catch {
     return undefined;
   }
@@ -158,15 +158,30 @@ export async function keptCard(url) {
 /** @param {URL} url @param {string} card */
 export async function keepCard(url, card) {
   try {
-    await (await caches.open(CARDS)).put(url, new Response(card));
+    await (await caches.open(MODEL_FILES)).put(url, new Response(card));
   } catch {
     // Then this model needs the network the next time.
   }
 }
 
-/** @param {URL} url */
-export async function forgetCard(url) {
-  await caches.open(CARDS).then((kept) => kept.delete(url)).catch(() => {});
+/** Keeps a picture of a model, as its card is kept. @param {URL} url */
+export async function keepPicture(url) {
+  try {
+    await (await caches.open(MODEL_FILES)).add(url);
+  } catch {
+    // It is shown again when there is a network.
+  }
+}
+
+/** Forgets the card and the picture of a model. @param {URL} folder */
+export async function forgetCard(folder) {
+  try {
+    const kept = await caches.open(MODEL_FILES);
+    const those = (await kept.keys()).filter(({ url }) => url.startsWith(folder.href));
+    await Promise.all(those.map((request) => kept.delete(request)));
+  } catch {
+    // Where nothing can be kept, there is nothing to forget.
+  }
 }
 
 /** The address under which the Cache API keeps a file. @param {string} name */

@@ -57,7 +57,7 @@ impl Gpu {
             force_fallback_adapter: options.software,
             ..Default::default()
         };
-        let adapter = instance.request_adapter(&wanted).await.map_err(|e| Error::NoGpu(e.to_string()))?;
+        let adapter = instance.request_adapter(&wanted).await.map_err(|e| no_gpu(&e))?;
         let (info, most) = (adapter.get_info(), adapter.limits());
         let required_limits = wgpu::Limits {
             max_storage_buffers_per_shader_stage: most.max_storage_buffers_per_shader_stage,
@@ -223,6 +223,12 @@ fn title(text: &str) -> &str {
 
 fn vanished(text: &str) -> Error {
     Error::Shader { kernel: title(text).into(), message: "it was not compiled".into() }
+}
+
+/// Why there is no adapter: wgpu's first clause. The others name the backends that it was built without.
+fn no_gpu(error: &wgpu::RequestAdapterError) -> Error {
+    let text = error.to_string();
+    Error::NoGpu(text.split(';').next().unwrap_or_default().into())
 }
 
 /// A wgpu error in our words.

@@ -7,18 +7,37 @@ use crate::Error;
 use graph::{Program, Run};
 use half::f16;
 use std::collections::HashSet;
+use std::ops::Deref;
 
 /// A Program on a GPU.
 pub struct Loaded {
     gpu: Gpu,
     program: Program,
     plan: Plan,
-    buffers: Vec<wgpu::Buffer>,
+    buffers: Vec<Memory>,
     kernels: Vec<Ready>,
     /// Inputs that have a value.
     written: HashSet<String>,
     stepped: bool,
     flight: Flight,
+}
+
+/// A buffer that gives its memory back at once. In a browser one that is dropped waits for the garbage collector, which sees
+/// the few bytes of the handle and not what is behind it.
+struct Memory(wgpu::Buffer);
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        self.0.destroy();
+    }
+}
+
+impl Deref for Memory {
+    type Target = wgpu::Buffer;
+
+    fn deref(&self) -> &wgpu::Buffer {
+        &self.0
+    }
 }
 
 /// A dispatch with nothing left to decide.
@@ -81,18 +100,14 @@ impl Gpu {
         })
     }
 
-    fn buffer(&self, bytes: u64) -> wgpu::Buffer {
+    fn buffer(&self, bytes: u64) -> Memory {
         use wgpu::BufferUsages as Use;
         let usage = Use::STORAGE | Use::COPY_SRC | Use::COPY_DST;
-        self.device.create_buffer(&wgpu::BufferDescriptor {
-            label: None,
-            size: bytes,
-            usage,
-            mapped_at_creation: false,
-        })
+        let descriptor = wgpu::BufferDescriptor { label: None, size: bytes, usage, mapped_at_creation: false };
+        Memory(self.device.create_buffer(&descriptor))
     }
 
-    fn ready(&self, kernel: &Kernel, pipeline: wgpu::ComputePipeline, buffers: &[wgpu::Buffer]) -> Ready {
+    fn ready(&self, kernel: &Kernel, pipeline: wgpu::ComputePipeline, buffers: &[Memory]) -> Ready {
         let entry = |(i, b): (usize, &super::plan::Binding)| wgpu::BindGroupEntry {
             binding: i as u32,
             resource: buffers[b.buffer].as_entire_binding(),
@@ -209,7 +224,7 @@ impl Run for Loaded {
         let bytes = sizes.iter().sum();
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
         let descriptor = wgpu::BufferDescriptor { label: None, size: bytes, usage, mapped_at_creation: false };
-        let staging = self.gpu.device.create_buffer(&descriptor);
+        let staging = Memory(self.gpu.device.create_buffer(&descriptor));
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
         let mut at = 0;
         for (&(buffer, _), &size) in found.iter().zip(&sizes) {
