@@ -134,7 +134,7 @@ test("a frame whose host is another says nothing to its parent", async () => {
     await page.evaluate(
       (src) => {
         globalThis.heard = 0;
-        onmessage = () => void (heard += 1);
+        window.onmessage = () => void (heard += 1);
         document.querySelector("iframe")?.remove();
         document.body.append(Object.assign(document.createElement("iframe"), { src, title: "Samples" }));
       },

@@ -38,6 +38,11 @@ fn browser(report: &mut Report) {
     let tsc =
         Cmd::new("node").args(["web/node_modules/typescript/bin/tsc", "--project", "web/tsconfig.json"]).dir(root());
     report.check("check the types of the page", &tsc);
+    let lint = Cmd::new("node")
+        .args(["web/node_modules/@biomejs/biome/bin/biome", "lint", "--config-path=web/lint.json", "--error-on-warnings"])
+        .args(["web/src", "tests/browser"])
+        .dir(root());
+    report.check("check the JavaScript", &lint);
     let Some(files) = report.prepared("find the browser tests", test_files(&root().join("tests/browser"))) else {
         return;
     };

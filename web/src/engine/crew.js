@@ -136,8 +136,8 @@ class Pictures {
     this.#pieces.set(first, step);
     const size = step.width * step.height * step.channels;
     for (const [name, part] of Object.entries(arrays)) {
-      const Array = /** @type {Uint8ArrayConstructor | Float32ArrayConstructor} */ (part.constructor);
-      this.#arrays[name] ??= new Array(this.#n * size);
+      const Typed = /** @type {Uint8ArrayConstructor | Float32ArrayConstructor} */ (part.constructor);
+      this.#arrays[name] ??= new Typed(this.#n * size);
       this.#arrays[name].set(part, first * size);
     }
     const now = performance.now();

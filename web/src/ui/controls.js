@@ -1,7 +1,7 @@
 // The controls of a model, built from its card: a person sets them, the worker checks them, and what it says about one
 // stands below it.
 
-import { LitElement, css, html, nothing } from "lit";
+import { LitElement, html, nothing } from "lit";
 import { controlStyles } from "./control-styles.js";
 import { shared } from "./styles.js";
 

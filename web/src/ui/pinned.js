@@ -1,6 +1,6 @@
 // Another setting of the same model beside the present one: drawn with the same seed, so that what differs is the setting's doing.
 
-import { LitElement, css, html, nothing } from "lit";
+import { LitElement, css, html } from "lit";
 import { PofxError } from "../p-of-x.js";
 import { words } from "./controls.js";
 import { pictureOf } from "./picture.js";
