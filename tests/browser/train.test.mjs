@@ -2,9 +2,12 @@
 
 import assert from "node:assert/strict";
 import { readFileSync, statSync } from "node:fs";
+import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 import { encodePng } from "../../web/src/export/png.js";
 import { launch, openSite } from "./support/browser.mjs";
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core"), "utf8");
 
 /** @type {import("playwright-core").Browser} */
 let browser;
@@ -62,6 +65,12 @@ test("a VAE learns a person's pictures: held-out log p rises, samples follow, th
   assert.equal(step, 36);
   assert.ok(after > before + 20, `${before} before, ${after} after`);
   assert.equal(await trainer.locator("pofx-picture canvas").count(), 8);
+  for (const [colorScheme, width] of /** @type {const} */ ([["light", 1280], ["dark", 360]])) {
+    await page.emulateMedia({ colorScheme });
+    await page.setViewportSize({ width, height: 800 });
+    assert.deepEqual(await page.evaluate(`${AXE}; axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + " " + nodes[0].html))`), []);
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `overflows at ${width} pixels`);
+  }
   const [download] = await Promise.all([page.waitForEvent("download"), trainer.getByRole("button", { name: /Save weights/ }).click()]);
   assert.equal(download.suggestedFilename(), "binary-mnist-vae-step-36.safetensors");
   assert.ok(statSync(await download.path()).size > 866_596 * 4);
