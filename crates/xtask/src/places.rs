@@ -1,14 +1,15 @@
 //! Where things are: the repository, and the per-user cache that clones share.
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::run::{Failure, Result};
 
-/// The root of the repository.
+/// The root of the repository: of the one that cargo was called in, since clones may share a target folder.
 pub(crate) fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors().nth(2).unwrap_or(here).to_owned()
+    let built = || env!("CARGO_MANIFEST_DIR").into();
+    let here = env::var_os("CARGO_MANIFEST_DIR").map_or_else(built, PathBuf::from);
+    here.ancestors().nth(2).unwrap_or(&here).to_owned()
 }
 
 /// The folder for tools that are built once per user. Every folder in it carries its version, so
