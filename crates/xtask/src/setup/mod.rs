@@ -1,6 +1,7 @@
 //! What the other verbs need. Every step looks first, says what it does and why, and does it once.
 
 mod npm;
+mod python;
 mod system;
 mod tools;
 mod wasm;
@@ -57,15 +58,29 @@ pub(crate) fn for_native_tests() {
     system::vulkan();
 }
 
-/// What the browser tests need. Returns the browser.
-pub(crate) fn for_browser_tests() -> Result<PathBuf> {
+/// Chromium, and what drives it. Returns the browser.
+fn for_browser() -> Result<PathBuf> {
     system::node()?;
-    npm::install("tests/browser", "the library that drives the browser")?;
+    npm::install("tests/browser", "the libraries that drive the browsers")?;
     system::chromium()
+}
+
+/// What the browser tests need, as the variables that tell them where it is.
+pub(crate) fn for_browser_tests() -> Result<Vec<(&'static str, PathBuf)>> {
+    let mut env = vec![("CHROME", for_browser()?)];
+    if let Some(firefox) = system::firefox() {
+        env.extend([("FIREFOX", firefox), ("GECKODRIVER", tools::geckodriver()?)]);
+    }
+    env.extend(system::webkit().into_iter().flatten());
+    for example in ["docusaurus", "observable"] {
+        npm::install(&format!("web/npm/examples/{example}"), "an example of the element is built with it")?;
+    }
+    env.extend([("MDBOOK", tools::mdbook()?), ("JUPYTER", python::jupyter()?)]);
+    Ok(env)
 }
 
 /// What the benchmark needs beyond the page: the browser, and the libraries it is compared with. Returns the browser.
 pub(crate) fn for_benchmark() -> Result<PathBuf> {
     npm::install("tests/browser/bench", "the libraries to be compared with, 250 MB")?;
-    for_browser_tests()
+    for_browser()
 }
