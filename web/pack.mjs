@@ -2,7 +2,7 @@
 
 import { execFileSync } from "node:child_process";
 import { copyFileSync, cpSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { dirname, extname, join } from "node:path";
+import { basename, dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const web = dirname(fileURLToPath(import.meta.url));
@@ -20,7 +20,8 @@ mkdirSync(out, { recursive: true });
 for (const name of readdirSync(dist).filter((name) => !LEFT_OUT.includes(name) && extname(name) !== ".map")) {
   cpSync(join(dist, name), join(out, name), { recursive: true });
 }
-copyFileSync(join(web, "npm/README.md"), join(out, "README.md"));
+for (const name of ["README.md", "element.server.js"]) copyFileSync(join(web, "npm", name), join(out, name));
+cpSync(join(web, "npm/examples"), join(out, "examples"), { recursive: true, filter: (path) => basename(path) !== "node_modules" });
 const about = JSON.parse(readFileSync(join(web, "npm/package.json"), "utf8"));
 writeFileSync(join(out, "package.json"), `${JSON.stringify({ ...about, version: version() }, null, 2)}\n`);
 types();

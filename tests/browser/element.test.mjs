@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launch, openSite } from "./support/browser.mjs";
-import { replace } from "./support/lab.mjs";
+import { dist, replace, together } from "./support/lab.mjs";
 import { serveDist } from "./support/site.mjs";
 
 /** @type {import("playwright-core").Browser} */
@@ -114,4 +114,85 @@ test("from another origin, under a policy that names that origin and blob: worke
   await page.close();
   await Promise.all([own.close(), cdn.close()]);
   assert.deepEqual(trouble, []);
+});
+
+const FALLBACK = `<p-of-x id="one" backend="cpu" task="generate" n="1"><img src="icon.svg" alt="A digit"></p-of-x>`;
+
+/** What stands in the place of the element, and what it says. @param {import("playwright-core").Page} page */
+async function seen(page) {
+  const shown = await page.getByAltText("A digit").evaluate((image) => image.checkVisibility());
+  const panels = await page.locator("#one .panels").evaluateAll(([panels]) => panels?.checkVisibility() ?? false);
+  return { shown, panels, said: (await page.locator("#one .alert p").allTextContents()).join() };
+}
+
+/** A page whose element has something in it. @param {{ csp?: string, intercept?: Parameters<typeof serveDist>[0], script?: string }} options */
+async function openFallback({ csp = policy("'self'", "'self'"), intercept = () => false, script = "" }) {
+  const site = await serveDist(together(host(FALLBACK, csp), intercept));
+  const page = await browser.newPage();
+  await page.addInitScript(script);
+  await page.goto(`${site.url}host.html`, { waitUntil: "commit" });
+  return { page, close: () => Promise.all([page.close(), site.close()]) };
+}
+
+test("what is in it is shown until engine and model are there", async () => {
+  /** @type {[string, () => void][]} */ const held = [];
+  const slow = ["element.js", "playground_bg.wasm", "models/binary-mnist-vae/weights.safetensors"];
+  const intercept = (path, response) => {
+    if (!slow.includes(path)) return false;
+    const type = path.endsWith(".js") ? "text/javascript" : "application/octet-stream";
+    held.push([path, () => response.writeHead(200, { "content-type": type }).end(dist(path))]);
+    return true;
+  };
+  const { page, close } = await openFallback({ intercept });
+  for (const path of slow) {
+    while (held.length === 0) await page.waitForTimeout(50);
+    assert.deepEqual(await seen(page), { shown: true, panels: false, said: "" }, path);
+    const [asked, answer] = held.pop();
+    assert.equal(asked, path);
+    answer();
+  }
+  await sampled(page, "one");
+  assert.deepEqual(await seen(page), { shown: false, panels: true, said: "" });
+  await close();
+});
+
+/** @param {string} path */
+const cut = (path) => (asked, response) => asked === path && Boolean(response.destroy());
+
+for (const [why, options, said] of /** @type {[string, Parameters<typeof openFallback>[0], RegExp | undefined][]} */ ([
+  ["WebAssembly", { script: "delete globalThis.WebAssembly" }, /no WebAssembly/],
+  ["a policy for WebAssembly", { csp: policy("'self'", "'self'").replace(" 'wasm-unsafe-eval'", "") }, /script-src needs 'wasm-unsafe-eval'/],
+  ["a policy for workers", { csp: policy("'self'", "'none'") }, /worker did not start.*worker-src/],
+  ["a policy for downloads", { csp: policy("'self'", "'self'").replace("connect-src 'self'", "connect-src 'none'") }, /could not be downloaded.*connect-src/],
+  ["a policy for its script", { csp: "default-src 'none'; img-src 'self'" }, undefined],
+  ["a network for its script", { intercept: cut("element.js") }, undefined],
+  ["a network for the engine", { intercept: cut("playground_bg.wasm") }, /engine could not be downloaded: the network did not answer/],
+  ["a network for the model", { intercept: cut("models/binary-mnist-vae/card.json") }, /could not be downloaded: the network did not answer/],
+])) {
+  test(`without ${why} what is in it is shown${said ? ", and why" : ""}`, async () => {
+    const { page, close } = await openFallback(options);
+    if (said) await page.locator("#one .alert").waitFor({ timeout: 60_000 });
+    else await page.waitForLoadState();
+    const { said: text, ...rest } = await seen(page);
+    assert.deepEqual(rest, { shown: true, panels: false });
+    assert.match(text, said ?? /^$/);
+    await close();
+  });
+}
+
+test("once the network is back, another try takes the place of what is in it", async () => {
+  let down = true;
+  const engine = cut("playground_bg.wasm");
+  const half = (path, response) => /^sampler-.*\.js$/.test(path) && cut(path)(path, response);
+  for (const broken of [engine, half]) {
+    down = true;
+    const { page, close } = await openFallback({ intercept: (path, response) => down && broken(path, response) });
+    await page.locator("#one .alert").waitFor({ timeout: 60_000 });
+    assert.equal((await seen(page)).shown, true);
+    down = false;
+    await page.getByRole("button", { name: "Try again" }).click();
+    await sampled(page, "one");
+    assert.deepEqual(await seen(page), { shown: false, panels: true, said: "" });
+    await close();
+  }
 });

@@ -6,24 +6,18 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { launch } from "./support/browser.mjs";
+import { ROOT, unpack } from "./support/package.mjs";
 import { DIST, serveFolder } from "./support/site.mjs";
 
-const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-const OUT = join(ROOT, "target/npm");
 const MODEL = "binary-mnist-vae";
 
 /** @type {import("playwright-core").Browser} */ let browser;
 /** The package, as a host that lets others import it would serve it. */
 let cdn;
-/** What `npm pack` wrote, unpacked. */
-const unpacked = join(OUT, "unpacked");
+/** @type {string} */ let unpacked;
 before(async () => {
-  execFileSync(process.execPath, [join(ROOT, "web/pack.mjs")], { stdio: "pipe" });
-  mkdirSync(unpacked, { recursive: true });
-  const { version } = JSON.parse(readFileSync(join(OUT, "p-of-x/package.json"), "utf8"));
-  execFileSync("tar", ["xzf", join(OUT, `p-of-x-${version}.tgz`), "-C", unpacked]);
+  unpacked = unpack();
   cdn = await serveFolder(join(unpacked, "package"), { headers: { "access-control-allow-origin": "*" } });
   browser = await launch();
 });

@@ -2,7 +2,7 @@ import type { BackendInfo, Card, Estimate, PofxError, Progress, SampleStep } fro
 
 /**
  * `<p-of-x>`: draws samples of a model and answers how likely a picture is. Parts: `sample`, `asker`, `reading`, `card`, `engine`.
- * What is in it is shown where there is no JavaScript.
+ * What is in it is shown until engine and model are there, and where they can't be had.
  */
 export class PofxElement extends HTMLElement {
   /** Id of a model, as "mnist-diffusion". */

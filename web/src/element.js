@@ -1,4 +1,4 @@
-// <p-of-x model="mnist-diffusion" task="generate" query="drawing" seed="7">What is shown without JavaScript</p-of-x>
+// <p-of-x model="mnist-diffusion" task="generate" query="drawing" seed="7">What is shown until it runs, and where it can't</p-of-x>
 //
 // Draws samples of a model and answers how likely a picture is. It uses the public API and nothing else. Each half is loaded
 // when it is first shown, the engine and the weights when the element comes into view.
@@ -35,6 +35,7 @@ const NEAR = "200px";
  * when the element comes into view), `rooms` (present: a sample may be sent to the other task).
  * Events: `load` (detail: the card), `sample` (the last SampleStep), `estimate` (the Estimate), `progress` (the Progress),
  * `error` (the PofxError), `backendchange`, `statechange`, `taskchange` (the task). All bubble and cross shadow roots.
+ * Children: shown until engine and model are there, and beside the sentence that says why they can't be.
  * Parts: `sample`, `asker`, `reading`, `card`, `trainer`, `engine`. Colours and fonts: the custom properties of ui/styles.js.
  */
 export class PofxElement extends LitElement {
@@ -56,6 +57,7 @@ export class PofxElement extends LitElement {
     error: { state: true },
     ownWeights: { state: true },
     status: { state: true },
+    ready: { state: true },
   };
 
   static styles = [shared, elementStyles];
@@ -85,6 +87,8 @@ export class PofxElement extends LitElement {
     /** @type {PofxError | undefined} */ this.error = undefined;
     this.ownWeights = "";
     this.status = "";
+    /** Whether engine, model and a half have arrived. */
+    this.ready = false;
   }
 
   #drops = new FileDrops(this, (file) => this.#take(file));
@@ -124,6 +128,7 @@ export class PofxElement extends LitElement {
     this.#opening.abort();
     this.opened?.close();
     this.opened = undefined;
+    this.ready = false;
   }
 
   /** @param {Map<string, unknown>} changed */
@@ -224,7 +229,13 @@ export class PofxElement extends LitElement {
     for (const [task, load] of Object.entries(HALVES)) {
       if (!this.#shows(task) || this.#begun.has(task)) continue;
       this.#begun.add(task);
-      await Promise.all([load(), this.updateComplete]);
+      await load().catch((cause) => {
+        this.#begun.delete(task);
+        throw new PofxError("network", "A part of this element could not be downloaded: the network did not answer.", { cause });
+      });
+      if (this.opened !== model) return;
+      this.ready = true;
+      await this.updateComplete;
       if (this.opened !== model) return;
       await (task === "generate" ? this.#beginSampling(model) : this.#beginAsking(model));
       if (this.opened !== model) return;
@@ -401,7 +412,13 @@ export class PofxElement extends LitElement {
 
   // ---- the picture -------------------------------------------------------------------------------------------------
 
+  /** Whether there is something to show until the element runs. */
+  get #hasFallback() {
+    return [...this.childNodes].some((node) => node instanceof Element ? node.localName !== "noscript" : node instanceof Text && node.data.trim());
+  }
+
   render() {
+    const waits = !this.ready && this.#hasFallback;
     const say = (/** @type {CustomEvent<string>} */ { detail }) => (this.status = detail);
     const failed = (/** @type {CustomEvent<PofxError>} */ { detail }) => this.#fail(detail);
     const begin = () => (this.error = undefined);
@@ -415,7 +432,8 @@ export class PofxElement extends LitElement {
         </pofx-engine-chip>
       </div>
       <div role="alert" class="alert-place">${this.#renderError()}</div>
-      <div class="panels">
+      <slot ?hidden=${this.ready} @slotchange=${() => this.requestUpdate()}></slot>
+      <div class="panels" ?hidden=${waits}>
         <section class="panel sample" part="sample" aria-label="Samples" ?hidden=${!this.#shows("generate")}>
           <pofx-sampler
             .seed=${this.seed}
@@ -452,6 +470,7 @@ export class PofxElement extends LitElement {
       </div>
       <pofx-model-card
         part="card"
+        ?hidden=${waits}
         .card=${this.opened?.card}
         .own=${this.ownWeights}
         @weights=${(/** @type {CustomEvent<File>} */ { detail }) => void this.#takeWeights(detail)}
@@ -505,7 +524,7 @@ export class PofxElement extends LitElement {
     if (!e) return nothing;
     return html`<div class="alert">
       <p>${e.message}</p>
-      ${this.opened || !e.recoverable ? nothing : html`<button type="button" @click=${() => void this.#open()}>Try again</button>`}
+      ${this.ready || !e.recoverable ? nothing : html`<button type="button" @click=${() => void this.#open()}>Try again</button>`}
       <button type="button" class="quiet" @click=${() => (this.error = undefined)}>Dismiss</button>
     </div>`;
   }

@@ -33,13 +33,18 @@ fn native(report: &mut Report) {
 
 /// Without a page there is nothing to test, so this part ends at its first failed preparation.
 fn browser(report: &mut Report) {
-    let prepared = setup::for_browser_tests().and_then(|tools| page::build(Profile::Ship).map(|()| tools));
-    let Some(tools) = report.prepared("build the page", prepared) else { return };
+    let prepared = setup::for_browser_tests().and_then(|env| page::build(Profile::Ship).map(|()| env));
+    let Some(env) = report.prepared("build the page", prepared) else { return };
     let tsc =
         Cmd::new("node").args(["web/node_modules/typescript/bin/tsc", "--project", "web/tsconfig.json"]).dir(root());
     report.check("check the types of the page", &tsc);
     let lint = Cmd::new("node")
-        .args(["web/node_modules/@biomejs/biome/bin/biome", "lint", "--config-path=web/lint.json", "--error-on-warnings"])
+        .args([
+            "web/node_modules/@biomejs/biome/bin/biome",
+            "lint",
+            "--config-path=web/lint.json",
+            "--error-on-warnings",
+        ])
         .args(["web/src", "tests/browser"])
         .dir(root());
     report.check("check the JavaScript", &lint);
@@ -50,9 +55,8 @@ fn browser(report: &mut Report) {
         // One file at a time: every file starts a browser. None may hang for more than 15 minutes.
         .args(["--test", "--test-concurrency=1", "--test-reporter=spec", "--test-timeout=900000"])
         .args(files)
-        .env("CHROME", tools.chrome)
-        .env("REFEREE", tools.referee)
         .dir(root());
+    let node = env.iter().fold(node, |node, (key, value)| node.env(key, value));
     report.runner("run the browser tests", &node, node_count);
 }
 

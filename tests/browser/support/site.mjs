@@ -13,6 +13,7 @@ const SUB_PATH = "/some/where/p-of-x/";
 const TYPES = {
   ".html": "text/html; charset=utf-8",
   ".js": "text/javascript",
+  ".mjs": "text/javascript",
   ".css": "text/css",
   ".json": "application/json",
   ".wasm": "application/wasm",
@@ -45,13 +46,13 @@ export function serveDist(intercept = () => false, headers = {}) {
 /**
  * Serves a folder on a free port, which is an origin of its own.
  * @param {string} folder
- * @param {{ intercept?: Parameters<typeof serveDist>[0], headers?: Record<string, string> }} [options]
+ * @param {{ intercept?: Parameters<typeof serveDist>[0], headers?: Record<string, string>, at?: string }} [options] `at`: below which path
  */
-export async function serveFolder(folder, { intercept = () => false, headers = {} } = {}) {
+export async function serveFolder(folder, { intercept = () => false, headers = {}, at = SUB_PATH } = {}) {
   const server = createServer((request, response) => {
     const path = decodeURIComponent(new URL(request.url ?? "/", "http://localhost").pathname);
-    if (!path.startsWith(SUB_PATH)) return void response.writeHead(404).end();
-    const relative = path.slice(SUB_PATH.length) || "index.html";
+    if (!path.startsWith(at)) return void response.writeHead(404).end();
+    const relative = path.slice(at.length) || "index.html";
     if (!intercept(relative, response)) void sendFile(join(folder, normalize(`/${relative}`)), headers, response);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
@@ -59,7 +60,7 @@ export async function serveFolder(folder, { intercept = () => false, headers = {
   server.unref();
   const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
   return {
-    url: `http://127.0.0.1:${port}${SUB_PATH}`,
+    url: `http://127.0.0.1:${port}${at}`,
     close: () => {
       server.closeAllConnections();
       return new Promise((resolve) => server.close(resolve));

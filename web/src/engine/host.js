@@ -139,7 +139,9 @@ export class Host {
     });
     worker.addEventListener("error", (event) => {
       event.preventDefault();
-      crash(event.message || "the worker did not start");
+      // Without a message no line of it ran.
+      if (event.message) crash(event.message);
+      else failed(new PofxError("network", `The engine's worker did not start: its file did not arrive, ${orForbidden("worker-src")}.`));
     });
   }
 
@@ -264,7 +266,7 @@ async function compile(url) {
   try {
     response = await fetch(url);
   } catch (cause) {
-    throw new PofxError("network", "The engine could not be downloaded: the network did not answer.", { cause });
+    throw new PofxError("network", `The engine could not be downloaded: the network did not answer, ${orForbidden("connect-src")}.`, { cause });
   }
   if (!response.ok) {
     throw new PofxError("network", `The engine could not be downloaded: the server answered ${response.status}.`);
@@ -275,8 +277,16 @@ async function compile(url) {
     return await (streams ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer()));
   } catch (cause) {
     const text = cause instanceof Error ? cause.message : String(cause);
+    if (/content security policy|\bCSP\b/i.test(text)) {
+      throw new PofxError("no-wasm", "The Content-Security-Policy of this page forbids WebAssembly: its script-src needs 'wasm-unsafe-eval'.", { recoverable: false, cause });
+    }
     throw new PofxError("no-wasm", `This browser could not compile the engine: ${firstLine(text)}`, { cause });
   }
+}
+
+/** A script is not told which of the two it was. @param {string} directive */
+function orForbidden(directive) {
+  return `or the Content-Security-Policy of this page forbids it (${directive})`;
 }
 
 /** @param {string} text */

@@ -58,28 +58,37 @@ pub(crate) fn for_native_tests() {
     system::vulkan();
 }
 
-/// What the browser tests are told about.
-pub(crate) struct BrowserTools {
-    pub(crate) chrome: PathBuf,
-    /// A Python with onnxruntime.
-    pub(crate) referee: PathBuf,
-}
-
-/// What the browser tests need.
-pub(crate) fn for_browser_tests() -> Result<BrowserTools> {
-    let chrome = browser()?;
-    let why = "onnxruntime judges the files that the page saves, 90 MB";
-    Ok(BrowserTools { chrome, referee: python::environment("referee", "tests/referee/requirements.txt", why)? })
-}
-
-fn browser() -> Result<PathBuf> {
+/// Chromium, and what drives it. Returns the browser.
+fn for_browser() -> Result<PathBuf> {
     system::node()?;
-    npm::install("tests/browser", "the library that drives the browser")?;
+    npm::install("tests/browser", "the libraries that drive the browsers")?;
     system::chromium()
+}
+
+/// What the browser tests need, as the variables that tell them where it is.
+pub(crate) fn for_browser_tests() -> Result<Vec<(&'static str, PathBuf)>> {
+    let mut env = vec![("CHROME", for_browser()?)];
+    if let Some(firefox) = system::firefox() {
+        env.extend([("FIREFOX", firefox), ("GECKODRIVER", tools::geckodriver()?)]);
+    }
+    env.extend(system::webkit().into_iter().flatten());
+    for example in ["docusaurus", "observable"] {
+        npm::install(&format!("web/npm/examples/{example}"), "an example of the element is built with it")?;
+    }
+    let jupyter = "they build an example of the element; half a minute";
+    let jupyter = python::environment("jupyter", "web/npm/examples/jupyter/requirements.txt", jupyter)?;
+    let referee = "onnxruntime judges the files that the page saves, 90 MB";
+    let referee = python::environment("referee", "tests/referee/requirements.txt", referee)?;
+    env.extend([
+        ("MDBOOK", tools::mdbook()?),
+        ("JUPYTER", jupyter.program("jupyter")),
+        ("REFEREE", referee.program("python")),
+    ]);
+    Ok(env)
 }
 
 /// What the benchmark needs beyond the page: the browser, and the libraries it is compared with. Returns the browser.
 pub(crate) fn for_benchmark() -> Result<PathBuf> {
     npm::install("tests/browser/bench", "the libraries to be compared with, 250 MB")?;
-    browser()
+    for_browser()
 }

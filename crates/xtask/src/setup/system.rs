@@ -1,4 +1,4 @@
-//! Programs that come from the system: Node, a browser, a Vulkan driver, Debian packages.
+//! Programs that come from the system: Node, Python, browsers, a Vulkan driver, Debian packages.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -25,16 +25,6 @@ fn node_major() -> Option<u32> {
     version.trim_start_matches('v').split('.').next()?.parse().ok()
 }
 
-/// Python 3's program.
-pub(super) const PYTHON: &str = if cfg!(windows) { "python" } else { "python3" };
-
-/// Python 3 that can make environments.
-pub(super) fn python() -> Result {
-    let works = || Cmd::new(PYTHON).args(["-c", "import ensurepip, venv"]).probe().is_some();
-    let hint = "Python 3 with its module venv is needed; install it from your system's packages";
-    or_packages(works, &["python3", "python3-venv"], "what the page saves is tried in it", hint)
-}
-
 /// Chromium or Chrome, for the browser tests. `$CHROME` comes first.
 pub(super) fn chromium() -> Result<PathBuf> {
     if let Some(chosen) = std::env::var_os("CHROME").filter(|v| !v.is_empty()).map(PathBuf::from) {
@@ -58,6 +48,67 @@ fn find_chromium() -> Option<PathBuf> {
     ];
     let installed = PLACES.iter().map(PathBuf::from).find(|path| path.is_file());
     NAMES.iter().find_map(|name| on_path(name)).or(installed)
+}
+
+/// Firefox. `$FIREFOX` comes first. Without one its tests are left out, so this only says so.
+pub(super) fn firefox() -> Option<PathBuf> {
+    let hint = "no Firefox was found; its tests are left out";
+    optional(find_firefox, &["firefox-esr"], "the browser tests run in it, too", hint)
+}
+
+fn find_firefox() -> Option<PathBuf> {
+    const PLACES: [&str; 2] =
+        ["/Applications/Firefox.app/Contents/MacOS/firefox", r"C:\Program Files\Mozilla Firefox\firefox.exe"];
+    let chosen = std::env::var_os("FIREFOX").map(PathBuf::from).filter(|path| path.is_file());
+    let installed = || PLACES.iter().map(PathBuf::from).find(|path| path.is_file());
+    chosen.or_else(|| ["firefox-esr", "firefox"].iter().find_map(|name| on_path(name))).or_else(installed)
+}
+
+/// WebKitGTK: its driver and its small browser, with a display for it. Without them its tests are left out.
+pub(super) fn webkit() -> Option<[(&'static str, PathBuf); 2]> {
+    if !cfg!(target_os = "linux") {
+        return None;
+    }
+    let find = || {
+        on_path("Xvfb")?;
+        Some([("WEBKIT", on_path("WebKitWebDriver")?), ("MINIBROWSER", mini_browser()?)])
+    };
+    let hint = "no WebKitGTK with its driver and Xvfb was found; the tests in WebKit are left out";
+    optional(find, &["webkit2gtk-driver", "xvfb"], "the browser tests run in WebKit, too", hint)
+}
+
+/// Below /usr/lib or /usr/lib/<architecture>, or /usr/libexec, in a folder named after the version of its interface.
+fn mini_browser() -> Option<PathBuf> {
+    let folders = |dir: PathBuf| std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let libraries = ["/usr/libexec", "/usr/lib"].map(PathBuf::from).into_iter().flat_map(folders);
+    let programs = libraries.flat_map(|path| {
+        let deeper = folders(path.clone()).filter(|path| path.is_dir());
+        deeper.chain([path]).map(|path| path.join("MiniBrowser")).collect::<Vec<_>>()
+    });
+    programs.filter(|path| path.is_file()).max()
+}
+
+/// Python with `venv`.
+pub(super) fn python() -> Result<PathBuf> {
+    let names = ["python3", "python"];
+    let works = |path: &PathBuf| Cmd::new(path).args(["-c", "import ensurepip"]).probe().is_some();
+    let find = || names.iter().find_map(|name| on_path(name).filter(works));
+    let hint = "Python 3.11 or newer with venv is needed; install it from your system's packages";
+    or_packages(
+        || find().is_some(),
+        &["python3", "python3-venv"],
+        "it builds an example of the element, and tries what the page saves",
+        hint,
+    )?;
+    find().ok_or_else(|| Failure::new(hint))
+}
+
+/// What tests can do without: it is installed where that is possible, else said to be missing.
+fn optional<T>(find: impl Fn() -> Option<T>, packages: &[&str], why: &str, hint: &str) -> Option<T> {
+    if let Err(failure) = or_packages(|| find().is_some(), packages, why, hint) {
+        say(format!("going on without {}: {failure}", packages.join(" and ")));
+    }
+    find()
 }
 
 /// A Vulkan driver, for the native tests of the GPU engine. Without one those tests fail by

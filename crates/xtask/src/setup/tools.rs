@@ -1,4 +1,4 @@
-//! Trunk and wasm-bindgen, built from source at pinned versions into the per-user cache.
+//! Programs of crates.io, built from source at pinned versions into the per-user cache.
 
 use std::path::{Path, PathBuf};
 
@@ -34,6 +34,32 @@ pub(crate) fn wasm_bindgen() -> Result<PathBuf> {
         // Not `--locked`: its lock file names versions that registry mirrors may lack.
         flags: &[],
         opt_level: "1",
+    }
+    .find_or_install()
+}
+
+/// mdBook, which builds one of the examples.
+pub(crate) fn mdbook() -> Result<PathBuf> {
+    Tool {
+        name: "mdbook",
+        crate_name: "mdbook",
+        version: "0.5.4".into(),
+        why: "it builds an example of the element; about a minute on two cores, once per user",
+        flags: &["--locked", "--no-default-features"],
+        opt_level: "0",
+    }
+    .find_or_install()
+}
+
+/// What speaks WebDriver to Firefox.
+pub(crate) fn geckodriver() -> Result<PathBuf> {
+    Tool {
+        name: "geckodriver",
+        crate_name: "geckodriver",
+        version: "0.37.1".into(),
+        why: "it drives Firefox in the browser tests; about 2 minutes on two cores, once per user",
+        flags: &["--locked"],
+        opt_level: "0",
     }
     .find_or_install()
 }
