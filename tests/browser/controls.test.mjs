@@ -87,7 +87,7 @@ test("a link to a model that is not there says so, and another one can be opened
 });
 
 for (const id of Object.values(FAMILIES)) {
-  const { controls, image } = card(id);
+  const { controls, image, title } = card(id);
 
   test(`${id}: a field for each control, with its name and its help`, async () => {
     const { page, trouble, close } = await openPage(id);

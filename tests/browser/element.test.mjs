@@ -196,3 +196,28 @@ test("once the network is back, another try takes the place of what is in it", a
     await close();
   }
 });
+
+test("the lab in any page: what its attribute says, no model's weights, and the page's address stays", async () => {
+  const models = encodeURIComponent(JSON.stringify([["mixture", 1, 0, {}], ["kernel", 1, 0, {}]]));
+  const body = `<p-of-x id="lab" task="lab" backend="cpu" n="1" setting="lab.set=rings&lab.n=200&lab.seed=3&lab.models=${models}"></p-of-x>`;
+  const weights = new Set();
+  const page = host(body, policy("'self'", "'self'"));
+  const site = await openSite(browser, {
+    query: "host.html",
+    intercept: (path, response) => (path.endsWith(".safetensors") && void weights.add(path)) || page(path, response),
+    prepare: (page) => page.addInitScript(() => addEventListener("statechange", ({ detail }) => detail && (globalThis.setting = detail))),
+  });
+  const cards = site.page.locator("#lab pofx-lab-card");
+  await cards.nth(1).waitFor({ timeout: 30_000 });
+  assert.deepEqual(await cards.locator("h3").allInnerTexts(), ["Gaussian mixture", "Kernel density"]);
+  await site.page.waitForFunction(() => globalThis.setting);
+  assert.match(await site.page.evaluate(() => globalThis.setting), /lab\.set=rings&lab\.n=200&lab\.seed=3/);
+  assert.equal(await site.page.evaluate(() => location.hash), "");
+  assert.equal(weights.size, 0);
+  // And back to what has a model.
+  await site.page.locator("#lab").evaluate((element) => element.setAttribute("task", "generate"));
+  await sampled(site.page, "lab");
+  assert.equal(await cards.count(), 0);
+  await site.close();
+  assert.deepEqual(site.trouble, []);
+});

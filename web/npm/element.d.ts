@@ -1,13 +1,13 @@
 import type { BackendInfo, Card, Estimate, PofxError, Progress, SampleStep } from "./p-of-x.js";
 
 /**
- * `<p-of-x>`: draws samples of a model and answers how likely a picture is. Parts: `sample`, `asker`, `reading`, `card`, `engine`.
+ * `<p-of-x>`: draws samples of a model and answers how likely a picture is. Parts: `sample`, `asker`, `reading`, `card`, `trainer`, `lab`, `engine`.
  * What is in it is shown until engine and model are there, and where they can't be had.
  */
 export class PofxElement extends HTMLElement {
   /** Id of a model, as "mnist-diffusion". */
   model: string;
-  /** "generate" or "ask"; else both. */
+  /** "generate", "ask" or "lab"; else the first two. */
   task: string;
   /** A whole number, as text. */
   seed: string;
@@ -19,6 +19,8 @@ export class PofxElement extends HTMLElement {
   backend: string;
   /** "eager" loads the model at once, else when the element comes into view. */
   loading: string;
+  /** What the lab begins with: what stands in the address of the lab's page behind the "#". */
+  setting: string;
   /** Asks how likely a picture of 28 x 28 values from 0 to 255 is. */
   ask(pixels: Uint8Array): void;
 

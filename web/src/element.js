@@ -12,7 +12,6 @@ import { chipText } from "./ui/engine-chip.js";
 import { duration, megabytes, percent, soFar } from "./ui/format.js";
 import { SIDE, pictureOf } from "./ui/picture.js";
 import { shared } from "./ui/styles.js";
-import "./ui/model-card.js";
 
 /** @typedef {import("./p-of-x.js").Model} Model */
 /** @typedef {import("./p-of-x.js").Estimate} Estimate */
@@ -29,14 +28,16 @@ const HALVES = {
 /** A picture that can be asked about. @typedef {{ pixels: Pixels, label: string, index: number }} Picked */
 /** Loading starts this far before the element comes into view. */
 const NEAR = "200px";
+/** The card of the model, which is closed, comes so long after what it is about. */
+const CARD_MS = 1000;
 
 /**
- * Attributes and properties: `model`, `task` ("generate", "ask", else both), `seed`, `n`, `query`, `backend`, `loading` ("eager", else
- * when the element comes into view), `rooms` (present: a sample may be sent to the other task).
+ * Attributes and properties: `model`, `task` ("generate", "ask", "lab", else the first two), `seed`, `n`, `query`, `backend`, `loading` ("eager", else
+ * when the element comes into view), `rooms` (present: a sample may be sent to the other task), `setting` (of the lab).
  * Events: `load` (detail: the card), `sample` (the last SampleStep), `estimate` (the Estimate), `progress` (the Progress),
  * `error` (the PofxError), `backendchange`, `statechange`, `taskchange` (the task). All bubble and cross shadow roots.
  * Children: shown until engine and model are there, and beside the sentence that says why they can't be.
- * Parts: `sample`, `asker`, `reading`, `card`, `trainer`, `engine`. Colours and fonts: the custom properties of ui/styles.js.
+ * Parts: `sample`, `asker`, `reading`, `card`, `trainer`, `lab`, `engine`. Colours and fonts: the custom properties of ui/styles.js.
  */
 export class PofxElement extends LitElement {
   static properties = {
@@ -46,6 +47,7 @@ export class PofxElement extends LitElement {
     query: { reflect: true },
     backend: { reflect: true },
     loading: {},
+    setting: {},
     rooms: { type: Boolean },
     n: { type: Number, reflect: true },
     opened: { state: true },
@@ -65,8 +67,10 @@ export class PofxElement extends LitElement {
   constructor() {
     super();
     this.model = "binary-mnist-vae";
-    /** "generate" or "ask" shows that half alone. */
+    /** "generate" or "ask" shows that half alone, "lab" models of the plane. */
     this.task = "";
+    /** What the lab begins with: what stands in the address of the lab's page behind the "#". */
+    this.setting = "";
     /** When the engine is loaded: "eager", else when the element comes into view. */
     this.loading = "";
     /** Whether the page has a place for the other task. */
@@ -118,7 +122,21 @@ export class PofxElement extends LitElement {
     this.#view.disconnect();
     if (this.#started || !this.isConnected) return;
     this.#started = true;
-    void this.#open();
+    this.#begin();
+  }
+
+  #begin() {
+    if (this.task === "lab") void this.#openLab();
+    else if (!this.opened) void this.#open();
+  }
+
+  async #openLab() {
+    try {
+      await import("./lab/lab.js");
+      this.ready = true;
+    } catch (thrown) {
+      this.#fail(thrown);
+    }
   }
 
   disconnectedCallback() {
@@ -133,6 +151,7 @@ export class PofxElement extends LitElement {
 
   /** @param {Map<string, unknown>} changed */
   updated(changed) {
+    if (changed.has("task") && changed.get("task") !== undefined && this.#started) this.#begin();
     if (changed.has("task") && this.opened) this.#entered = this.#enter(this.opened).catch((thrown) => this.#fail(thrown));
     // Not the first time: then the element has just been connected.
     if (!changed.has("model") || changed.get("model") === undefined || !this.isConnected) return;
@@ -152,7 +171,7 @@ export class PofxElement extends LitElement {
 
   /** @param {string} task */
   #shows(task) {
-    return !(this.task in HALVES) || this.task === task;
+    return this.task !== "lab" && (!(this.task in HALVES) || this.task === task);
   }
 
   /** Shows what a link says, as soon as the model is there. @param {import("./ui/state.js").LinkState} linked */
@@ -160,7 +179,7 @@ export class PofxElement extends LitElement {
     if (linked.seed !== undefined) this.seed = linked.seed;
     this.#linked = linked;
     if (linked.model !== undefined && linked.model !== this.model) this.model = linked.model;
-    else if (this.opened) void this.#begin(this.opened);
+    else if (this.opened) void this.#beginWith(this.opened);
   }
 
   /**
@@ -197,13 +216,14 @@ export class PofxElement extends LitElement {
       this.#showBackend();
       model.addEventListener("backendchange", () => this.#showBackend());
       this.#tell("load", model.card);
-      await this.#begin(model);
+      await this.#beginWith(model);
     } catch (thrown) {
       this.#fail(thrown);
       // The model that is there stays.
       if (!signal.aborted && this.opened) this.model = this.opened.id;
     } finally {
       if (!signal.aborted) [this.progress, this.#opens] = [undefined, false];
+      setTimeout(() => void import("./ui/model-card.js"), CARD_MS);
     }
   }
 
@@ -218,7 +238,7 @@ export class PofxElement extends LitElement {
   }
 
   /** Begins anew with a model: the first samples and the first question. @param {Model} model */
-  async #begin(model) {
+  async #beginWith(model) {
     this.#begun.clear();
     this.estimate = undefined;
     await this.#enter(model);
@@ -418,7 +438,8 @@ export class PofxElement extends LitElement {
   }
 
   render() {
-    const waits = !this.ready && this.#hasFallback;
+    const lab = this.task === "lab";
+    const waits = lab || (!this.ready && this.#hasFallback);
     const say = (/** @type {CustomEvent<string>} */ { detail }) => (this.status = detail);
     const failed = (/** @type {CustomEvent<PofxError>} */ { detail }) => this.#fail(detail);
     const begin = () => (this.error = undefined);
@@ -426,13 +447,14 @@ export class PofxElement extends LitElement {
     const beginAsking = () => this.error?.code !== "bad-seed" && begin();
     return html`
       <p class="hidden" role="status" aria-live="polite">${this.status}</p>
-      <div class="top">
+      <div class="top" ?hidden=${lab}>
         <pofx-engine-chip part="engine" .backend=${this.backendInfo} ?busy=${Boolean(this.progress) || !this.opened}>
           <span class="progress">${this.#renderProgress()}</span>
         </pofx-engine-chip>
       </div>
       <div role="alert" class="alert-place">${this.#renderError()}</div>
       <slot ?hidden=${this.ready} @slotchange=${() => this.requestUpdate()}></slot>
+      ${lab && this.ready ? html`<pofx-lab part="lab" .linked=${false} .setting=${this.setting} .backend=${this.backend}></pofx-lab>` : nothing}
       <div class="panels" ?hidden=${waits}>
         <section class="panel sample" part="sample" aria-label="Samples" ?hidden=${!this.#shows("generate")}>
           <pofx-sampler

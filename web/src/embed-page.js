@@ -10,9 +10,9 @@ import "./element.js";
 
 /** @typedef {import("./element.js").PofxElement} PofxElement */
 
-const ATTRIBUTES = ["model", "task", "seed", "n", "query", "backend"];
+const ATTRIBUTES = ["model", "task", "seed", "n", "query", "backend", "setting"];
 const EVENTS = ["load", "sample", "estimate", "progress", "error"];
-const LONGEST = 100;
+const LONGEST = 4096;
 const PIXELS = 784;
 
 const said = new URLSearchParams(location.search);

@@ -36,15 +36,20 @@ const SPEEDS = { slow: { turn: 0, pause: 400 }, normal: { turn: 50, pause: 0 }, 
 /** What is drawn on before there are points. */
 const EMPTY = /** @type {const} */ ({ x: [-3, 3], y: [-3, 3] });
 
-/** `<pofx-lab>`: attribute `backend`. Reads and writes its part of the page's address. */
+/**
+ * `<pofx-lab>`: attribute `backend`. Reads and writes its part of the page's address if `linked`; else it begins with `setting`, what such
+ * an address says, and tells changes as `statechange` (detail: the same).
+ */
 export class LabElement extends LitElement {
-  static properties = { backend: {}, version: { state: true }, shown: { state: true }, plotted: { state: true }, speed: { state: true } };
+  static properties = { backend: {}, linked: { type: Boolean }, setting: {}, version: { state: true }, shown: { state: true }, plotted: { state: true }, speed: { state: true } };
 
   static styles = [shared, tables, fields, labStyles];
 
   constructor() {
     super();
     /** @type {import("../lab-api.js").BackendChoice} */ this.backend = "auto";
+    this.linked = true;
+    this.setting = "";
     this.version = 0;
     this.shown = { points: true, samples: true };
     this.plotted = "held-out";
@@ -83,7 +88,7 @@ export class LabElement extends LitElement {
     try {
       this.#lab = new Lab({ backend: this.backend });
       [this.#forms, this.#sets] = await Promise.all([this.#lab.forms(), this.#lab.sets()]);
-      const linked = parseLab(location.hash);
+      const linked = parseLab(this.linked ? location.hash : this.setting);
       const families = linked?.models ?? FAMILIES.map((family) => ({ family, settings: {}, seed: 1, moves: [] }));
       if (linked?.points) this.#source = { points: linked.points, seed: linked.seed };
       else if (linked) this.#source = { set: linked.set ?? START.set, n: linked.n, seed: linked.seed };
@@ -280,7 +285,8 @@ export class LabElement extends LitElement {
       probe: this.#probe,
       wish: this.#wish,
     };
-    history.replaceState(null, "", formatLab(location.hash, state));
+    if (this.linked) return history.replaceState(null, "", formatLab(location.hash, state));
+    this.dispatchEvent(new CustomEvent("statechange", { detail: formatLab("", state).slice(1), bubbles: true, composed: true }));
   }
 
   /** @param {File} file */

@@ -65,6 +65,10 @@ export const elementStyles = css`
   pofx-model-card {
     margin-top: 1.6rem;
   }
+  pofx-model-card:not(:defined) {
+    display: block;
+    min-height: 2.625rem;
+  }
   summary {
     width: fit-content;
     padding-block: 0.5rem;
