@@ -105,7 +105,7 @@ export class Host {
         { recoverable: false },
       );
     }
-    const worker = startWorker("worker.js", this.#base, "p-of-x engine");
+    const worker = this.#make();
     this.#worker = worker;
     this.#panic = "";
     const failed = new Promise((_, reject) => this.#watch(worker, reject));
@@ -114,6 +114,15 @@ export class Host {
     const ready = this.compiled().then((module) => remote.start(module, this.#base.href, BUILD_ID));
     if ((await Promise.race([ready, failed])) === "started") return remote;
     throw new PofxError("integrity", "The page and its engine are of two versions; reload the page.", { recoverable: false });
+  }
+
+  #make() {
+    try {
+      return startWorker("worker.js", this.#base, "p-of-x engine");
+    } catch (cause) {
+      // WebKit, where a policy forbids it; the others send an event.
+      throw notStarted(cause);
+    }
   }
 
   /** @param {Worker} worker @param {(error: PofxError) => void} failed */
@@ -132,7 +141,7 @@ export class Host {
       event.preventDefault();
       // Without a message no line of it ran.
       if (event.message) crash(event.message);
-      else failed(new PofxError("network", `The engine's worker did not start: its file did not arrive, ${orForbidden("worker-src")}.`));
+      else failed(notStarted());
     });
   }
 
@@ -260,6 +269,11 @@ async function compile(url) {
     }
     throw new PofxError("no-wasm", `This browser could not compile the engine: ${firstLine(text)}`, { cause });
   }
+}
+
+/** @param {unknown} [cause] */
+function notStarted(cause) {
+  return new PofxError("network", `The engine's worker did not start: its file did not arrive, ${orForbidden("worker-src")}.`, { cause });
 }
 
 /** A script is not told which of the two it was. @param {string} directive */
