@@ -107,7 +107,7 @@ export function worksIn(name, open) {
   ]) {
     test(`${name}: where a policy forbids the engine, the element says ${directive} and shows what is in it`, async () => {
       const page = `<!doctype html><html lang="en"><title>A page</title><script type="module" src="element.js"></script><p-of-x loading="eager"><b>Instead</b></p-of-x></html>`;
-      const served = await serveDist(replace("host.html", page, { ...HTML, "content-security-policy": forbidden }));
+      const served = await serveDist(replace("host.html", page, { ...HTML, "content-security-policy": forbidden }), { "content-security-policy": forbidden });
       await driver.get(`${served.url}host.html`);
       await until(() => document.querySelector("p-of-x")?.shadowRoot?.querySelector(".alert"));
       const [said, shown] = await driver.executeScript(() => [document.querySelector("p-of-x").shadowRoot.querySelector(".alert p").textContent, document.querySelector("b").getBoundingClientRect().width > 0]);

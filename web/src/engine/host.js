@@ -111,7 +111,7 @@ export class Host {
     const failed = new Promise((_, reject) => this.#watch(worker, reject));
     /** @type {Comlink.Remote<WorkerApi>} */
     const remote = Comlink.wrap(worker);
-    const ready = this.compiled().then((module) => remote.start(module, this.#base.href, BUILD_ID));
+    const ready = this.compiled().then((module) => remote.start(module, this.#base.href, BUILD_ID)).catch((cause) => Promise.reject(forbidden(cause) ?? cause));
     if ((await Promise.race([ready, failed])) === "started") return remote;
     throw new PofxError("integrity", "The page and its engine are of two versions; reload the page.", { recoverable: false });
   }
@@ -263,12 +263,20 @@ async function compile(url) {
     const streams = response.headers.get("content-type")?.startsWith("application/wasm");
     return await (streams ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer()));
   } catch (cause) {
-    const text = cause instanceof Error ? cause.message : String(cause);
-    if (/content security policy|\bCSP\b/i.test(text)) {
-      throw new PofxError("no-wasm", "The Content-Security-Policy of this page forbids WebAssembly: its script-src needs 'wasm-unsafe-eval'.", { recoverable: false, cause });
-    }
-    throw new PofxError("no-wasm", `This browser could not compile the engine: ${firstLine(text)}`, { cause });
+    throw forbidden(cause) ?? new PofxError("no-wasm", `This browser could not compile the engine: ${firstLine(textOf(cause))}`, { cause });
   }
+}
+
+/** A policy against WebAssembly, in our words; some browsers find it when they compile, others when they start. @param {unknown} cause */
+function forbidden(cause) {
+  if (!/content security policy|\bCSP\b/i.test(textOf(cause))) return undefined;
+  const text = "The Content-Security-Policy of this page forbids WebAssembly: its script-src needs 'wasm-unsafe-eval'.";
+  return new PofxError("no-wasm", text, { recoverable: false, cause });
+}
+
+/** @param {unknown} cause */
+function textOf(cause) {
+  return cause instanceof Error ? cause.message : String(cause);
 }
 
 /** @param {unknown} [cause] */
