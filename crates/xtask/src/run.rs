@@ -130,6 +130,12 @@ impl Cmd {
         output.status.success().then(|| text.trim().to_owned())
     }
 
+    /// Runs to the end; what it wrote to stderr if it ended with an error.
+    pub(crate) fn complaint(&self, what: &str) -> Result<Option<String>> {
+        let output = self.command().output().map_err(|e| self.cannot_start(what, &e))?;
+        Ok((!output.status.success()).then(|| String::from_utf8_lossy(&output.stderr).into_owned()))
+    }
+
     pub(crate) fn failed(&self, what: &str) -> Failure {
         Failure::new(format!("could not {what}; run this by hand to see why: {self}"))
     }

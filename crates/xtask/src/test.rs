@@ -27,8 +27,19 @@ fn native(report: &mut Report) {
     report.check("check the formatting", &cargo(&["fmt", "--all", "--check"]));
     let clippy = cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
     report.check("check the Rust code with clippy", &clippy);
+    supply(report);
     let tests = cargo(&["test", "--workspace", "--no-fail-fast"]);
     report.runner("run the native tests", &tests, cargo_count);
+}
+
+/// Where crates and npm packages come from, and what is known against them.
+fn supply(report: &mut Report) {
+    let Some(deny) = report.prepared("install cargo-deny", setup::for_supply_checks()) else { return };
+    let check =
+        |what: &[&str]| Cmd::new(&deny).args(["--config", "crates/xtask/deny.toml", "check"]).args(what).dir(root());
+    report.check("check licences, sources and versions of the crates", &check(&["bans", "licenses", "sources"]));
+    report.advisories("look for advisories about the crates", &check(&["advisories"]));
+    report.check("check the npm lock files", &Cmd::new("node").arg("crates/xtask/locks.mjs").dir(root()));
 }
 
 /// Without a page there is nothing to test, so this part ends at its first failed preparation.
@@ -109,6 +120,22 @@ impl Report {
         let outcome = cmd.run(what);
         if self.prepared(what, outcome).is_some() {
             self.lines.push(format!("{what}: ok"));
+        }
+    }
+
+    /// The database is fetched from its own host, which not every machine reaches.
+    fn advisories(&mut self, what: &str, cmd: &Cmd) {
+        say(what);
+        match cmd.complaint(what) {
+            Err(failure) => self.fail(what, &failure.to_string()),
+            Ok(None) => self.lines.push(format!("{what}: ok")),
+            Ok(Some(text)) if text.contains("failed to fetch advisory database") => {
+                self.lines.push(format!("{what}: left out, RustSec's database could not be fetched"));
+            }
+            Ok(Some(text)) => {
+                eprint!("{text}");
+                self.fail(what, &cmd.failed(what).to_string());
+            }
         }
     }
 

@@ -8,6 +8,9 @@ const { models, backend } = await (await fetch("what.json")).json();
 const ink = (_, i) => (i % 28 >= 12 && i % 28 < 16 && i >= 112 && i < 672 ? 255 : 0);
 const one = { width: 28, height: 28, data: Array.from({ length: 784 }, ink) };
 
+/** JSON has no NaN, which is the answer of a model without a density. */
+const json = (nats) => (Number.isNaN(nats) ? "NaN" : nats);
+
 async function pictures(id) {
   const model = await open(id, { backend });
   let last;
@@ -15,14 +18,14 @@ async function pictures(id) {
   const { nats, kind } = await model.logProb(one, { seed: 1 });
   const { name, reason } = model.backend;
   model.close();
-  return { id, name, reason, values: [...last.values], nats, kind };
+  return { id, name, reason, values: [...last.values], nats: json(nats), kind };
 }
 
 async function points(lab, data, family) {
   const card = await lab.add({ family }, data, { seed: 7 });
   await card.train(20);
   const { nats, kind } = await card.probe([0.5, 0.25]);
-  return { id: family, name: card.backend.name, reason: card.backend.reason, values: [...(await card.sample(20, 7))], nats, kind };
+  return { id: family, name: card.backend.name, reason: card.backend.reason, values: [...(await card.sample(20, 7))], nats: json(nats), kind };
 }
 
 async function all() {

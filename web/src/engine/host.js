@@ -109,20 +109,30 @@ export class Host {
         { recoverable: false },
       );
     }
-    const worker = startWorker("worker.js", this.#base, "p-of-x engine");
+    const worker = this.#make();
     this.#worker = worker;
     this.#panic = "";
     const failed = new Promise((_, reject) => this.#watch(worker, reject));
     /** @type {Comlink.Remote<WorkerApi>} */
     const remote = Comlink.wrap(worker);
     const life = crypto.randomUUID?.();
-    const ready = this.compiled().then((module) => remote.start(module, this.#base.href, BUILD_ID, life));
+    const started = this.compiled().then((module) => remote.start(module, this.#base.href, BUILD_ID, life));
+    const ready = started.catch((cause) => Promise.reject(forbidden(cause) ?? cause));
     const outcome = await Promise.race([ready, failed]);
     if (outcome !== "other build") {
       if (life && outcome === "started with its lock") this.#outlive(worker, life);
       return remote;
     }
     throw new PofxError("integrity", "The page and its engine are of two versions; reload the page.", { recoverable: false });
+  }
+
+  #make() {
+    try {
+      return startWorker("worker.js", this.#base, "p-of-x engine");
+    } catch (cause) {
+      // WebKit, where a policy forbids it; the others send an event.
+      throw notStarted(cause);
+    }
   }
 
   /** @param {Worker} worker @param {(error: PofxError) => void} failed */
@@ -141,7 +151,7 @@ export class Host {
       event.preventDefault();
       // Without a message no line of it ran.
       if (event.message) crash(event.message);
-      else failed(new PofxError("network", `The engine's worker did not start: its file did not arrive, ${orForbidden("worker-src")}.`));
+      else failed(notStarted());
     });
   }
 
@@ -276,12 +286,25 @@ async function compile(url) {
     const streams = response.headers.get("content-type")?.startsWith("application/wasm");
     return await (streams ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer()));
   } catch (cause) {
-    const text = cause instanceof Error ? cause.message : String(cause);
-    if (/content security policy|\bCSP\b/i.test(text)) {
-      throw new PofxError("no-wasm", "The Content-Security-Policy of this page forbids WebAssembly: its script-src needs 'wasm-unsafe-eval'.", { recoverable: false, cause });
-    }
-    throw new PofxError("no-wasm", `This browser could not compile the engine: ${firstLine(text)}`, { cause });
+    throw forbidden(cause) ?? new PofxError("no-wasm", `This browser could not compile the engine: ${firstLine(textOf(cause))}`, { cause });
   }
+}
+
+/** A policy against WebAssembly, in our words; some browsers find it when they compile, others when they start. @param {unknown} cause */
+function forbidden(cause) {
+  if (!/content security policy|\bCSP\b/i.test(textOf(cause))) return undefined;
+  const text = "The Content-Security-Policy of this page forbids WebAssembly: its script-src needs 'wasm-unsafe-eval'.";
+  return new PofxError("no-wasm", text, { recoverable: false, cause });
+}
+
+/** @param {unknown} cause */
+function textOf(cause) {
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
+/** @param {unknown} [cause] */
+function notStarted(cause) {
+  return new PofxError("network", `The engine's worker did not start: its file did not arrive, ${orForbidden("worker-src")}.`, { cause });
 }
 
 /** A script is not told which of the two it was. @param {string} directive */

@@ -15,6 +15,7 @@ use crate::run::{Cmd, Result};
 pub(crate) fn everything() -> Result {
     for_page()?;
     for_native_tests();
+    for_supply_checks()?;
     for_browser_tests()?;
     eprintln!("xtask: everything is in place");
     Ok(())
@@ -56,6 +57,12 @@ pub(crate) fn for_page() -> Result<PageTools> {
 /// What the native tests need beyond cargo: a Vulkan driver for the WebGPU engine.
 pub(crate) fn for_native_tests() {
     system::vulkan();
+}
+
+/// What the checks of crates and npm packages need. Returns cargo-deny.
+pub(crate) fn for_supply_checks() -> Result<PathBuf> {
+    system::node()?;
+    tools::cargo_deny()
 }
 
 /// Chromium, and what drives it. Returns the browser.

@@ -64,6 +64,19 @@ pub(crate) fn geckodriver() -> Result<PathBuf> {
     .find_or_install()
 }
 
+/// cargo-deny, which reads the graph of the crates.
+pub(crate) fn cargo_deny() -> Result<PathBuf> {
+    Tool {
+        name: "cargo-deny",
+        crate_name: "cargo-deny",
+        version: "0.20.2".into(),
+        why: "it checks licences, sources and duplicates of the crates; about 4 minutes on two cores, once per user",
+        flags: &["--locked"],
+        opt_level: "0",
+    }
+    .find_or_install()
+}
+
 struct Tool {
     name: &'static str,
     crate_name: &'static str,
