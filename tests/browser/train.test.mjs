@@ -110,7 +110,7 @@ test("a run that is stopped is there after a reload, and goes on where it stood"
   while ((await stood()) <= step) await page.waitForTimeout(200);
   await trainer.getByRole("button", { name: "Stop" }).click();
   await trainer.getByRole("button", { name: "Forget this run" }).click();
-    await trainer.getByText("Drop 20 to").waitFor();
+  await heading.waitFor({ state: "detached" });
   await page.reload();
   await page.getByText("Train on your pictures").click();
   await trainer.getByText("Drop 20 to").waitFor({ timeout: 30_000 });
