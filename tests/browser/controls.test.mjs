@@ -104,6 +104,7 @@ for (const id of Object.values(FAMILIES)) {
     const grid = page.locator("pofx-sampler [role=option] canvas").first();
     assert.equal(await grid.evaluate((canvas) => canvas.width), image.size);
     await page.locator("pofx-model-card summary").click();
+    assert.match(await page.locator("pofx-model-card dl").innerText(), /What it can’t do/);
     assert.match(await page.locator("pofx-model-card dl").innerText(), new RegExp(title.replace(/[()]/g, "\\$&")));
     await close();
     assert.deepEqual(trouble, []);
