@@ -1,13 +1,11 @@
 // The page for every family: the list of models, controls built from the card, errors beside them, trajectories, answers.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
+import { AXE } from "./support/axe.mjs";
 import { launch, openSite } from "./support/browser.mjs";
 import { LISTED, MODEL, card, enter, oneOfEachFamily, sampled } from "./support/lab.mjs";
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core"), "utf8");
 const PHONE = { viewport: { width: 390, height: 844 } };
 const FAMILIES = Object.fromEntries(oneOfEachFamily());
 

@@ -2,11 +2,9 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
+import { AXE } from "./support/axe.mjs";
 import { launch, openSite } from "./support/browser.mjs";
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core"), "utf8");
 
 /** @type {import("playwright-core").Browser} */
 let browser;

@@ -1,12 +1,10 @@
 // The page of the lab: data, models that learn side by side, one probe, the address, and bad input.
 
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
+import { AXE } from "./support/axe.mjs";
 import { launch, openSite } from "./support/browser.mjs";
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 /** @type {import("playwright-core").Browser} */
 let browser;

@@ -3,15 +3,14 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { basename } from "node:path";
 import { after, before, test } from "node:test";
 import { brotliCompressSync } from "node:zlib";
+import { AXE } from "./support/axe.mjs";
 import { launch, openSite } from "./support/browser.mjs";
 import { answered, dist, enter, sampled } from "./support/lab.mjs";
 
 const ASK = "?backend=cpu#v=1&room=ask";
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core"), "utf8");
 
 /** @type {import("playwright-core").Browser} */
 let browser;

@@ -2,12 +2,10 @@
 
 import assert from "node:assert/strict";
 import { readFileSync, statSync } from "node:fs";
-import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 import { encodePng } from "../../web/src/export/png.js";
+import { AXE } from "./support/axe.mjs";
 import { launch, openSite } from "./support/browser.mjs";
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core"), "utf8");
 
 /** @type {import("playwright-core").Browser} */
 let browser;

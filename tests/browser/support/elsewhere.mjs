@@ -2,14 +2,13 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { AXE } from "./axe.mjs";
 import { launch } from "./browser.mjs";
 import { dist, oneOfEachFamily, replace, together } from "./lab.mjs";
 import { serveDist } from "./site.mjs";
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const ASK_ALL = readFileSync(fileURLToPath(new URL("ask-all.js", import.meta.url)));
 const LONG = 60_000;
 

@@ -3,7 +3,7 @@
 import { LitElement, css, html, nothing } from "lit";
 import { kindOf, nats, percent } from "../ui/format.js";
 import { shared } from "../ui/styles.js";
-import { fields } from "./lab-styles.js";
+import { fields } from "../ui/field-styles.js";
 import "../ui/controls.js";
 import "./inside.js";
 import "./plane.js";

@@ -4,7 +4,7 @@
 import { LitElement, css, html, nothing, svg } from "lit";
 import { nats } from "../ui/format.js";
 import { shared } from "../ui/styles.js";
-import { fields } from "./lab-styles.js";
+import { fields } from "../ui/field-styles.js";
 import { heat } from "../ui/picture.js";
 import { DEPTH, paintField, scaleOf } from "./plane.js";
 

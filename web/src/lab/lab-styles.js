@@ -1,21 +1,6 @@
-// The look of the lab around its cards, and of its fields everywhere.
+// The look of the lab around its cards.
 
 import { css } from "lit";
-
-/** Fields to choose and to type in. */
-export const fields = css`
-  select,
-  input:not([type]) {
-    min-height: 2.75rem;
-    max-width: 100%;
-    padding: 0 0.6rem;
-    font: inherit;
-    color: inherit;
-    background: var(--surface);
-    border: 1px solid var(--control);
-    border-radius: 0.6rem;
-  }
-`;
 
 export const labStyles = css`
   :host {

@@ -2,7 +2,8 @@
 
 import { LitElement, css, html, nothing } from "lit";
 import { shared } from "../ui/styles.js";
-import { fields, labStyles } from "./lab-styles.js";
+import { fields } from "../ui/field-styles.js";
+import { labStyles } from "./lab-styles.js";
 import { MOST, PLAIN } from "./state.js";
 
 /** @typedef {import("./state.js").Wish} Wish */

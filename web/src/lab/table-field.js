@@ -1,12 +1,14 @@
 // A table that is typed or pasted as text: the way for those without a file, a phone among them.
 
 import { LitElement, css, html } from "lit";
+import { fields } from "../ui/field-styles.js";
 import { shared } from "../ui/styles.js";
 
 /** `<pofx-lab-table>`: event `table` (detail: the text). */
 export class TableField extends LitElement {
   static styles = [
     shared,
+    fields,
     css`
       summary {
         width: fit-content;
@@ -23,11 +25,7 @@ export class TableField extends LitElement {
       textarea {
         width: 100%;
         padding: 0.5rem 0.7rem;
-        color: inherit;
         font: 0.9375rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace;
-        background: var(--surface);
-        border: 1px solid var(--control);
-        border-radius: 0.6rem;
       }
       button {
         margin-block: 0.6rem;

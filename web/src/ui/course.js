@@ -37,7 +37,7 @@ export async function keptRun(model) {
 }
 
 /** @param {Run} run */
-export async function keep(run) {
+async function keep(run) {
   await kept("readwrite", (store) => store.put({ ...run, at: Date.now() }));
 }
 

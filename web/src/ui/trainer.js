@@ -4,6 +4,7 @@ import { LitElement, css, html, nothing } from "lit";
 import { PofxError } from "../p-of-x.js";
 import { save } from "../export/save.js";
 import { FEWEST, MOST, bytesOf, forget, goOn, keptRun, newRun, pictureAt } from "./course.js";
+import { fields } from "./field-styles.js";
 import { duration, nats } from "./format.js";
 import { pictureOf } from "./picture.js";
 import { shared } from "./styles.js";
@@ -39,6 +40,7 @@ export class Trainer extends LitElement {
 
   static styles = [
     shared,
+    fields,
     css`
       :host {
         display: block;
@@ -71,19 +73,8 @@ export class Trainer extends LitElement {
         gap: 0.2rem;
         font-weight: 500;
       }
-      input[type="number"],
-      select {
+      input[type="number"] {
         width: 8.5rem;
-        min-height: 2.75rem;
-        padding: 0 0.6rem;
-        color: inherit;
-        font: inherit;
-        background: var(--surface);
-        border: 1px solid var(--control);
-        border-radius: 0.6rem;
-      }
-      select {
-        width: auto;
       }
       .learning {
         display: grid;
