@@ -130,6 +130,13 @@ export class PofxElement extends LitElement {
     else if (!this.opened) void this.#open();
   }
 
+  /** Once more, after an error. */
+  #retry() {
+    this.error = undefined;
+    if (this.task === "lab") void this.#openLab();
+    else void this.#open();
+  }
+
   async #openLab() {
     try {
       await import("./lab/lab.js");
@@ -546,7 +553,7 @@ export class PofxElement extends LitElement {
     if (!e) return nothing;
     return html`<div class="alert">
       <p>${e.message}</p>
-      ${this.ready || !e.recoverable ? nothing : html`<button type="button" @click=${() => void this.#open()}>Try again</button>`}
+      ${this.ready || !e.recoverable ? nothing : html`<button type="button" @click=${() => this.#retry()}>Try again</button>`}
       <button type="button" class="quiet" @click=${() => (this.error = undefined)}>Dismiss</button>
     </div>`;
   }

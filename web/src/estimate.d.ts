@@ -14,7 +14,10 @@ export type Estimator = "own" | "laplace" | "ais" | "quadrature" | "flow" | "rat
 export interface Estimate {
   /** log p(x), or the bound on it, in nats; log p_data(x)/p_G(x) where `kind` is "density_ratio". */
   nats: number;
-  /** Its Monte Carlo error; null where there is none, and where so few samples decide that it can't be told. */
+  /**
+   * Its Monte Carlo error: of a bound that is the mean of several runs, about that bound, else about log p(x). Null where there is
+   * none, and where so few samples decide that it can't be told.
+   */
   std_error: number | null;
   /** What `nats` is to log p(x). */
   kind: Kind;
@@ -22,7 +25,7 @@ export interface Estimate {
   bits_per_dim: number;
   /** How it was made, as "IWAE k=64". */
   estimator: string;
-  /** Number of importance samples. */
+  /** Number of importance samples, of one run where several are averaged. */
   k: number;
   effective_samples: number | null;
   /** elbo = reconstruction - kl. */

@@ -49,7 +49,8 @@ pub(crate) fn answers(model: &Model, engine: &Engine) -> Result<Report> {
         let mut query = Query::load(model, method, engine, k, true)?;
         let load_s = start.elapsed().as_secs_f64();
         let mut timed = |seed: u64| {
-            let question = Question { levels: &levels, labels: &labels, k, precision: None, seed, index: 0 };
+            let question =
+                Question { levels: &levels, labels: &labels, k, runs: method.runs(), precision: None, seed, index: 0 };
             let (start, mut first) = (Instant::now(), None);
             let estimate = query.watched(&question, |so_far| {
                 if so_far.nats.is_finite() {

@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use data::images::Images;
 use data::rng::{Rng, stream};
 use engine::Engine;
-use likelihood::query::Method;
+use likelihood::query::{Method, Question};
 use likelihood::{Estimate, Kind, mean_and_error};
 use models::Network;
 use models::vae::Likelihood;
@@ -146,7 +146,7 @@ fn answers(
     images: &Images,
     some: Range<usize>,
     method: Method,
-    k: usize,
+    (k, runs): (usize, usize),
     seed: u64,
 ) -> Result<Vec<Estimate>> {
     let none = model.recipe.network.no_labels();
@@ -154,7 +154,8 @@ fn answers(
     let some = some.start.min(images.len())..some.end.min(images.len());
     let estimates = on_all_cores("asking", some.len(), load, |query, i| {
         let i = some.start + i;
-        query.log_prob(images.image(i), &none, k, seed, i as u64)
+        let index = i as u64;
+        query.ask(&Question { levels: images.image(i), labels: &none, k, runs, precision: None, seed, index })
     })?;
     if let Some(Estimate { kind: Kind::Undefined(why), .. }) = estimates.first() {
         bail!("{} has no log p(x) by {}: {why}", model.recipe.id, method.name());
@@ -165,7 +166,7 @@ fn answers(
 /// Estimators from the loosest to the tightest: a VAE's bounds to the integral where it can be had, the bound of a diffusion
 /// model to its probability flow.
 fn order(model: &Model, test: &Images, some: Range<usize>) -> Result<Vec<Rung>> {
-    let ask = |method: Method, k: usize| answers(model, test, some.clone(), method, k, data::TEST_SEED);
+    let ask = |method: Method, k: usize| answers(model, test, some.clone(), method, (k, 1), data::TEST_SEED);
     let mut rungs: Vec<(String, Vec<f64>)> = Vec::new();
     let mut add = |estimates: Vec<Estimate>| {
         let name = estimates.first().map(|e| e.estimator.clone()).unwrap_or_default();
@@ -216,7 +217,7 @@ fn corruption(model: &Model, test: &Images, n: usize) -> Result<Vec<Corrupted>> 
     let mut before: Option<Vec<f64>> = None;
     let step = |share: f64| {
         let images = noisy(test, n, share);
-        let estimates = answers(model, &images, 0..n, method, method.samples(false), data::TEST_SEED)?;
+        let estimates = answers(model, &images, 0..n, method, (method.samples(false), 1), data::TEST_SEED)?;
         let of: Vec<f64> = estimates.iter().map(|e| e.nats).collect();
         let (nats, std_error) = mean_and_error(&of);
         let fall = before.as_ref().map(|cleaner| difference(&of, cleaner));
@@ -240,12 +241,16 @@ fn noisy(images: &Images, n: usize, share: f64) -> Images {
     Images { pixels, attributes: Vec::new(), ..*images }
 }
 
-/// Intervals at the page's fast budget against runs of [`LONGER`] times its length with noise of their own.
+/// Intervals at the page's fast budget against answers of [`LONGER`] times its length with noise of their own: of as many times
+/// the runs where runs are averaged, which tell the same bound, and of as many times the samples otherwise.
 fn coverage(model: &Model, test: &Images, n: usize, method: Method) -> Result<Coverage> {
     let k = method.samples(false);
     let test = observed(model, test, n);
-    let short = answers(model, &test, 0..n, method, k, data::TEST_SEED)?;
-    let long = answers(model, &test, 0..n, method, LONGER * k, data::TEST_SEED + 1)?;
+    let runs = method.runs();
+    let averaged = runs > 1 && matches!(model.recipe.network, Network::Vae(_));
+    let longer = if averaged { (k, LONGER * runs) } else { (LONGER * k, runs) };
+    let short = answers(model, &test, 0..n, method, (k, runs), data::TEST_SEED)?;
+    let long = answers(model, &test, 0..n, method, longer, data::TEST_SEED + 1)?;
     // An answer without an error is a bound and no interval.
     let pair = |(short, long): (&Estimate, &Estimate)| Some((long.nats - short.nats, short.std_error?));
     let pairs = || short.iter().zip(&long).filter_map(pair);

@@ -33,8 +33,8 @@ impl Query {
         ))?))
     }
 
-    /// log p of a picture of these levels, given the numbers of its labels, with at least `k` Monte Carlo samples; `index`
-    /// numbers the images of a set.
+    /// log p of a picture of these levels, given the numbers of its labels, by one run of at least `k` Monte Carlo samples;
+    /// `index` numbers the images of a set.
     pub(crate) fn log_prob(
         &mut self,
         levels: &[u8],
@@ -43,7 +43,7 @@ impl Query {
         seed: u64,
         index: u64,
     ) -> Result<Estimate> {
-        self.ask(&query::Question { levels, labels, k, precision: None, seed, index })
+        self.ask(&query::Question { levels, labels, k, runs: 1, precision: None, seed, index })
     }
 
     /// The answer to a question.
@@ -82,7 +82,8 @@ pub(crate) fn log_prob(
         notices.push(format!("Grey levels were binarised at random with seed {seed}, as in training."));
     }
     let none = model.recipe.network.no_labels();
-    let question = query::Question { levels: &levels, labels: &none, k, precision, seed, index: 0 };
+    let question =
+        query::Question { levels: &levels, labels: &none, k, runs: method.runs(), precision, seed, index: 0 };
     let mut estimate = Query::load(model, method, engine, k, true)?.ask(&question)?;
     if let Some(reference) = model.card.as_ref().and_then(|card| card.reference.as_ref()) {
         estimate = estimate.placed_in(reference, &query::scored(&model.recipe.network, &levels, seed, 0));

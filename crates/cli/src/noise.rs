@@ -65,7 +65,7 @@ pub(crate) fn noise(model: &Model, method: Method, n: usize, k: usize) -> Result
         let (image, at) = (i / VARIANCES.len(), i % VARIANCES.len());
         let levels = images.image(image);
         let question =
-            Question { levels, labels: &none, k, precision: None, seed: data::TEST_SEED, index: image as u64 };
+            Question { levels, labels: &none, k, runs: 1, precision: None, seed: data::TEST_SEED, index: image as u64 };
         let go_on = async |_| ControlFlow::Continue(());
         Ok(pollster::block_on(queries[at].log_prob(&question, go_on))?)
     };

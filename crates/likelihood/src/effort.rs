@@ -3,23 +3,25 @@
 /// Fewest independent samples whose spread is taken for their error.
 const LEAST: usize = 16;
 
-/// A number of samples, or fewer.
+/// A number of samples, or fewer, and how many runs of it are averaged.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Effort {
     /// Samples at most.
     pub k: usize,
-    /// Standard error in nats at which the samples so far are enough; none: all are drawn.
+    /// Runs of k samples at most, for a bound whose error only its repetition can tell ([`crate::iwae`]); others have one.
+    pub runs: usize,
+    /// Standard error in nats at which the samples or runs so far are enough; none: all are drawn.
     pub precision: Option<f64>,
 }
 
 impl From<usize> for Effort {
     fn from(k: usize) -> Effort {
-        Effort { k, precision: None }
+        Effort { k, runs: 1, precision: None }
     }
 }
 
 impl Effort {
-    /// Whether `done` samples with this standard error are enough. The value itself has no say: a run that stopped where its
+    /// Whether `done` samples, or runs, with this standard error are enough. The value itself has no say: a run that stopped where its
     /// value is good would be biased.
     pub fn is_met(&self, done: usize, std_error: f64) -> bool {
         self.precision.is_some_and(|precision| done >= LEAST && std_error <= precision)
@@ -32,7 +34,7 @@ mod tests {
 
     #[test]
     fn a_small_error_is_believed_of_enough_samples_only() {
-        let effort = Effort { k: 100, precision: Some(0.5) };
+        let effort = Effort { k: 100, runs: 1, precision: Some(0.5) };
         assert!(effort.is_met(16, 0.5) && effort.is_met(90, 0.1));
         assert!(!effort.is_met(15, 0.1) && !effort.is_met(90, 0.51) && !effort.is_met(90, f64::NAN));
         assert!(!Effort::from(100).is_met(99, 0.0));

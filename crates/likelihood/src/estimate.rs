@@ -54,8 +54,9 @@ pub struct Parts {
 pub struct Estimate {
     /// log p(x), or the bound on it; natural logarithm, of a probability of discrete data.
     pub nats: f64,
-    /// Standard error of `nats` from the Monte Carlo noise; none where there is no noise, and none where so few samples
-    /// decide that the noise can't be told (`effective_samples`): then a bound is all that the number is.
+    /// Standard error of `nats` from the Monte Carlo noise: of a bound that is the mean of several runs, about that bound, else
+    /// about log p(x). None where there is no noise, and none where so few samples decide that the noise can't be told
+    /// (`effective_samples`): then a bound is all that the number is.
     pub std_error: Option<f64>,
     /// What `nats` is to log p(x).
     pub kind: Kind,
@@ -63,9 +64,9 @@ pub struct Estimate {
     pub bits_per_dim: f64,
     /// How it was made, in the field's words, as "IWAE k=64".
     pub estimator: String,
-    /// Number of importance samples.
+    /// Number of importance samples, of one run where several are averaged.
     pub k: usize,
-    /// Effective sample size of the importance weights, (sum w)^2 / sum w^2.
+    /// Effective sample size of the importance weights, (sum w)^2 / sum w^2; of runs that are averaged, the mean of theirs.
     pub effective_samples: Option<f64>,
     /// The bound's parts, for models with latents.
     pub parts: Option<Parts>,

@@ -1,9 +1,13 @@
 //! The importance-weighted bound of Burda, Grosse & Salakhutdinov 2016, arXiv:1509.00519, eq. 8:
 //!     L_k = E[log 1/k sum_i w_i],  w_i = p(x, z_i) / q(z_i|x),  z_i ~ q(z|x)
 //! Jensen's inequality makes L_k a lower bound on log p(x); it does not fall with k, and L_1 is the ELBO.
+//!
+//! The weights of a trained encoder mostly have so heavy a tail that one run of k tells neither the error of log p(x) nor that
+//! of L_k. The mean of several runs is an unbiased estimate of L_k, and their spread its error. One run alone states the error
+//! of log p(x) by the delta method, where not a few of its weights decide.
 
-use crate::latent::{MIN_EFFECTIVE_SAMPLES, few};
-use crate::{Effort, Estimate, Kind, Place, elbo};
+use crate::latent::{Mean, doubt, few};
+use crate::{Effort, Estimate, Kind, Place, elbo, mean_and_error};
 use data::rng::Rng;
 use graph::Run;
 use std::ops::ControlFlow;
@@ -69,17 +73,6 @@ impl Weights {
         if self.sum == 0.0 { 0.0 } else { self.sum * self.sum / self.squares }
     }
 
-    /// Standard error of [`Weights::log_mean`] by the delta method: sd(w) / (sqrt(k) mean(w)); infinite where there is
-    /// none to be had, from fewer than two samples or from weights that are all 0.
-    pub fn std_error(&self) -> f64 {
-        let k = self.k as f64;
-        if self.k < 2 || self.sum == 0.0 {
-            return f64::INFINITY;
-        }
-        let deviations = (self.squares - self.sum * self.sum / k).max(0.0);
-        (deviations * k / (k - 1.0)).sqrt() / self.sum
-    }
-
     /// -log p(x_d|z) of every pixel, averaged over z under the normalised weights: over the posterior p(z|x).
     pub fn surprise(&self) -> Vec<f32> {
         self.pixels.iter().map(|p| (-p / self.sum) as f32).collect()
@@ -95,7 +88,7 @@ pub struct Progress {
     pub total: usize,
     /// The bound so far, in nats.
     pub nats: f64,
-    /// Its standard error.
+    /// Its standard error; infinite where it can't be told yet.
     pub std_error: f64,
 }
 
@@ -116,8 +109,8 @@ pub enum Error<E: std::error::Error + 'static> {
 /// The bound L_k on log p(x) of a VAE, with its parts and the surprise of every pixel.
 ///
 /// `encoder` and `weigher` are `models::vae`'s Programs of those names with the weights written, the encoder for one
-/// image; k of `effort` is rounded up to whole batches of the weigher. `x` holds D values, as `models::vae::Config::observe` makes
-/// them, and `class` a number for each label. `noise` is where the stream of the importance samples starts. `progress` is
+/// image; k of `effort` is rounded up to whole batches of the weigher, and each of its runs takes as many. `x` holds D
+/// values, as `models::vae::Config::observe` makes them, and `class` a number for each label. `noise` is where the stream of the importance samples starts. `progress` is
 /// awaited after each batch and can stop the query.
 pub async fn log_prob<R: Run>(
     encoder: &mut R,
@@ -144,50 +137,117 @@ pub async fn log_prob<R: Run>(
     let with_pixels = weigher.program().output("pixels").is_some();
     let wanted = &["log_w", "recon", "pixels"][..if with_pixels { 3 } else { 2 }];
     let effort = effort.into();
-    let total = effort.k.div_ceil(batch) * batch;
-    let mut weights = Weights::default();
-    while weights.len() < total {
+    let k = effort.k.div_ceil(batch) * batch;
+    let mut runs = Runs { alone: effort.runs == 1, ..Runs::default() };
+    while runs.ended() < effort.runs {
         noise.fill_normal(&mut eps);
         weigher.write("eps", &eps)?;
         weigher.step()?;
         let values = weigher.read_all(wanted).await?;
-        weights.push(&values[0], &values[1], values.get(2).map(Vec::as_slice));
-        let (nats, std_error) = (weights.log_mean(), weights.std_error());
+        runs.push(k, &values[0], &values[1], values.get(2).map(Vec::as_slice));
+        let (nats, std_error) = runs.bound();
         if nats.is_nan() {
             return Err(Error::NotANumber);
         }
-        if progress(Progress { done: weights.len(), total, nats, std_error }).await.is_break() {
+        let so_far = Progress { done: runs.whole.len(), total: k * effort.runs, nats, std_error };
+        if progress(so_far).await.is_break() {
             return Err(Error::Stopped);
         }
-        if weights.effective_samples() >= MIN_EFFECTIVE_SAMPLES && effort.is_met(weights.len(), std_error) {
+        let done = if runs.alone { runs.whole.len() } else { runs.ended() };
+        if effort.is_met(done, std_error) && runs.doubt().is_none() {
             break;
         }
     }
-    Ok(estimate(&weights, elbo::normal_kl(mu, logvar), x.len()))
+    let k = if runs.alone { runs.whole.len() } else { k };
+    Ok(estimate(&runs, k, elbo::normal_kl(mu, logvar), x.len()))
 }
 
-fn estimate(weights: &Weights, kl: f64, d: usize) -> Estimate {
-    let (k, nats, effective) = (weights.len(), weights.log_mean(), weights.effective_samples());
+/// Runs of importance samples, of which each gives a value of L_k.
+#[derive(Default)]
+struct Runs {
+    /// Whether there is to be one only.
+    alone: bool,
+    /// Those of the runs that are through.
+    bounds: Vec<f64>,
+    /// Sum of their effective sample sizes.
+    effective: f64,
+    /// The weights of the run that is under way.
+    current: Weights,
+    /// The logarithms of those of a run alone.
+    log_w: Vec<f64>,
+    /// Those of all runs.
+    whole: Weights,
+}
+
+impl Runs {
+    /// Takes in a batch; `k` of them make a run.
+    fn push(&mut self, k: usize, log_w: &[f32], recon: &[f32], pixels: Option<&[f32]>) {
+        self.whole.push(log_w, recon, pixels);
+        self.current.push(log_w, recon, None);
+        if self.alone {
+            self.log_w.extend(log_w.iter().map(|&w| f64::from(w)));
+        }
+        if self.current.len() >= k {
+            self.bounds.push(self.current.log_mean());
+            self.effective += self.current.effective_samples();
+            self.current = Weights::default();
+        }
+    }
+
+    /// How many are through.
+    fn ended(&self) -> usize {
+        self.bounds.len()
+    }
+
+    /// The mean of the runs that are through, with its standard error; of what there is, while the first is under way.
+    fn bound(&self) -> (f64, f64) {
+        match self.bounds[..] {
+            _ if self.alone => {
+                let mean = Mean::of(&self.log_w);
+                (mean.log, mean.std_error)
+            }
+            [] => (self.current.log_mean(), f64::INFINITY),
+            [one] => (one, f64::INFINITY),
+            _ if self.bounds.contains(&f64::NEG_INFINITY) => (f64::NEG_INFINITY, f64::INFINITY),
+            _ => mean_and_error(&self.bounds),
+        }
+    }
+
+    /// Why a run alone has no error.
+    fn doubt(&self) -> Option<String> {
+        if self.alone { doubt(self.whole.effective_samples(), self.log_w.len(), false) } else { None }
+    }
+}
+
+fn estimate(runs: &Runs, k: usize, kl: f64, d: usize) -> Estimate {
+    let ((nats, std_error), doubt) = (runs.bound(), runs.doubt());
+    let (n, credible) = (runs.ended(), doubt.is_none());
+    let effective = if runs.alone { runs.whole.effective_samples() } else { runs.effective / n as f64 };
     let mut assumptions = vec![
-        "A lower bound in expectation: log p(x) is at least this, up to the Monte Carlo error.".to_string(),
+        if runs.alone {
+            "A lower bound in expectation: log p(x) is at least this, up to the Monte Carlo error.".to_string()
+        } else {
+            format!(
+                "A lower bound in expectation: the mean of {n} runs of {k} samples, with the error of that mean. log p(x) is \
+                 above it by as much as the bound is loose."
+            )
+        },
         "The surprise of the pixels is -log p(x_d|z) averaged over the posterior of z; it sums to the reconstruction \
          term, the rest of -log p(x) is what it costs to name z."
             .to_string(),
     ];
-    let few = few(effective, k, false);
-    let credible = few.is_none();
-    assumptions.extend(few);
+    assumptions.extend(if runs.alone { doubt } else { few(effective, k, false).map(|few| format!("{few}.")) });
     Estimate {
         nats,
-        std_error: Some(weights.std_error()).filter(|e| credible && e.is_finite()),
+        std_error: Some(std_error).filter(|e| credible && e.is_finite()),
         kind: Kind::LowerBound,
         bits_per_dim: -nats / (d as f64 * std::f64::consts::LN_2),
         estimator: format!("IWAE k={k}"),
         k,
         effective_samples: Some(effective),
-        parts: Some(elbo::parts(weights.recon(), kl)),
-        terms: weights.surprise(),
-        n_evals: k + 1,
+        parts: Some(elbo::parts(runs.whole.recon(), kl)),
+        terms: runs.whole.surprise(),
+        n_evals: runs.whole.len() + 1,
         assumptions,
         place: Place::default(),
     }
@@ -224,11 +284,27 @@ mod tests {
     fn equal_weights_are_exact_and_one_large_weight_is_not() {
         let mut w = Weights::default();
         w.push(&[-50.0; 64], &[-40.0; 64], None);
-        assert_eq!((w.log_mean(), w.std_error()), (-50.0, 0.0));
+        assert_eq!(w.log_mean(), -50.0);
         assert!((w.effective_samples() - 64.0).abs() < 1e-9);
         w.push(&[50.0], &[0.0], None);
         assert!((w.effective_samples() - 1.0).abs() < 1e-9);
         assert!((w.log_mean() - (50.0 - 65f64.ln())).abs() < 1e-9);
+    }
+
+    #[test]
+    fn runs_are_averaged_and_their_spread_is_the_error() {
+        let mut runs = Runs::default();
+        runs.push(4, &[-3.0, -3.0], &[0.0; 2], None);
+        assert_eq!(runs.bound(), (-3.0, f64::INFINITY));
+        for level in [-3.0, -1.0, -1.0, -5.0, -5.0] {
+            runs.push(4, &[level; 2], &[0.0; 2], None);
+        }
+        // Runs of -3, -1 and -5: a mean of -3 with sd / sqrt(3) = 2 / sqrt(3).
+        let (nats, std_error) = runs.bound();
+        assert!((nats + 3.0).abs() < 1e-12 && (std_error - 2.0 / 3f64.sqrt()).abs() < 1e-12);
+        assert!((runs.effective / 3.0 - 4.0).abs() < 1e-9 && runs.whole.len() == 12);
+        runs.push(4, &[f32::NEG_INFINITY; 4], &[0.0; 4], None);
+        assert_eq!(runs.bound(), (f64::NEG_INFINITY, f64::INFINITY));
     }
 
     #[test]

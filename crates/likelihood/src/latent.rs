@@ -237,9 +237,9 @@ pub(crate) fn estimate<M: Latent>(
     let mut assumptions =
         vec![format!("{what} bound in expectation: log p(x) is at {relation} this, up to the Monte Carlo error.")];
     assumptions.extend(model.assumptions());
-    let few = few(mean.effective, k, upper);
-    let credible = few.is_none();
-    assumptions.extend(few);
+    let doubt = doubt(mean.effective, k, upper);
+    let credible = doubt.is_none();
+    assumptions.extend(doubt);
     Ok(Estimate {
         nats,
         std_error: Some(mean.std_error).filter(|e| credible && e.is_finite()),
@@ -256,6 +256,11 @@ pub(crate) fn estimate<M: Latent>(
     })
 }
 
+/// Why no error of the mean of `k` weights is stated, if none is: few of them decide.
+pub(crate) fn doubt(effective: f64, k: usize, upper: bool) -> Option<String> {
+    few(effective, k, upper).map(|few| format!("{few}, and no error of it can be told."))
+}
+
 /// What is to be said where few of `k` weights decide.
 pub(crate) fn few(effective: f64, k: usize, upper: bool) -> Option<String> {
     if effective >= MIN_EFFECTIVE_SAMPLES.min(k as f64 / 4.0) {
@@ -268,8 +273,7 @@ pub(crate) fn few(effective: f64, k: usize, upper: bool) -> Option<String> {
     };
     let side = if upper { "below" } else { "above" };
     Some(format!(
-        "{decide} (effective sample size {effective:.1} of {k}): the bound is loose here, log p(x) may be many nats {side} it, \
-         and no error of it can be told."
+        "{decide} (effective sample size {effective:.1} of {k}): the bound is loose here, log p(x) may be many nats {side} it"
     ))
 }
 
@@ -286,6 +290,7 @@ mod tests {
         assert!(said(4.2, 1000).starts_with("The weights rest on a few draws") && said(4.2, 1000).contains("above it"));
         assert!(said(7.0, 64).starts_with("Few samples decide") && few(7.0, 64, true).unwrap().contains("below it"));
         assert_eq!((few(10.0, 64, false), few(4.0, 16, false)), (None, None));
+        assert!(doubt(7.0, 64, false).unwrap().ends_with("above it, and no error of it can be told."));
     }
 
     #[test]

@@ -62,6 +62,12 @@ impl Method {
         if precise { precise_k } else { quick }
     }
 
+    /// [`Question::runs`] of an answer about one picture: of the importance-weighted bound so many that their spread tells its
+    /// error, of others, which know it from their samples, one.
+    pub fn runs(self) -> usize {
+        if self == Method::Own { 32 } else { 1 }
+    }
+
     /// All that a network can be asked by.
     pub fn of(network: &Network) -> &'static [Method] {
         match network {
@@ -103,6 +109,8 @@ pub struct Question<'a> {
     /// Monte Carlo samples, where the estimator takes some; temperatures of annealed importance sampling; paths of the
     /// probability flow.
     pub k: usize,
+    /// How many values of the importance-weighted bound are averaged, each of `k` samples; others have one run.
+    pub runs: usize,
     /// Standard error in nats at which fewer samples are enough; not for annealed chains, which run together.
     pub precision: Option<f64>,
     /// Seed of all noise.
@@ -223,8 +231,8 @@ impl<R: Run> Query<R> {
         question: &Question<'_>,
         progress: impl AsyncFnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Estimate, Error<R::Error>> {
-        let &Question { levels, labels, k, precision, seed, index } = question;
-        let effort = Effort { k, precision };
+        let &Question { levels, labels, k, runs, precision, seed, index } = question;
+        let effort = Effort { k, runs, precision };
         match self {
             Query::Vae { network, encoder, weigher } => {
                 let x = network.observe(levels, seed, index);
@@ -278,8 +286,8 @@ async fn integrate<R: Run>(
     noise: Rng,
     mut progress: impl AsyncFnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Estimate, Error<R::Error>> {
-    let &Question { levels, labels, k, precision, seed, index } = question;
-    let effort = Effort { k, precision };
+    let &Question { levels, labels, k, runs, precision, seed, index } = question;
+    let effort = Effort { k, runs, precision };
     // Streams of their own for the noise in the levels, the starts, the estimate and the fit.
     let [of_levels, of_starts, of_estimate, of_fit] = [0, 1, 2, 3].map(|part| noise.clone().skip(part << 30));
     let before = Progress { done: 0, total: k, nats: f64::NEG_INFINITY, std_error: f64::INFINITY };

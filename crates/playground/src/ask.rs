@@ -33,7 +33,8 @@ pub(crate) async fn log_prob(
     let labels = sample::labels(settings, &model.card.labels, seed, 0..1);
     let none = labels == model.card.network.no_labels();
     let mut query = load(model, plan, sink).await?;
-    let question = Question { levels, labels: &labels, k: plan.1.samples(plan.0), precision, seed, index: 0 };
+    let (k, runs) = (plan.1.samples(plan.0), plan.0.runs());
+    let question = Question { levels, labels: &labels, k, runs, precision, seed, index: 0 };
     let estimate = query.log_prob(&question, teller(sink, sink.seconds(), 0, 1)).await?;
     let scored = scored(&model.card.network, levels, seed, 0);
     model.loaded.query = Some((plan, query));
@@ -67,7 +68,8 @@ pub(crate) async fn posterior(
     let (started, mut estimates) = (sink.seconds(), Vec::new());
     for y in 0..label.values.len() {
         given[a] = y as f32;
-        let question = Question { levels, labels: &given, k: plan.1.samples(plan.0), precision: None, seed, index: 0 };
+        let k = plan.1.samples(plan.0);
+        let question = Question { levels, labels: &given, k, runs: 1, precision: None, seed, index: 0 };
         let estimate = query.log_prob(&question, teller(sink, started, y, label.values.len())).await?;
         if let Kind::Undefined(why) = estimate.kind {
             return Err(Failure::new("bad-request", format!("There is no p({} | x) here: {why}.", label.name)));

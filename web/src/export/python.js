@@ -31,6 +31,8 @@ export function program(card, estimate, labels) {
     labels: JSON.stringify(numbers),
     seed: String(seed),
     k: String(estimate.k),
+    // One evaluation is the encoder's.
+    runs: String(Math.round((estimate.n_evals - 1) / estimate.k)),
     binary: network.likelihood === "bernoulli" ? "True" : "False",
     palette: JSON.stringify((network.palette ?? []).map(rgb)),
     counts: JSON.stringify(network.levels ?? []),

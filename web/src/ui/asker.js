@@ -26,6 +26,9 @@ const BELOW_MS = 1000;
 
 const DIGITS = new URL("examples/mnist-test.png", import.meta.url);
 
+/** Effective importance samples below which a bound says of itself that few decide. */
+const FEW = 10;
+
 /**
  * `<pofx-asker>`: properties `seed`, `backend`. Events: `asked` (detail: the Pixels and the index of the sample, both may be missing),
  * `answer` (detail: Estimate), `begin`, `progress` (detail: Progress or nothing), `failed` (detail: PofxError), `say`
@@ -266,10 +269,10 @@ export class Asker extends LitElement {
     this.#tell("say", this.copied);
   }
 
-  /** Whether importance sampling from a better proposal is worth offering: this answer's samples were too few to tell its error. @param {Estimate | undefined} estimate */
+  /** Whether importance sampling from a better proposal is worth offering: few of this answer's samples decide. @param {Estimate | undefined} estimate */
   #better(estimate) {
     if (!estimate || this.estimator !== "own" || !this.model?.estimators.includes("laplace")) return false;
-    return typeof estimate.kind === "string" && estimate.std_error === null && estimate.effective_samples !== null;
+    return typeof estimate.kind === "string" && estimate.effective_samples !== null && estimate.effective_samples < FEW;
   }
 
   /** @param {import("../p-of-x.js").Estimator} estimator */

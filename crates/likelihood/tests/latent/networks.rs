@@ -7,7 +7,7 @@ use graph::{Load, Program, Run};
 use likelihood::laplace::{self, Cover};
 use likelihood::latent::{Decoder, Latent, encoded};
 use likelihood::query::{Method, Query, Question};
-use likelihood::{Kind, ais, iwae, quadrature, variational};
+use likelihood::{Effort, Kind, ais, iwae, quadrature, variational};
 use models::{Network, Weights, latent, registry, vae};
 use pollster::block_on;
 
@@ -182,6 +182,17 @@ fn estimates_of_a_vae_of_two_latents_agree_with_quadrature() {
                 assert!(error.abs() < 3.0 * e.std_error.unwrap());
             }
         }
+        // Runs have an error of their own: of the bound, which is below.
+        let [few, many] = [32, 320].map(|runs| {
+            let effort = Effort { k: 100, runs, precision: None };
+            let e =
+                block_on(iwae::log_prob(&mut encoder, &mut weigher, &x, &[], effort, noise(runs as u64), on)).unwrap();
+            assert_eq!((e.k, e.n_evals, e.estimator.as_str()), (100, 100 * runs + 1, "IWAE k=100"));
+            println!("  {:+.4} ± {:?}, {runs} runs", e.nats - truth.nats, e.std_error);
+            assert!(e.nats < truth.nats);
+            (e.nats, e.std_error.unwrap())
+        });
+        assert!((few.0 - many.0).abs() < 3.0 * few.1.hypot(many.1) && many.1 < 0.6 * few.1, "{few:?} {many:?}");
     }
 }
 
@@ -191,15 +202,16 @@ fn an_answer_takes_as_many_samples_as_its_precision_asks_for() {
     let host = Host::open("mnist-vae-2d");
     let Network::Vae(c) = &host.network else { panic!("no VAE") };
     let levels = drawn(c, &host);
-    for (method, [far, near]) in [(Method::Own, [0.3, 0.1]), (Method::Laplace, [0.2, 0.015])] {
+    let of = [(Method::Own, (50, 10_000), [0.3, 0.02]), (Method::Laplace, (40_000, 1), [0.2, 0.015])];
+    for (method, (k, runs), [far, near]) in of {
         let mut query = block_on(Query::load(&host.network, method, None, &host, 50, false)).unwrap();
         let mut ask = |precision| {
-            let question = Question { levels: &levels, labels: &[], k: 40_000, precision, seed: 1, index: 0 };
+            let question = Question { levels: &levels, labels: &[], k, runs, precision, seed: 1, index: 0 };
             block_on(query.log_prob(&question, on)).unwrap()
         };
         let [loose, tight] = [far, near].map(|precision| ask(Some(precision)));
-        println!("{method:?} {:?}", [&loose, &tight].map(|e| (e.k, e.std_error)));
-        assert!(loose.k < tight.k && tight.k < 40_000, "{} {}", loose.k, tight.k);
+        println!("{method:?} {:?}", [&loose, &tight].map(|e| (e.n_evals, e.std_error)));
+        assert!(loose.n_evals < tight.n_evals && tight.n_evals < k * runs, "{} {}", loose.n_evals, tight.n_evals);
         assert!(loose.std_error.unwrap() <= far && tight.std_error.unwrap() <= near);
         assert!(tight.estimator.contains(&format!("k={}", tight.k)));
     }
