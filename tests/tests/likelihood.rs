@@ -256,7 +256,7 @@ fn weights_of_every_size_are_averaged() {
         assert!((weights.log_mean() - expected).abs() < 1e-12);
         let w = (-1f64).exp();
         assert!((weights.effective_samples() - (1.0 + w).powi(2) / (1.0 + w * w)).abs() < 1e-9);
-        assert!(weights.surprise()[0].is_finite());
+        assert!(weights.std_error().is_finite() && weights.surprise()[0].is_finite());
     }
 }
 
@@ -266,6 +266,7 @@ fn impossible_is_not_unknown() {
     let mut weights = iwae::Weights::default();
     weights.push(&[f32::NEG_INFINITY; 3], &[f32::NEG_INFINITY; 3], None);
     assert_eq!((weights.log_mean(), weights.effective_samples()), (f64::NEG_INFINITY, 0.0));
+    assert_eq!(weights.std_error(), f64::INFINITY);
     weights.push(&[-5.0], &[-5.0], None);
     assert!((weights.log_mean() - (-5.0 - 4f64.ln())).abs() < 1e-12);
     assert_eq!(weights.effective_samples(), 1.0);

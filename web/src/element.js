@@ -126,18 +126,17 @@ export class PofxElement extends LitElement {
   }
 
   #begin() {
-    if (this.task === "lab") void this.#openLab();
-    else if (!this.opened) void this.#open();
+    if (this.task === "lab" || !this.opened) this.#load();
   }
 
-  /** Once more, after an error. */
-  #retry() {
-    this.error = undefined;
+  /** Opens what the task needs: at first, and once more after an error. */
+  #load() {
     if (this.task === "lab") void this.#openLab();
     else void this.#open();
   }
 
   async #openLab() {
+    this.error = undefined;
     try {
       await import("./lab/lab.js");
       this.ready = true;
@@ -553,7 +552,7 @@ export class PofxElement extends LitElement {
     if (!e) return nothing;
     return html`<div class="alert">
       <p>${e.message}</p>
-      ${this.ready || !e.recoverable ? nothing : html`<button type="button" @click=${() => this.#retry()}>Try again</button>`}
+      ${this.ready || !e.recoverable ? nothing : html`<button type="button" @click=${() => this.#load()}>Try again</button>`}
       <button type="button" class="quiet" @click=${() => (this.error = undefined)}>Dismiss</button>
     </div>`;
   }

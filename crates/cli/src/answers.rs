@@ -44,13 +44,12 @@ pub(crate) fn answers(model: &Model, engine: &Engine) -> Result<Report> {
     let labels = model.recipe.network.no_labels();
     let mut answers = Vec::new();
     for &method in Method::of(&model.recipe.network) {
-        let k = method.samples(false);
+        let (k, runs) = (method.samples(false), method.runs(&model.recipe.network));
         let start = Instant::now();
         let mut query = Query::load(model, method, engine, k, true)?;
         let load_s = start.elapsed().as_secs_f64();
         let mut timed = |seed: u64| {
-            let question =
-                Question { levels: &levels, labels: &labels, k, runs: method.runs(), precision: None, seed, index: 0 };
+            let question = Question { levels: &levels, labels: &labels, k, runs, precision: None, seed, index: 0 };
             let (start, mut first) = (Instant::now(), None);
             let estimate = query.watched(&question, |so_far| {
                 if so_far.nats.is_finite() {

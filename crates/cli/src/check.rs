@@ -244,11 +244,9 @@ fn noisy(images: &Images, n: usize, share: f64) -> Images {
 /// Intervals at the page's fast budget against answers of [`LONGER`] times its length with noise of their own: of as many times
 /// the runs where runs are averaged, which tell the same bound, and of as many times the samples otherwise.
 fn coverage(model: &Model, test: &Images, n: usize, method: Method) -> Result<Coverage> {
-    let k = method.samples(false);
+    let (k, runs) = (method.samples(false), method.runs(&model.recipe.network));
     let test = observed(model, test, n);
-    let runs = method.runs();
-    let averaged = runs > 1 && matches!(model.recipe.network, Network::Vae(_));
-    let longer = if averaged { (k, LONGER * runs) } else { (LONGER * k, runs) };
+    let longer = if runs > 1 { (k, LONGER * runs) } else { (LONGER * k, runs) };
     let short = answers(model, &test, 0..n, method, (k, runs), data::TEST_SEED)?;
     let long = answers(model, &test, 0..n, method, longer, data::TEST_SEED + 1)?;
     // An answer without an error is a bound and no interval.

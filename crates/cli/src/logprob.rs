@@ -82,8 +82,15 @@ pub(crate) fn log_prob(
         notices.push(format!("Grey levels were binarised at random with seed {seed}, as in training."));
     }
     let none = model.recipe.network.no_labels();
-    let question =
-        query::Question { levels: &levels, labels: &none, k, runs: method.runs(), precision, seed, index: 0 };
+    let question = query::Question {
+        levels: &levels,
+        labels: &none,
+        k,
+        runs: method.runs(&model.recipe.network),
+        precision,
+        seed,
+        index: 0,
+    };
     let mut estimate = Query::load(model, method, engine, k, true)?.ask(&question)?;
     if let Some(reference) = model.card.as_ref().and_then(|card| card.reference.as_ref()) {
         estimate = estimate.placed_in(reference, &query::scored(&model.recipe.network, &levels, seed, 0));

@@ -21,8 +21,8 @@ impl From<usize> for Effort {
 }
 
 impl Effort {
-    /// Whether `done` samples, or runs, with this standard error are enough. The value itself has no say: a run that stopped where its
-    /// value is good would be biased.
+    /// Whether `done` samples, or runs, with this standard error are enough. The value itself has no say: a run that
+    /// stopped where its value is good would be biased.
     pub fn is_met(&self, done: usize, std_error: f64) -> bool {
         self.precision.is_some_and(|precision| done >= LEAST && std_error <= precision)
     }

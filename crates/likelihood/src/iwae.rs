@@ -6,7 +6,7 @@
 //! of L_k. The mean of several runs is an unbiased estimate of L_k, and their spread its error. One run alone states the error
 //! of log p(x) by the delta method, where not a few of its weights decide.
 
-use crate::latent::{Mean, doubt, few};
+use crate::latent::{doubt, few};
 use crate::{Effort, Estimate, Kind, Place, elbo, mean_and_error};
 use data::rng::Rng;
 use graph::Run;
@@ -73,6 +73,17 @@ impl Weights {
         if self.sum == 0.0 { 0.0 } else { self.sum * self.sum / self.squares }
     }
 
+    /// Standard error of [`Weights::log_mean`] by the delta method: sd(w) / (sqrt(k) mean(w)); infinite where there is
+    /// none to be had, from fewer than two samples or from weights that are all 0.
+    pub fn std_error(&self) -> f64 {
+        let k = self.k as f64;
+        if self.k < 2 || self.sum == 0.0 {
+            return f64::INFINITY;
+        }
+        let deviations = (self.squares - self.sum * self.sum / k).max(0.0);
+        (deviations * k / (k - 1.0)).sqrt() / self.sum
+    }
+
     /// -log p(x_d|z) of every pixel, averaged over z under the normalised weights: over the posterior p(z|x).
     pub fn surprise(&self) -> Vec<f32> {
         self.pixels.iter().map(|p| (-p / self.sum) as f32).collect()
@@ -110,8 +121,8 @@ pub enum Error<E: std::error::Error + 'static> {
 ///
 /// `encoder` and `weigher` are `models::vae`'s Programs of those names with the weights written, the encoder for one
 /// image; k of `effort` is rounded up to whole batches of the weigher, and each of its runs takes as many. `x` holds D
-/// values, as `models::vae::Config::observe` makes them, and `class` a number for each label. `noise` is where the stream of the importance samples starts. `progress` is
-/// awaited after each batch and can stop the query.
+/// values, as `models::vae::Config::observe` makes them, and `class` a number for each label. `noise` is where the stream
+/// of the importance samples starts. `progress` is awaited after each batch and can stop the query.
 pub async fn log_prob<R: Run>(
     encoder: &mut R,
     weigher: &mut R,
@@ -173,8 +184,6 @@ struct Runs {
     effective: f64,
     /// The weights of the run that is under way.
     current: Weights,
-    /// The logarithms of those of a run alone.
-    log_w: Vec<f64>,
     /// Those of all runs.
     whole: Weights,
 }
@@ -184,9 +193,6 @@ impl Runs {
     fn push(&mut self, k: usize, log_w: &[f32], recon: &[f32], pixels: Option<&[f32]>) {
         self.whole.push(log_w, recon, pixels);
         self.current.push(log_w, recon, None);
-        if self.alone {
-            self.log_w.extend(log_w.iter().map(|&w| f64::from(w)));
-        }
         if self.current.len() >= k {
             self.bounds.push(self.current.log_mean());
             self.effective += self.current.effective_samples();
@@ -202,10 +208,7 @@ impl Runs {
     /// The mean of the runs that are through, with its standard error; of what there is, while the first is under way.
     fn bound(&self) -> (f64, f64) {
         match self.bounds[..] {
-            _ if self.alone => {
-                let mean = Mean::of(&self.log_w);
-                (mean.log, mean.std_error)
-            }
+            _ if self.alone => (self.whole.log_mean(), self.whole.std_error()),
             [] => (self.current.log_mean(), f64::INFINITY),
             [one] => (one, f64::INFINITY),
             _ if self.bounds.contains(&f64::NEG_INFINITY) => (f64::NEG_INFINITY, f64::INFINITY),
@@ -215,7 +218,7 @@ impl Runs {
 
     /// Why a run alone has no error.
     fn doubt(&self) -> Option<String> {
-        if self.alone { doubt(self.whole.effective_samples(), self.log_w.len(), false) } else { None }
+        if self.alone { doubt(self.whole.effective_samples(), self.whole.len(), false) } else { None }
     }
 }
 
@@ -284,7 +287,7 @@ mod tests {
     fn equal_weights_are_exact_and_one_large_weight_is_not() {
         let mut w = Weights::default();
         w.push(&[-50.0; 64], &[-40.0; 64], None);
-        assert_eq!(w.log_mean(), -50.0);
+        assert_eq!((w.log_mean(), w.std_error()), (-50.0, 0.0));
         assert!((w.effective_samples() - 64.0).abs() < 1e-9);
         w.push(&[50.0], &[0.0], None);
         assert!((w.effective_samples() - 1.0).abs() < 1e-9);

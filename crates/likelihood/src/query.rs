@@ -64,8 +64,8 @@ impl Method {
 
     /// [`Question::runs`] of an answer about one picture: of the importance-weighted bound so many that their spread tells its
     /// error, of others, which know it from their samples, one.
-    pub fn runs(self) -> usize {
-        if self == Method::Own { 32 } else { 1 }
+    pub fn runs(self, network: &Network) -> usize {
+        if let (Method::Own, Network::Vae(_)) = (self, network) { 32 } else { 1 }
     }
 
     /// All that a network can be asked by.

@@ -33,7 +33,7 @@ pub(crate) async fn log_prob(
     let labels = sample::labels(settings, &model.card.labels, seed, 0..1);
     let none = labels == model.card.network.no_labels();
     let mut query = load(model, plan, sink).await?;
-    let (k, runs) = (plan.1.samples(plan.0), plan.0.runs());
+    let (k, runs) = (plan.1.samples(plan.0), plan.0.runs(&model.card.network));
     let question = Question { levels, labels: &labels, k, runs, precision, seed, index: 0 };
     let estimate = query.log_prob(&question, teller(sink, sink.seconds(), 0, 1)).await?;
     let scored = scored(&model.card.network, levels, seed, 0);
