@@ -57,7 +57,7 @@ async function prepareJobs(page) {
         using(backend, async (model) => {
           for await (const _ of model.sample({ n: backend === "cpu" ? 1000 : 64, seed: 1, signal, onProgress: begun }));
         }),
-      likelihood: (signal, begun, backend) => using(backend, (model) => model.logProb(one, { budget: backend === "cpu" ? "precise" : "fast", signal, onProgress: begun })),
+      likelihood: (signal, begun, backend) => using(backend, (model) => model.logProb(one, { signal, onProgress: begun })),
       training: (signal, begun, backend) =>
         using(backend, async (model) => {
           const images = Uint8Array.from({ length: 16 * 784 }, (_, i) => (i % 28 < 9 ? 255 : 0));

@@ -44,7 +44,7 @@ pub(crate) fn answers(model: &Model, engine: &Engine) -> Result<Report> {
     let labels = model.recipe.network.no_labels();
     let mut answers = Vec::new();
     for &method in Method::of(&model.recipe.network) {
-        let (k, runs) = (method.samples(false), method.runs(&model.recipe.network));
+        let (k, runs) = (method.samples(false), method.runs(&model.recipe.network, false));
         let start = Instant::now();
         let mut query = Query::load(model, method, engine, k, true)?;
         let load_s = start.elapsed().as_secs_f64();

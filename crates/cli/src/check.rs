@@ -244,7 +244,7 @@ fn noisy(images: &Images, n: usize, share: f64) -> Images {
 /// Intervals at the page's fast budget against answers of [`LONGER`] times its length with noise of their own: of as many times
 /// the runs where runs are averaged, which tell the same bound, and of as many times the samples otherwise.
 fn coverage(model: &Model, test: &Images, n: usize, method: Method) -> Result<Coverage> {
-    let (k, runs) = (method.samples(false), method.runs(&model.recipe.network));
+    let (k, runs) = (method.samples(false), method.runs(&model.recipe.network, false));
     let test = observed(model, test, n);
     let longer = if runs > 1 { (k, LONGER * runs) } else { (LONGER * k, runs) };
     let short = answers(model, &test, 0..n, method, (k, runs), data::TEST_SEED)?;

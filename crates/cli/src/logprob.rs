@@ -11,10 +11,16 @@ use likelihood::query::{self, Method};
 use std::ops::ControlFlow;
 
 /// Importance samples that are weighed at once: a divisor of `k` where there is a large enough one, so that just `k`
-/// samples are taken.
-pub(crate) fn batch(k: usize) -> usize {
-    (32..=64).rev().find(|b| k.is_multiple_of(*b)).unwrap_or(64)
+/// samples are taken. Of the probability flow, whose paths take two rows each, as many rows as k paths have, if those are few.
+pub(crate) fn batch(method: Method, k: usize) -> usize {
+    match method {
+        Method::Flow => (2 * k).min(64),
+        _ => (32..=64).rev().find(|b| k.is_multiple_of(*b)).unwrap_or(64),
+    }
 }
+
+/// Points of a search on the CPU: of one from the encoder, of that for a GAN, and chains of annealed importance sampling.
+const FEW: [usize; 3] = [1, 2, 16];
 
 /// The Programs of a query, loaded.
 pub(crate) struct Query(query::Query<Loaded>);
@@ -28,7 +34,7 @@ impl Query {
             method,
             model.card.as_ref().and_then(|card| card.calibration.as_ref()),
             &host,
-            batch(k),
+            (batch(method, k), if let Engine::Cpu(_) = engine { &FEW } else { &[] }),
             terms,
         ))?))
     }
@@ -86,7 +92,7 @@ pub(crate) fn log_prob(
         levels: &levels,
         labels: &none,
         k,
-        runs: method.runs(&model.recipe.network),
+        runs: method.runs(&model.recipe.network, k > method.samples(false)),
         precision,
         seed,
         index: 0,

@@ -57,7 +57,7 @@ pub(crate) fn noise(model: &Model, method: Method, n: usize, k: usize) -> Result
         let network = Network::Gan(models::gan::Config { variance, ..config.clone() });
         let engine = Engine::cpu();
         let loaded =
-            pollster::block_on(Query::<Loaded>::load(&network, method, None, &model.on(&engine), BATCH, false));
+            pollster::block_on(Query::<Loaded>::load(&network, method, None, &model.on(&engine), (BATCH, &[]), false));
         loaded.context("the generator can't be loaded")
     };
     let load = || VARIANCES.into_iter().map(query).collect::<Result<Vec<_>>>();

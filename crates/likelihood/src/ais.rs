@@ -19,11 +19,14 @@ use std::ops::ControlFlow;
 const RADIUS: f64 = 4.0;
 /// Probability of acceptance that is aimed at.
 const ACCEPTANCE: f64 = 0.65;
-/// Temperatures at which steps are chosen; they are interpolated between.
+/// Temperatures at which steps are chosen, at most, and for how many temperatures there is one of them; steps are interpolated
+/// between.
 const KNOTS: usize = 16;
-/// Trajectories that choose a step, and those before the first.
+const TEMPERATURES_PER_KNOT: usize = 6;
+/// Trajectories that choose a step, those that choose the first at most, and for how many temperatures there is one of these.
 const TRIALS: usize = 4;
 const FIRST_TRIALS: usize = 16;
+const TEMPERATURES_PER_FIRST_TRIAL: usize = 4;
 /// First step that is tried, in standard deviations of the proposal.
 const FIRST_STEP: f64 = 0.3;
 
@@ -102,11 +105,14 @@ impl<'a, M: Latent> Annealing<'a, M> {
     ) -> Result<Annealing<'a, M>, Error<M::Error>> {
         let path = Path { model, start, leapfrogs: plan.leapfrogs, n_evals: start.n_evals };
         let mut run = Annealing { path, plan, betas: schedule(plan.temperatures), steps: Vec::new() };
-        let knots: Vec<usize> = (1..=KNOTS).map(|i| (i * plan.temperatures).div_ceil(KNOTS)).collect();
+        // The choice is to cost no more than what it is for.
+        let n = (plan.temperatures / TEMPERATURES_PER_KNOT).clamp(1, KNOTS);
+        let first_trials = (plan.temperatures / TEMPERATURES_PER_FIRST_TRIAL).clamp(TRIALS, FIRST_TRIALS);
+        let knots: Vec<usize> = (1..=n).map(|i| (i * plan.temperatures).div_ceil(n)).collect();
         let (mut points, mut log_step, mut chosen) = (run.draw(noise).await?, FIRST_STEP.ln(), Vec::new());
         for (i, &knot) in knots.iter().enumerate() {
             let mut tried = Vec::new();
-            for _ in 0..if i == 0 { FIRST_TRIALS } else { TRIALS } {
+            for _ in 0..if i == 0 { first_trials } else { TRIALS } {
                 let step = f64::exp(log_step);
                 log_step += run.path.transition(&mut points, run.betas[knot], step, noise).await? - ACCEPTANCE;
                 tried.push(log_step);

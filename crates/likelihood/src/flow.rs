@@ -18,7 +18,7 @@
 
 use crate::iwae::{self, Progress};
 use crate::runge_kutta::{self, Equation, Limits, root_mean_square, solve};
-use crate::{Effort, Estimate, Kind, Place, mean_and_error};
+use crate::{Effort, Estimate, Kind, Place, mean_and_stated_error};
 use data::rng::Rng;
 use graph::Run;
 use std::f64::consts::{FRAC_PI_2, LN_2, TAU};
@@ -282,7 +282,7 @@ pub async fn log_prob<R: Run>(
         let mut not_a_number = false;
         let watch = async |moment: Moment| {
             let done = 100 * readings.len() + (100.0 * moment.share * at_once as f64) as usize;
-            let (nats, std_error) = mean_and_error(&[readings.as_slice(), &moment.log_p].concat());
+            let (nats, std_error) = mean_and_stated_error(&[readings.as_slice(), &moment.log_p].concat());
             not_a_number = nats.is_nan();
             if not_a_number {
                 return ControlFlow::Break(());
@@ -301,7 +301,7 @@ pub async fn log_prob<R: Run>(
             }
             _ => return Err(iwae::Error::NotANumber),
         }
-        if effort.is_met(readings.len(), mean_and_error(&readings).1) {
+        if effort.is_met(readings.len(), mean_and_stated_error(&readings).1) {
             break;
         }
     }
@@ -311,7 +311,7 @@ pub async fn log_prob<R: Run>(
 /// The answer from `readings` of log p, made in batches of `n_evals` evaluations.
 fn estimate(readings: &[f64], n_evals: &[usize], plan: Plan, d: usize) -> Estimate {
     let (k, evals) = (readings.len(), n_evals.iter().sum::<usize>());
-    let (log_p, std_error) = mean_and_error(readings);
+    let (log_p, std_error) = mean_and_stated_error(readings);
     let nats = log_p + log_unit(d);
     let Plan { from, tolerance, .. } = plan;
     let batches = n_evals.len().max(1);

@@ -2,12 +2,10 @@
 //!     L_k = E[log 1/k sum_i w_i],  w_i = p(x, z_i) / q(z_i|x),  z_i ~ q(z|x)
 //! Jensen's inequality makes L_k a lower bound on log p(x); it does not fall with k, and L_1 is the ELBO.
 //!
-//! The weights of a trained encoder mostly have so heavy a tail that one run of k tells neither the error of log p(x) nor that
-//! of L_k. The mean of several runs is an unbiased estimate of L_k, and their spread its error. One run alone states the error
-//! of log p(x) by the delta method, where not a few of its weights decide.
+//! Its error is told by several runs of k: see `runs`.
 
-use crate::latent::{doubt, few};
-use crate::{Effort, Estimate, Kind, Place, elbo, mean_and_error};
+use crate::runs::Runs;
+use crate::{Effort, Estimate, Kind, Place, elbo};
 use data::rng::Rng;
 use graph::Run;
 use std::ops::ControlFlow;
@@ -26,14 +24,14 @@ pub struct Weights {
 
 impl Weights {
     /// Takes in log weights and log p(x|z) of as many samples, and, if wanted, log p(x_d|z) of every pixel (row major).
-    pub fn push(&mut self, log_w: &[f32], recon: &[f32], pixels: Option<&[f32]>) {
+    pub fn push<T: Copy + Into<f64>>(&mut self, log_w: &[T], recon: &[f32], pixels: Option<&[f32]>) {
         let old_top = if self.is_empty() { f64::NEG_INFINITY } else { self.top };
-        self.top = log_w.iter().map(|&w| f64::from(w)).fold(old_top, f64::max);
+        self.top = log_w.iter().map(|&w| w.into()).fold(old_top, f64::max);
         let shrink = if old_top == f64::NEG_INFINITY { 0.0 } else { (old_top - self.top).exp() };
         self.sum *= shrink;
         self.squares *= shrink * shrink;
         self.pixels.iter_mut().for_each(|p| *p *= shrink);
-        for (i, w) in log_w.iter().map(|&w| f64::from(w)).enumerate() {
+        for (i, w) in log_w.iter().map(|&w| w.into()).enumerate() {
             let scaled = if w == f64::NEG_INFINITY { 0.0 } else { (w - self.top).exp() };
             self.sum += scaled;
             self.squares += scaled * scaled;
@@ -149,108 +147,45 @@ pub async fn log_prob<R: Run>(
     let wanted = &["log_w", "recon", "pixels"][..if with_pixels { 3 } else { 2 }];
     let effort = effort.into();
     let k = effort.k.div_ceil(batch) * batch;
-    let mut runs = Runs { alone: effort.runs == 1, ..Runs::default() };
+    let mut runs = Runs::new(k, effort.runs);
     while runs.ended() < effort.runs {
         noise.fill_normal(&mut eps);
         weigher.write("eps", &eps)?;
         weigher.step()?;
         let values = weigher.read_all(wanted).await?;
-        runs.push(k, &values[0], &values[1], values.get(2).map(Vec::as_slice));
-        let (nats, std_error) = runs.bound();
-        if nats.is_nan() {
+        runs.push(&values[0], &values[1], values.get(2).map(Vec::as_slice));
+        if runs.bound().0.is_nan() {
             return Err(Error::NotANumber);
         }
-        let so_far = Progress { done: runs.whole.len(), total: k * effort.runs, nats, std_error };
-        if progress(so_far).await.is_break() {
+        if progress(runs.progress(effort.runs, 0.0)).await.is_break() {
             return Err(Error::Stopped);
         }
-        let done = if runs.alone { runs.whole.len() } else { runs.ended() };
-        if effort.is_met(done, std_error) && runs.doubt().is_none() {
+        if runs.are_enough(effort) {
             break;
         }
     }
-    let k = if runs.alone { runs.whole.len() } else { k };
-    Ok(estimate(&runs, k, elbo::normal_kl(mu, logvar), x.len()))
+    Ok(estimate(&runs, elbo::normal_kl(mu, logvar), x.len()))
 }
 
-/// Runs of importance samples, of which each gives a value of L_k.
-#[derive(Default)]
-struct Runs {
-    /// Whether there is to be one only.
-    alone: bool,
-    /// Those of the runs that are through.
-    bounds: Vec<f64>,
-    /// Sum of their effective sample sizes.
-    effective: f64,
-    /// The weights of the run that is under way.
-    current: Weights,
-    /// Those of all runs.
-    whole: Weights,
-}
-
-impl Runs {
-    /// Takes in a batch; `k` of them make a run.
-    fn push(&mut self, k: usize, log_w: &[f32], recon: &[f32], pixels: Option<&[f32]>) {
-        self.whole.push(log_w, recon, pixels);
-        self.current.push(log_w, recon, None);
-        if self.current.len() >= k {
-            self.bounds.push(self.current.log_mean());
-            self.effective += self.current.effective_samples();
-            self.current = Weights::default();
-        }
-    }
-
-    /// How many are through.
-    fn ended(&self) -> usize {
-        self.bounds.len()
-    }
-
-    /// The mean of the runs that are through, with its standard error; of what there is, while the first is under way.
-    fn bound(&self) -> (f64, f64) {
-        match self.bounds[..] {
-            _ if self.alone => (self.whole.log_mean(), self.whole.std_error()),
-            [] => (self.current.log_mean(), f64::INFINITY),
-            [one] => (one, f64::INFINITY),
-            _ if self.bounds.contains(&f64::NEG_INFINITY) => (f64::NEG_INFINITY, f64::INFINITY),
-            _ => mean_and_error(&self.bounds),
-        }
-    }
-
-    /// Why a run alone has no error.
-    fn doubt(&self) -> Option<String> {
-        if self.alone { doubt(self.whole.effective_samples(), self.whole.len(), false) } else { None }
-    }
-}
-
-fn estimate(runs: &Runs, k: usize, kl: f64, d: usize) -> Estimate {
-    let ((nats, std_error), doubt) = (runs.bound(), runs.doubt());
-    let (n, credible) = (runs.ended(), doubt.is_none());
-    let effective = if runs.alone { runs.whole.effective_samples() } else { runs.effective / n as f64 };
-    let mut assumptions = vec![
-        if runs.alone {
-            "A lower bound in expectation: log p(x) is at least this, up to the Monte Carlo error.".to_string()
-        } else {
-            format!(
-                "A lower bound in expectation: the mean of {n} runs of {k} samples, with the error of that mean. log p(x) is \
-                 above it by as much as the bound is loose."
-            )
-        },
+fn estimate(runs: &Runs, kl: f64, d: usize) -> Estimate {
+    let (nats, k, whole) = (runs.bound().0, runs.k(), runs.whole());
+    let mut assumptions = runs.assumptions();
+    assumptions.push(
         "The surprise of the pixels is -log p(x_d|z) averaged over the posterior of z; it sums to the reconstruction \
          term, the rest of -log p(x) is what it costs to name z."
             .to_string(),
-    ];
-    assumptions.extend(if runs.alone { doubt } else { few(effective, k, false).map(|few| format!("{few}.")) });
+    );
     Estimate {
         nats,
-        std_error: Some(std_error).filter(|e| credible && e.is_finite()),
+        std_error: runs.std_error(),
         kind: Kind::LowerBound,
         bits_per_dim: -nats / (d as f64 * std::f64::consts::LN_2),
         estimator: format!("IWAE k={k}"),
         k,
-        effective_samples: Some(effective),
-        parts: Some(elbo::parts(runs.whole.recon(), kl)),
-        terms: runs.whole.surprise(),
-        n_evals: runs.whole.len() + 1,
+        effective_samples: Some(runs.effective_samples()),
+        parts: Some(elbo::parts(whole.recon(), kl)),
+        terms: whole.surprise(),
+        n_evals: whole.len() + 1,
         assumptions,
         place: Place::default(),
     }
@@ -292,22 +227,6 @@ mod tests {
         w.push(&[50.0], &[0.0], None);
         assert!((w.effective_samples() - 1.0).abs() < 1e-9);
         assert!((w.log_mean() - (50.0 - 65f64.ln())).abs() < 1e-9);
-    }
-
-    #[test]
-    fn runs_are_averaged_and_their_spread_is_the_error() {
-        let mut runs = Runs::default();
-        runs.push(4, &[-3.0, -3.0], &[0.0; 2], None);
-        assert_eq!(runs.bound(), (-3.0, f64::INFINITY));
-        for level in [-3.0, -1.0, -1.0, -5.0, -5.0] {
-            runs.push(4, &[level; 2], &[0.0; 2], None);
-        }
-        // Runs of -3, -1 and -5: a mean of -3 with sd / sqrt(3) = 2 / sqrt(3).
-        let (nats, std_error) = runs.bound();
-        assert!((nats + 3.0).abs() < 1e-12 && (std_error - 2.0 / 3f64.sqrt()).abs() < 1e-12);
-        assert!((runs.effective / 3.0 - 4.0).abs() < 1e-9 && runs.whole.len() == 12);
-        runs.push(4, &[f32::NEG_INFINITY; 4], &[0.0; 4], None);
-        assert_eq!(runs.bound(), (f64::NEG_INFINITY, f64::INFINITY));
     }
 
     #[test]

@@ -7,10 +7,11 @@
 
 use crate::iwae::{Error, Progress};
 use crate::latent::proposal::times_transposed;
-use crate::latent::{self, Latent, MIN_EFFECTIVE_SAMPLES, Mean, Normal, Proposal, joint};
-use crate::{Effort, Estimate, Kind};
+use crate::latent::{Latent, Normal, Proposal, joint};
+use crate::runs::Runs;
+use crate::{Effort, Estimate, Kind, Place};
 use data::rng::Rng;
-use std::f64::consts::PI;
+use std::f64::consts::{LN_2, PI};
 use std::ops::ControlFlow;
 
 /// Steps of gradient ascent by Adam (Kingma & Ba 2015, arXiv:1412.6980), and their size at the start, from which it
@@ -82,27 +83,39 @@ pub async fn importance<M: Latent>(
     mut progress: impl AsyncFnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Estimate, Error<M::Error>> {
     let effort = effort.into();
-    let k = effort.k;
-    let (drawn, z) = proposal.draw(k, &mut noise);
-    let mut log_w = Vec::new();
-    for some in z.chunks(model.batch() * model.latents()) {
-        let joint = joint(model, some, false).await?.log_p;
-        log_w.extend(joint.iter().zip(drawn.log_prob(some).log_p).map(|(joint, q)| joint - q));
-        let Mean { log, std_error, effective } = Mean::of(&log_w);
-        if log.is_nan() {
-            return Err(Error::NotANumber);
-        }
-        let so_far = Progress { done: log_w.len(), total: k, nats: log + model.log_unit(), std_error };
-        if progress(so_far).await.is_break() {
-            return Err(Error::Stopped);
-        }
-        if effective >= MIN_EFFECTIVE_SAMPLES && effort.is_met(log_w.len(), std_error) {
-            break;
+    let mut runs = Runs::new(effort.k, effort.runs);
+    'drawing: while runs.ended() < effort.runs {
+        let (drawn, z) = proposal.draw(effort.k, &mut noise);
+        for some in z.chunks(model.batch() * model.latents()) {
+            let joint = joint(model, some, false).await?.log_p;
+            let log_w: Vec<f64> = joint.iter().zip(drawn.log_prob(some).log_p).map(|(joint, q)| joint - q).collect();
+            runs.push(&log_w, &[], None);
+            if runs.bound().0.is_nan() {
+                return Err(Error::NotANumber);
+            }
+            if progress(runs.progress(effort.runs, model.log_unit())).await.is_break() {
+                return Err(Error::Stopped);
+            }
+            if runs.are_enough(effort) {
+                break 'drawing;
+            }
         }
     }
-    let k = log_w.len();
-    let estimator = format!("importance sampling k={k}, {}", proposal.name);
-    latent::estimate(model, &log_w, Kind::LowerBound, estimator, proposal.n_evals + k)
+    let (nats, k) = (runs.bound().0 + model.log_unit(), runs.k());
+    Ok(Estimate {
+        nats,
+        std_error: runs.std_error(),
+        kind: Kind::LowerBound,
+        bits_per_dim: -nats / (model.dims() as f64 * LN_2),
+        estimator: format!("importance sampling k={k}, {}", proposal.name),
+        k,
+        effective_samples: Some(runs.effective_samples()),
+        parts: None,
+        terms: Vec::new(),
+        n_evals: proposal.n_evals + runs.whole().len(),
+        assumptions: [runs.assumptions(), model.assumptions()].concat(),
+        place: Place::default(),
+    })
 }
 
 /// The `keep` latents (keep, L) of largest log p(x, z) among `draws` from the prior, the best first.

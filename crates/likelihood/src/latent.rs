@@ -8,7 +8,7 @@ pub(crate) mod proposal;
 
 use crate::iwae::Error;
 use crate::{Estimate, Kind, Place};
-use graph::{Load, Run};
+use graph::{Load, Program, Run};
 use models::{gan, latent, vae};
 use std::f64::consts::{LN_2, TAU};
 
@@ -70,38 +70,39 @@ pub async fn joint<M: Latent>(model: &mut M, z: &[f64], gradient: bool) -> Resul
 pub struct Decoder<R> {
     /// log p(x|z).
     density: R,
-    /// The same with its gradient.
-    gradient: R,
+    /// The same with its gradient, each for so many latents, which rise. A search for modes has few at a time.
+    gradient: Vec<(usize, R)>,
     batch: usize,
     log_unit: f64,
     assumptions: Vec<String>,
 }
 
 impl<R: Run> Decoder<R> {
-    /// That of a VAE; x is as `vae::Config::observe` makes it.
-    pub async fn vae(c: &vae::Config, host: &impl Load<Run = R>, batch: usize) -> Result<Decoder<R>, R::Error> {
+    /// That of a VAE; x is as `vae::Config::observe` makes it. Programs are made for `batch` latents, and
+    /// those of the gradient for the lower numbers `few`, too, which rise.
+    pub async fn vae(
+        c: &vae::Config,
+        host: &impl Load<Run = R>,
+        batch: usize,
+        few: &[usize],
+    ) -> Result<Decoder<R>, R::Error> {
         let what = match c.likelihood {
             vae::Likelihood::Bernoulli => "The probability of these black and white pixels.",
             vae::Likelihood::DiscretisedLogistic => "The probability of these 8-bit levels.",
         };
-        Ok(Decoder {
-            density: host.load(&latent::vae(c, batch, false)).await?,
-            gradient: host.load(&latent::vae(c, batch, true)).await?,
-            batch,
-            log_unit: 0.0,
-            assumptions: vec![what.into()],
-        })
+        let program = |b, gradient| latent::vae(c, b, gradient);
+        Decoder::load(host, batch, few, program, 0.0, vec![what.into()]).await
     }
 
     /// That of a GAN with Gaussian noise of the variance `c.variance` in every value, on a scale of levels from 0 to 1; x
-    /// is as `models::latent::dequantise` makes it.
-    pub async fn gan(c: &gan::Config, host: &impl Load<Run = R>, batch: usize) -> Result<Decoder<R>, R::Error> {
+    /// is as `models::latent::dequantise` makes it. `batch` and `few` as for [`Decoder::vae`].
+    pub async fn gan(
+        c: &gan::Config,
+        host: &impl Load<Run = R>,
+        batch: usize,
+        few: &[usize],
+    ) -> Result<Decoder<R>, R::Error> {
         let variance = c.variance;
-        let mut density = host.load(&latent::gan(c, batch, false)).await?;
-        let mut gradient = host.load(&latent::gan(c, batch, true)).await?;
-        for run in [&mut density, &mut gradient] {
-            run.write("variance", &[variance])?;
-        }
         let d = (c.image_channels * c.size() * c.size()) as f64;
         let assumptions = vec![
             format!(
@@ -113,12 +114,36 @@ impl<R: Run> Decoder<R> {
              the log probability of the levels."
                 .into(),
         ];
-        Ok(Decoder { density, gradient, batch, log_unit: -d * 256f64.ln(), assumptions })
+        let program = |b, gradient| latent::gan(c, b, gradient);
+        let mut decoder = Decoder::load(host, batch, few, program, -d * 256f64.ln(), assumptions).await?;
+        decoder.runs().try_for_each(|run| run.write("variance", &[variance]))?;
+        Ok(decoder)
+    }
+
+    async fn load(
+        host: &impl Load<Run = R>,
+        batch: usize,
+        few: &[usize],
+        program: impl Fn(usize, bool) -> Program,
+        log_unit: f64,
+        assumptions: Vec<String>,
+    ) -> Result<Decoder<R>, R::Error> {
+        let density = host.load(&program(batch, false)).await?;
+        let mut gradient = Vec::new();
+        for &size in few.iter().chain([&batch]) {
+            gradient.push((size, host.load(&program(size, true)).await?));
+        }
+        Ok(Decoder { density, gradient, batch, log_unit, assumptions })
+    }
+
+    /// All Programs.
+    fn runs(&mut self) -> impl Iterator<Item = &mut R> {
+        std::iter::once(&mut self.density).chain(self.gradient.iter_mut().map(|(_, run)| run))
     }
 
     /// Sets x (D) and the labels `class` (A).
     pub fn observe(&mut self, x: &[f32], class: &[f32]) -> Result<(), R::Error> {
-        for run in [&mut self.density, &mut self.gradient] {
+        for run in self.runs() {
             run.write("x", x)?;
             if !class.is_empty() {
                 run.write("class", class)?;
@@ -156,18 +181,22 @@ impl<R: Run> Latent for Decoder<R> {
     }
 
     async fn evaluate(&mut self, z: &[f64], gradient: bool) -> Result<Values, R::Error> {
-        let (l, b) = (self.latents(), self.batch);
-        let run = if gradient { &mut self.gradient } else { &mut self.density };
+        let l = self.latents();
         let wanted = &["log_p", "grad"][..if gradient { 2 } else { 1 }];
         let mut all = Values::default();
-        for some in z.chunks(b * l) {
+        for some in z.chunks(self.batch * l) {
+            let n = some.len() / l;
+            let (size, run) = match self.gradient.iter_mut().find(|(size, _)| gradient && *size >= n) {
+                Some((size, run)) => (*size, run),
+                None => (self.batch, &mut self.density),
+            };
             let mut rows: Vec<f32> = some.iter().map(|&z| z as f32).collect();
-            rows.resize(b * l, 0.0);
+            rows.resize(size * l, 0.0);
             run.ready().await?;
             run.write("z", &rows)?;
             run.step()?;
             let values = run.read_all(wanted).await?;
-            all.log_p.extend(values[0][..some.len() / l].iter().map(|&v| f64::from(v)));
+            all.log_p.extend(values[0][..n].iter().map(|&v| f64::from(v)));
             if let Some(grad) = values.get(1) {
                 all.grad.extend(grad[..some.len()].iter().map(|&v| f64::from(v)));
             }

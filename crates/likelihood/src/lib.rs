@@ -19,6 +19,7 @@ pub mod quadrature;
 pub mod query;
 pub mod ratio;
 pub mod runge_kutta;
+mod runs;
 pub mod typicality;
 pub mod variational;
 pub mod vlb;
@@ -45,6 +46,24 @@ pub fn mean_and_error(x: &[f64]) -> (f64, f64) {
     }
     let variance = x.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
     (mean, (variance / n).sqrt())
+}
+
+/// Mean of independent readings `x`, and its error so stated that the mean ± 1.96 of it holds what they are readings of with
+/// 95 %: the standard error, widened by as much as Student's distribution of n - 1 degrees of freedom is wider than the normal
+/// one (Abramowitz & Stegun 1964, 26.7.5). Infinite where there are fewer than two.
+pub fn mean_and_stated_error(x: &[f64]) -> (f64, f64) {
+    let (mean, std_error) = mean_and_error(x);
+    if x.len() < 2 {
+        return (mean, f64::INFINITY);
+    }
+    let (z2, free) = (1.96f64.powi(2), (x.len() - 1) as f64);
+    let terms = [
+        (z2 + 1.0) / 4.0,
+        ((5.0 * z2 + 16.0) * z2 + 3.0) / 96.0,
+        (((3.0 * z2 + 19.0) * z2 + 17.0) * z2 - 15.0) / 384.0,
+    ];
+    let wider = terms.iter().rev().fold(0.0, |sum, term| (sum + term) / free);
+    (mean, std_error * (1.0 + wider))
 }
 
 /// Percentage of `sorted` (ascending) that is below `nats`; ties count half.
@@ -85,5 +104,17 @@ mod tests {
         let (mean, error) = mean_and_error(&[1.0, 2.0, 3.0, 4.0]);
         assert_eq!(mean, 2.5);
         assert!((error - (5.0f64 / 3.0 / 4.0).sqrt()).abs() < 1e-15);
+    }
+
+    #[test]
+    fn few_readings_state_the_error_that_students_distribution_asks_for() {
+        // Its 97.5 % points.
+        for (free, t) in [(3, 3.182), (7, 2.365), (15, 2.131), (31, 2.040)] {
+            let x: Vec<f64> = (0..=free).map(|i| f64::from(i * i % 7)).collect();
+            let ((mean, error), (same, stated)) = (mean_and_error(&x), mean_and_stated_error(&x));
+            assert_eq!(mean, same);
+            assert!((1.96 * stated / error / t - 1.0).abs() < 0.01, "{free}: {}", 1.96 * stated / error);
+        }
+        assert_eq!(mean_and_stated_error(&[1.0]), (1.0, f64::INFINITY));
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::iwae::{self, Error, Progress};
 use crate::laplace::Cover;
-use crate::latent::{self, Decoder};
+use crate::latent::{self, Decoder, Latent, Normal, Proposal};
 use crate::{
     Effort, Estimate, Kind, Place, ais, exact, flow, laplace, log_sum_exp, quadrature, ratio, variational, vlb,
 };
@@ -53,8 +53,7 @@ impl Method {
     pub fn samples(self, precise: bool) -> usize {
         let [quick, precise_k] = match self {
             Method::Own | Method::Quadrature => [64, 5000],
-            // After the climb to the modes, samples cost little, and with fewer no error can be told.
-            Method::Laplace => [512, 5000],
+            Method::Laplace => [256, 5000],
             Method::Ais => [30, 400],
             Method::Flow => [4, 64],
             Method::Ratio => [1, 1],
@@ -62,10 +61,14 @@ impl Method {
         if precise { precise_k } else { quick }
     }
 
-    /// [`Question::runs`] of an answer about one picture: of the importance-weighted bound so many that their spread tells its
-    /// error, of others, which know it from their samples, one.
-    pub fn runs(self, network: &Network) -> usize {
-        if let (Method::Own, Network::Vae(_)) = (self, network) { 32 } else { 1 }
+    /// [`Question::runs`] of a quick answer or of a precise one about one picture: where weights are importance samples', so
+    /// many that their spread tells the error; others, which know it from their samples, have one.
+    pub fn runs(self, network: &Network, precise: bool) -> usize {
+        match (self, network) {
+            (Method::Own, Network::Vae(_)) if !precise => 32,
+            (Method::Own, Network::Vae(_)) | (Method::Laplace, _) => 16,
+            _ => 1,
+        }
     }
 
     /// All that a network can be asked by.
@@ -96,6 +99,8 @@ const DRAWS: usize = 256;
 const STARTS: [usize; 2] = [2, 8];
 /// Steps from a Gaussian about the best mode to the one nearest to p(z|x), for a GAN.
 const FIT_STEPS: [usize; 2] = [32, 60];
+/// Importance samples from the encoder, or from the prior of a GAN: what is said while a better proposal is looked for.
+const LOOK: usize = 16;
 /// Nodes a side of the quadrature.
 const NODES: usize = 100;
 
@@ -109,7 +114,7 @@ pub struct Question<'a> {
     /// Monte Carlo samples, where the estimator takes some; temperatures of annealed importance sampling; paths of the
     /// probability flow.
     pub k: usize,
-    /// How many values of the importance-weighted bound are averaged, each of `k` samples; others have one run.
+    /// How many values of an importance-weighted bound are averaged, each of `k` samples; others have one run.
     pub runs: usize,
     /// Standard error in nats at which fewer samples are enough; not for annealed chains, which run together.
     pub precision: Option<f64>,
@@ -172,14 +177,15 @@ pub enum Query<R> {
 }
 
 impl<R: Run> Query<R> {
-    /// Loads what a network needs to answer by one of its methods: `batch` Monte Carlo samples are taken at once, `terms` asks
-    /// for the surprise of each pixel where the method has it. `calibration` is that of the weights that are loaded.
+    /// Loads what a network needs to answer by one of its methods: `batch` Monte Carlo samples are taken at once, and searches
+    /// that have fewer points run on Programs of the sizes `few`, which rise: on a CPU rows that nobody needs cost time, on a
+    /// GPU the shaders of another size do. `terms` asks for the surprise of each pixel where the method has it. `calibration` is that of the weights that are loaded.
     pub async fn load(
         network: &Network,
         method: Method,
         calibration: Option<&Calibration>,
         host: &impl Load<Run = R>,
-        batch: usize,
+        (batch, few): (usize, &[usize]),
         terms: bool,
     ) -> Result<Query<R>, R::Error> {
         Ok(match network {
@@ -197,10 +203,10 @@ impl<R: Run> Query<R> {
             Network::Vae(c) if method != Method::Own => Query::Latent {
                 method,
                 vae: Some((c.clone(), host.load(&vae::encoder(c, 1)).await?)),
-                decoder: Decoder::vae(c, host, batch).await?,
+                decoder: Decoder::vae(c, host, batch, few).await?,
             },
             Network::Gan(c) if method != Method::Own => {
-                Query::Latent { method, vae: None, decoder: Decoder::gan(c, host, batch).await? }
+                Query::Latent { method, vae: None, decoder: Decoder::gan(c, host, batch, few).await? }
             }
             Network::Vae(c) => Query::Vae {
                 network: c.clone(),
@@ -290,8 +296,6 @@ async fn integrate<R: Run>(
     let effort = Effort { k, runs, precision };
     // Streams of their own for the noise in the levels, the starts, the estimate and the fit.
     let [of_levels, of_starts, of_estimate, of_fit] = [0, 1, 2, 3].map(|part| noise.clone().skip(part << 30));
-    let before = Progress { done: 0, total: k, nats: f64::NEG_INFINITY, std_error: f64::INFINITY };
-    let watch = async || progress(before).await;
     let proposal = match vae {
         Some((network, encoder)) => {
             let x = network.observe(levels, seed, index);
@@ -300,14 +304,17 @@ async fn integrate<R: Run>(
                 return quadrature::log_prob(decoder, NODES).await;
             }
             let q = latent::encoded(encoder, &x, labels).await?;
+            let first = look(decoder, Proposal::single("encoder", q.clone()), effort, of_starts).await?;
             let mean = q.mean().to_vec();
-            laplace::propose(decoder, &mean, Cover::encoder(q), watch).await?
+            laplace::propose(decoder, &mean, Cover::encoder(q), async || progress(first).await).await?
         }
         None => {
             decoder.observe(&models::latent::dequantise(levels, of_levels), labels)?;
+            let prior = Normal::standard(decoder.latents());
+            let first = look(decoder, Proposal::single("prior", prior), effort, of_starts.clone()).await?;
             let i = usize::from(k > method.samples(false));
             let starts = laplace::best_of_prior(decoder, DRAWS, STARTS[i], of_starts).await?;
-            variational::propose(decoder, &starts, FIT_STEPS[i], of_fit, watch).await?
+            variational::propose(decoder, &starts, FIT_STEPS[i], of_fit, async || progress(first).await).await?
         }
     };
     if method == Method::Ais {
@@ -315,6 +322,18 @@ async fn integrate<R: Run>(
         return ais::log_prob(decoder, &proposal, plan, of_estimate, progress).await;
     }
     laplace::importance(decoder, &proposal, effort, of_estimate, progress).await
+}
+
+/// A first value, of few importance samples.
+async fn look<R: Run>(
+    decoder: &mut Decoder<R>,
+    proposal: Proposal,
+    Effort { k, runs, .. }: Effort,
+    noise: Rng,
+) -> Result<Progress, Error<R::Error>> {
+    let Estimate { nats, .. } =
+        laplace::importance(decoder, &proposal, LOOK, noise, async |_| ControlFlow::Continue(())).await?;
+    Ok(Progress { done: 0, total: k * runs, nats, std_error: f64::INFINITY })
 }
 
 /// The honest answer of a model without a density.

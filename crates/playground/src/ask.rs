@@ -10,6 +10,9 @@ use likelihood::{Estimate, Kind, iwae};
 use models::{Settings, sample};
 use std::ops::ControlFlow;
 
+/// Runs at most for each value of a label.
+const RUNS_OF_A_VALUE: usize = 8;
+
 /// An answer, and what was scored.
 pub(crate) struct Asked {
     pub(crate) estimate: Estimate,
@@ -33,7 +36,7 @@ pub(crate) async fn log_prob(
     let labels = sample::labels(settings, &model.card.labels, seed, 0..1);
     let none = labels == model.card.network.no_labels();
     let mut query = load(model, plan, sink).await?;
-    let (k, runs) = (plan.1.samples(plan.0), plan.0.runs(&model.card.network));
+    let (k, runs) = (plan.1.samples(plan.0), plan.1.runs(plan.0, &model.card.network));
     let question = Question { levels, labels: &labels, k, runs, precision, seed, index: 0 };
     let estimate = query.log_prob(&question, teller(sink, sink.seconds(), 0, 1)).await?;
     let scored = scored(&model.card.network, levels, seed, 0);
@@ -68,8 +71,8 @@ pub(crate) async fn posterior(
     let (started, mut estimates) = (sink.seconds(), Vec::new());
     for y in 0..label.values.len() {
         given[a] = y as f32;
-        let k = plan.1.samples(plan.0);
-        let question = Question { levels, labels: &given, k, runs: 1, precision: None, seed, index: 0 };
+        let (k, runs) = (plan.1.samples(plan.0), plan.1.runs(plan.0, &model.card.network).min(RUNS_OF_A_VALUE));
+        let question = Question { levels, labels: &given, k, runs, precision: None, seed, index: 0 };
         let estimate = query.log_prob(&question, teller(sink, started, y, label.values.len())).await?;
         if let Kind::Undefined(why) = estimate.kind {
             return Err(Failure::new("bad-request", format!("There is no p({} | x) here: {why}.", label.name)));
@@ -135,15 +138,15 @@ async fn load(model: &mut OpenModel, plan: (Method, Budget), sink: &impl Sink) -
     }
     // A batch can't be interrupted, and an abort must be heard within 100 ms: slow engines take small ones. All divide
     // the k of their budget.
-    let batch = match (&*model.engine, budget) {
-        (Engine::Cpu(_), Budget::Fast) => 8,
-        (Engine::Cpu(_), Budget::Precise) => 10,
-        (Engine::Gpu(gpu), Budget::Fast) if gpu.adapter().software => 16,
-        (Engine::Gpu(gpu), Budget::Precise) if gpu.adapter().software => 20,
-        (Engine::Gpu(_), Budget::Fast) => 64,
-        (Engine::Gpu(_), Budget::Precise) => 50,
+    let sizes: (usize, &[usize]) = match (&*model.engine, budget) {
+        (Engine::Cpu(_), Budget::Fast) => (8, &[1, 2]),
+        (Engine::Cpu(_), Budget::Precise) => (10, &[1, 2]),
+        (Engine::Gpu(gpu), Budget::Fast) if gpu.adapter().software => (16, &[]),
+        (Engine::Gpu(gpu), Budget::Precise) if gpu.adapter().software => (20, &[]),
+        (Engine::Gpu(_), Budget::Fast) => (64, &[]),
+        (Engine::Gpu(_), Budget::Precise) => (50, &[]),
     };
     // What was fitted to the card's weights says nothing of others.
     let calibration = model.card.calibration.as_ref().filter(|_| !model.own);
-    Ok(Query::load(&model.card.network, method, calibration, &Host { model, sink }, batch, true).await?)
+    Ok(Query::load(&model.card.network, method, calibration, &Host { model, sink }, sizes, true).await?)
 }

@@ -6,6 +6,7 @@ pub mod lab;
 
 use lab::{LabCommand, LabReply};
 use likelihood::query::Method;
+use models::Network;
 use models::control::Value;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -159,9 +160,9 @@ pub enum BackendChoice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Tsify)]
 #[serde(rename_all = "lowercase")]
 pub enum Budget {
-    /// A live answer while drawing, of 64 importance samples; seconds by other estimators.
+    /// A live answer while drawing, of runs of 64 importance samples; seconds by other estimators.
     Fast,
-    /// A tighter bound, of 5,000 importance samples, or a smaller error; minutes by some estimators.
+    /// A tighter bound, of runs of 5,000 importance samples, or a smaller error; minutes by some estimators.
     Precise,
 }
 
@@ -169,6 +170,11 @@ impl Budget {
     /// What `likelihood::query::Question::k` is: importance samples, temperatures or paths.
     pub fn samples(self, estimator: Method) -> usize {
         estimator.samples(self == Budget::Precise)
+    }
+
+    /// What `likelihood::query::Question::runs` is.
+    pub fn runs(self, estimator: Method, network: &Network) -> usize {
+        estimator.runs(network, self == Budget::Precise)
     }
 }
 

@@ -1,6 +1,7 @@
-// The system's Chromium with WebGPU, and pages that notice when something goes wrong in silence.
+// The system's Chromium with WebGPU or, where $BROWSER is "firefox", its Firefox, and pages that notice when something goes wrong in
+// silence.
 
-import { chromium } from "playwright-core";
+import { chromium, firefox } from "playwright-core";
 import { serveDist } from "./site.mjs";
 
 // SwiftShader gives WebGPU on machines without a GPU; the rest keeps the browser from talking to
@@ -16,8 +17,12 @@ const FLAGS = [
   "--disable-sync",
 ];
 
-/** @param {string[]} [flags] more command line flags */
+/** Whether the tests run in Firefox: it has no WebGPU here, and what only Chromium lets a test do is left out. */
+export const IN_FIREFOX = process.env.BROWSER === "firefox";
+
+/** @param {string[]} [flags] more command line flags of Chromium */
 export function launch(flags = []) {
+  if (IN_FIREFOX) return firefox.launch({ executablePath: process.env.FIREFOX, channel: "moz-firefox" });
   const executablePath = process.env.CHROME;
   if (!executablePath) throw new Error("$CHROME names no browser: run `cargo xtask test --browser`");
   return chromium.launch({ executablePath, args: [...FLAGS, ...flags] });

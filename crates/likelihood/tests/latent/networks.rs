@@ -74,7 +74,7 @@ fn gradient_error<M: Latent>(model: &mut M) -> f64 {
 fn gradients_of_the_shipped_decoders_are_those_of_their_differences() {
     let host = Host::open("mnist-vae-2d");
     let Network::Vae(c) = &host.network else { panic!("no VAE") };
-    let mut decoder = block_on(Decoder::vae(c, &host, 16)).unwrap();
+    let mut decoder = block_on(Decoder::vae(c, &host, 16, &[1])).unwrap();
     decoder.observe(&c.observe(&stroke(), 1, 0), &[]).unwrap();
     let error = gradient_error(&mut decoder);
     println!("mnist-vae-2d: {error:.1e}");
@@ -82,7 +82,7 @@ fn gradients_of_the_shipped_decoders_are_those_of_their_differences() {
 
     let host = Host::open("mnist-gan");
     let Network::Gan(c) = &host.network else { panic!("no GAN") };
-    let mut decoder = block_on(Decoder::gan(c, &host, 16)).unwrap();
+    let mut decoder = block_on(Decoder::gan(c, &host, 16, &[1])).unwrap();
     decoder.observe(&latent::dequantise(&stroke(), noise(1)), &[1.0]).unwrap();
     let error = gradient_error(&mut decoder);
     println!("mnist-gan: {error:.1e}");
@@ -116,7 +116,7 @@ fn bounds_of_a_gan_hold_its_own_picture_between_them() {
     let image = block_on(generator.read("image")).unwrap();
     let e = super::normals(image.len(), &mut Rng::new(6, stream::PIXELS));
     let x = image.iter().zip(e).map(|(g, e)| (127.5 * (g + 1.0) + 0.5) / 256.0 + variance.sqrt() * e as f32);
-    let mut decoder = block_on(Decoder::gan(c, &host, 16)).unwrap();
+    let mut decoder = block_on(Decoder::gan(c, &host, 16, &[1])).unwrap();
     decoder.observe(&x.collect::<Vec<f32>>(), &[3.0]).unwrap();
     let given_z = block_on(decoder.evaluate(&z, false)).unwrap().log_p[0];
     // |e|^2 / 2 has the mean D / 2 = 392 and the standard deviation sqrt(D / 2) = 19.8.
@@ -149,11 +149,32 @@ fn bounds_of_a_gan_hold_its_own_picture_between_them() {
     }
 }
 
+/// A search with few points runs on a Program of its size, which says what that of a whole batch says.
+#[test]
+fn few_latents_are_answered_as_many_are() {
+    let host = Host::open("mnist-vae-2d");
+    let Network::Vae(c) = &host.network else { panic!("no VAE") };
+    let x = c.observe(&stroke(), 1, 0);
+    let [small, large] = [vec![1, 4], vec![]].map(|few| {
+        let mut decoder = block_on(Decoder::vae(c, &host, 16, &few)).unwrap();
+        decoder.observe(&x, &[]).unwrap();
+        [1, 3, 16, 19].map(|n| {
+            let z: Vec<f64> = (0..2 * n).map(|i| (i as f64 * 0.7).sin()).collect();
+            let values = block_on(decoder.evaluate(&z, true)).unwrap();
+            assert_eq!((values.log_p.len(), values.grad.len()), (n, 2 * n));
+            [values.log_p, values.grad].concat()
+        })
+    });
+    for (a, b) in small.iter().flatten().zip(large.iter().flatten()) {
+        assert!((a - b).abs() < 1e-5 * b.abs().max(100.0), "{a} {b}");
+    }
+}
+
 #[test]
 fn estimates_of_a_vae_of_two_latents_agree_with_quadrature() {
     let host = Host::open("mnist-vae-2d");
     let Network::Vae(c) = &host.network else { panic!("no VAE") };
-    let mut decoder = block_on(Decoder::vae(c, &host, 100)).unwrap();
+    let mut decoder = block_on(Decoder::vae(c, &host, 100, &[])).unwrap();
     let mut encoder = block_on(host.load(&vae::encoder(c, 1))).unwrap();
     let mut weigher = block_on(host.load(&vae::weigher(c, 100, false))).unwrap();
     for (name, levels) in [("drawn", drawn(c, &host)), ("stroke", stroke())] {
@@ -204,7 +225,7 @@ fn an_answer_takes_as_many_samples_as_its_precision_asks_for() {
     let levels = drawn(c, &host);
     let of = [(Method::Own, (50, 10_000), [0.3, 0.02]), (Method::Laplace, (40_000, 1), [0.2, 0.015])];
     for (method, (k, runs), [far, near]) in of {
-        let mut query = block_on(Query::load(&host.network, method, None, &host, 50, false)).unwrap();
+        let mut query = block_on(Query::load(&host.network, method, None, &host, (50, &[]), false)).unwrap();
         let mut ask = |precision| {
             let question = Question { levels: &levels, labels: &[], k, runs, precision, seed: 1, index: 0 };
             block_on(query.log_prob(&question, on)).unwrap()
