@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launch } from "./support/browser.mjs";
+import { NEEDS_WEBGPU, launch } from "./support/browser.mjs";
 import { MODEL, openApi } from "./support/lab.mjs";
 
 /** @type {import("playwright-core").Browser} */
@@ -21,7 +21,7 @@ after(async () => {
   await browser.close();
 });
 
-test("each backend is the one that was asked for, and is verified", async () => {
+test("each backend is the one that was asked for, and is verified", NEEDS_WEBGPU, async () => {
   const backends = await site.page.evaluate(() => [models.cpu.backend, models.webgpu.backend]);
   assert.deepEqual(backends.map(({ name, verified }) => [name, verified]), [["cpu", true], ["webgpu", true]]);
   assert.equal(backends[0].reason, "You asked for the CPU.");
@@ -103,7 +103,7 @@ for (const backend of ["cpu", "webgpu"]) {
   });
 }
 
-test("opening on WebGPU tells how many kernels are compiled, one after the other", async () => {
+test("opening on WebGPU tells how many kernels are compiled, one after the other", NEEDS_WEBGPU, async () => {
   const fresh = await openApi(browser);
   const told = await fresh.page.evaluate(async (id) => {
     const told = [];

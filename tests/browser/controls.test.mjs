@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { AXE } from "./support/axe.mjs";
-import { launch, openSite } from "./support/browser.mjs";
+import { launch, openSite, typeInto } from "./support/browser.mjs";
 import { LISTED, MODEL, card, enter, oneOfEachFamily, sampled } from "./support/lab.mjs";
 
 const PHONE = { viewport: { width: 390, height: 844 } };
@@ -116,23 +116,20 @@ for (const id of Object.values(FAMILIES)) {
       const { page, url, close } = await openPage(id, label ? { [`c.${label.name}`]: label.values[1] } : {});
       const before = await firstSample(page);
       const field = page.locator(`pofx-sampler pofx-controls #${name}`);
-      await field.fill(String(min + (max - min) / 8));
-      await field.press("Enter");
+      await typeInto(field, String(min + (max - min) / 8));
       await page.locator("pofx-sampler").getByRole("button", { name: "Generate" }).click();
       await redrawn(page, before);
       await page.waitForFunction((name) => location.hash.includes(`c.${name}=`), name);
       const steered = await firstSample(page);
 
-      await field.fill("very");
-      await field.press("Enter");
+      await typeInto(field, "very");
       await page.locator("pofx-sampler").getByRole("button", { name: "Generate" }).click();
       const error = page.locator(`pofx-controls #${name}-error`);
       await error.waitFor();
       assert.match(await error.innerText(), new RegExp(`^'${name}' is a number from`));
       assert.equal(await field.getAttribute("aria-invalid"), "true");
       assert.equal(await page.locator("p-of-x .alert").count(), 0);
-      await field.fill(String(max + 1));
-      await field.press("Enter");
+      await typeInto(field, String(max + 1));
       await page.locator("pofx-sampler").getByRole("button", { name: "Generate" }).click();
       await page.locator(`pofx-controls #${name}-error`, { hasText: `not ${max + 1}.` }).waitFor();
 
@@ -199,8 +196,7 @@ if (FAMILIES.diffusion) {
     await page.locator("pofx-sampler").getByRole("button", { name: "Random seed" }).click();
     await page.locator("pofx-sampler").getByRole("radio", { name: /taken for/ }).check();
     await drawn(page);
-    await page.locator("pofx-controls #steps").fill("1000");
-    await page.locator("pofx-controls #steps").press("Enter");
+    await typeInto(page.locator("pofx-controls #steps"), "1000");
     await page.locator("pofx-sampler").getByRole("button", { name: "Generate" }).click();
     await page.locator("pofx-sampler .progress", { hasText: /Step \d+ of 1000/ }).waitFor({ timeout: 30_000 });
     await page.locator("pofx-sampler").getByRole("button", { name: "Stop" }).click();

@@ -197,6 +197,19 @@ test("once the network is back, another try takes the place of what is in it", a
   }
 });
 
+test("once the network is back, another try brings the lab", async () => {
+  let down = true;
+  const half = (path, response) => down && /^lab-[A-Z\d]{8}\.js$/.test(path) && cut(path)(path, response);
+  const page = host(`<p-of-x id="lab" task="lab" backend="cpu"></p-of-x>`, policy("'self'", "'self'"));
+  const site = await openSite(browser, { query: "host.html", intercept: together(page, half) });
+  await site.page.locator("#lab .alert").waitFor({ timeout: 60_000 });
+  down = false;
+  await site.page.getByRole("button", { name: "Try again" }).click();
+  await site.page.locator("#lab pofx-lab-card").first().waitFor({ timeout: 30_000 });
+  assert.equal(await site.page.locator("#lab").evaluate((element) => element.opened), undefined);
+  await site.close();
+});
+
 test("the lab in any page: what its attribute says, no model's weights, and the page's address stays", async () => {
   const models = encodeURIComponent(JSON.stringify([["mixture", 1, 0, {}], ["kernel", 1, 0, {}]]));
   const body = `<p-of-x id="lab" task="lab" backend="cpu" n="1" setting="lab.set=rings&lab.n=200&lab.seed=3&lab.models=${models}"></p-of-x>`;

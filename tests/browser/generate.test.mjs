@@ -1,10 +1,9 @@
 // The room that samples: a sample opened large, files of it that bring it back, and changes that are taken back.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { AXE } from "./support/axe.mjs";
-import { launch, openSite } from "./support/browser.mjs";
+import { launch, openSite, savedBy, typeInto } from "./support/browser.mjs";
 
 /** @type {import("playwright-core").Browser} */
 let browser;
@@ -34,8 +33,7 @@ test("a sample opens large with its log p, is saved with its recipe, and the fil
 
   const files = {};
   for (const name of ["Picture", "All 16 as one picture", "Values (NPY)", "log p (NPY)", "Values and log p (CSV)"]) {
-    const [download] = await Promise.all([page.waitForEvent("download"), large.getByRole("button", { name, exact: true }).click()]);
-    files[name] = { name: download.suggestedFilename(), bytes: readFileSync(await download.path()) };
+    files[name] = await savedBy(page, () => large.getByRole("button", { name, exact: true }).click());
   }
   assert.equal(files.Picture.name, "mnist-vae-7-3.png");
   assert.equal(files["Values (NPY)"].bytes.length % 64, 0);
@@ -161,8 +159,7 @@ test("two settings are compared side by side under one seed, swapped, and let go
     const a = await canvases(page, now);
     await page.getByRole("button", { name: "Compare" }).click();
     await page.getByText("Nothing differs yet").waitFor();
-    await page.locator("pofx-sampler #temperature").fill("0.5");
-    await page.locator("pofx-sampler #temperature").press("Enter");
+    await typeInto(page.locator("pofx-sampler #temperature"), "0.5");
     await page.waitForFunction(() => location.hash.includes("c.temperature=0.5"));
     await page.locator("pofx-pinned dl", { hasText: /Temperature\s*1 → 0.5/ }).waitFor();
     const b = await canvases(page, now);
@@ -229,9 +226,9 @@ test("a diffusion sample: the film of its way is saved as an animation with its 
   const { page, trouble, close } = await open("model=mnist-diffusion&seed=7&c.steps=12", { viewport: { width: 360, height: 780 }, colorScheme: "dark" });
   await page.locator("pofx-sampler [role=option]").nth(3).click();
   const large = page.locator("pofx-large");
-  const [download] = await Promise.all([page.waitForEvent("download"), large.getByRole("button", { name: "Film" }).click()]);
-  const text = readFileSync(await download.path()).toString("latin1");
-  assert.equal(download.suggestedFilename(), "mnist-diffusion-7-4.film.png");
+  const film = await savedBy(page, () => large.getByRole("button", { name: "Film" }).click());
+  const text = film.bytes.toString("latin1");
+  assert.equal(film.name, "mnist-diffusion-7-4.film.png");
   assert.ok(text.includes("acTL") && text.includes('"model":"mnist-diffusion"') && text.split("fcTL").length > 4);
   await large.locator(".value", { hasText: /−\d/ }).waitFor({ timeout: 60_000 });
   const violations = await page.evaluate(`${AXE}; axe.run().then(({ violations }) => violations.map(({ id }) => id))`);

@@ -2,12 +2,11 @@
 // wrong.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { after, before, test } from "node:test";
 import { brotliCompressSync } from "node:zlib";
 import { AXE } from "./support/axe.mjs";
-import { launch, openSite } from "./support/browser.mjs";
+import { CAMERA, NEEDS_WEBGPU, launch, openSite, savedBy } from "./support/browser.mjs";
 import { answered, dist, enter, sampled } from "./support/lab.mjs";
 
 const ASK = "?backend=cpu#v=1&room=ask";
@@ -37,7 +36,7 @@ async function nextAnswer(page, before) {
 }
 
 for (const [backend, chip] of [["cpu", "CPU (WASM SIMD)"], ["webgpu", "WebGPU (verified)"]]) {
-  test(`without another click: 16 samples, in the other room an answer, and the chip says ${chip}`, async () => {
+  test(`without another click: 16 samples, in the other room an answer, and the chip says ${chip}`, backend === "webgpu" ? NEEDS_WEBGPU : {}, async () => {
     const { page, trouble, close } = await openSite(browser, { query: `?backend=${backend}` });
     await sampled(page);
     assert.equal(await page.locator("pofx-answer").count(), 0, "what asks is not loaded before it is shown");
@@ -107,9 +106,9 @@ test("everything works from the keyboard alone", async () => {
       while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement;
       return `${element.tagName} ${element.getAttribute("aria-label") ?? element.textContent.trim()}`;
     });
-  const tabTo = async (pattern) => {
+  const tabTo = async (pattern, key = "Tab") => {
     for (let i = 0; i < 80; i += 1) {
-      await page.keyboard.press("Tab");
+      await page.keyboard.press(key);
       if (pattern.test(await focused())) return;
     }
     assert.fail(`Tab never reaches ${pattern}`);
@@ -127,7 +126,8 @@ test("everything works from the keyboard alone", async () => {
   await page.keyboard.type("41");
   await page.keyboard.press("Enter");
   await page.waitForFunction(() => location.hash.includes("seed=41"));
-  await tabTo(/^A Ask/);
+  // Above: beyond the end of a page Firefox goes to its own buttons.
+  await tabTo(/^A Ask/, "Shift+Tab");
   await page.keyboard.press("Enter");
   await answered(page);
   let last = await headline(page);
@@ -206,7 +206,7 @@ test("a seed that is no number, a file that is no picture, weights that do not f
 });
 
 test("a picture from the camera is asked about; without a camera a sentence says why; it is off afterwards", async () => {
-  for (const flags of [["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"], []]) {
+  for (const flags of [CAMERA, []]) {
     const other = await launch(flags);
     const { page, trouble, close } = await openSite(other, { query: ASK, context: { viewport: { width: 360, height: 780 } } });
     await answered(page);
@@ -245,9 +245,7 @@ test("a picture that was saved here is drawn again, whichever room it is dropped
   const first = () => page.locator("pofx-sampler [role=option] canvas").first().evaluate((canvas) => canvas.toDataURL());
   const original = await first();
   await page.locator("pofx-sampler [role=option]").first().click();
-  const saving = page.waitForEvent("download");
-  await page.locator("pofx-large").getByRole("button", { name: "Picture", exact: true }).click();
-  const bytes = readFileSync(await (await saving).path());
+  const { bytes } = await savedBy(page, () => page.locator("pofx-large").getByRole("button", { name: "Picture", exact: true }).click());
   await page.locator("p-of-x #seed").fill("4");
   await page.locator("p-of-x").getByRole("button", { name: "Generate" }).click();
   await page.waitForFunction(() => location.hash.includes("seed=4"));
@@ -293,7 +291,9 @@ test("pictures that are dropped or pasted are asked about", async () => {
       const data = new DataTransfer();
       data.items.add(new File([await canvas.convertToBlob()], `${kind}.png`, { type: "image/png" }));
       const options = { bubbles: true, cancelable: true };
-      const event = kind === "drop" ? new DragEvent("drop", { ...options, dataTransfer: data }) : new ClipboardEvent("paste", { ...options, clipboardData: data });
+      const event = kind === "drop" ? new DragEvent("drop", { ...options, dataTransfer: data }) : new ClipboardEvent("paste", options);
+      // Firefox makes a paste of files by no other way.
+      if (kind === "paste") Object.defineProperty(event, "clipboardData", { value: data });
       document.body.dispatchEvent(event);
     }, kind);
     await nextAnswer(page, before);

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launch } from "./support/browser.mjs";
+import { NEEDS_WEBGPU, launch } from "./support/browser.mjs";
 import { openApi } from "./support/lab.mjs";
 
 /** @type {import("playwright-core").Browser} */
@@ -85,7 +85,7 @@ for (const [form, steps] of [
   });
 }
 
-test("WebGPU learns what the CPU learns from the same seed", async () => {
+test("WebGPU learns what the CPU learns from the same seed", NEEDS_WEBGPU, async () => {
   const form = { family: "vae", width: 16, batch: 64 };
   const [cpu, webgpu] = [await learn("cpu", form, 20), await learn("webgpu", form, 20)];
   assert.equal(webgpu.backend.name, "webgpu");

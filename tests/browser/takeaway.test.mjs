@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { launch, openSite } from "./support/browser.mjs";
+import { launch, openSite, savedBy } from "./support/browser.mjs";
 
 // What `xtask` has installed from tests/referee/requirements.txt.
 const { REFEREE: python } = process.env;
@@ -37,9 +37,9 @@ for (const { id, estimator } of MODELS) {
       await page.getByText("The program was copied.").first().waitFor();
       const program = await page.evaluate(() => navigator.clipboard.readText());
       await page.getByText("About this model", { exact: true }).click();
-      const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Save as ONNX (.zip)" }).click()]);
-      const archive = join(folder, download.suggestedFilename());
-      await download.saveAs(archive);
+      const saved = await savedBy(page, () => page.getByRole("button", { name: "Save as ONNX (.zip)" }).click());
+      const archive = join(folder, saved.name);
+      writeFileSync(archive, saved.bytes);
       execFileSync(/** @type {string} */ (python), ["-m", "zipfile", "-e", archive, folder]);
       const printed = execFileSync(/** @type {string} */ (python), ["-c", program], { cwd: folder, encoding: "utf8" });
       const said = /The page said: .*? ([−-]?[\d.]+) nats(?:.*± ([\d.]+))?/.exec(program);

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launch } from "./support/browser.mjs";
+import { NEEDS_WEBGPU, launch } from "./support/browser.mjs";
 import { MODEL, openApi } from "./support/lab.mjs";
 
 /** @type {import("playwright-core").Browser} */
@@ -97,7 +97,7 @@ test("a worker that can't be used leaves its pictures to the others", async () =
 });
 
 for (const backend of ["cpu", "webgpu"]) {
-  test(`${backend}: training in the worker lowers the loss, and what was learnt stays`, async () => {
+  test(`${backend}: training in the worker lowers the loss, and what was learnt stays`, backend === "webgpu" ? NEEDS_WEBGPU : {}, async () => {
     const { name, losses, before, after, trained } = await site.page.evaluate(
       async ([id, backend]) => {
         const model = await api.open(id, { backend });

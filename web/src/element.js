@@ -5,6 +5,7 @@
 
 import { LitElement, html, nothing } from "lit";
 import { PofxError, open } from "./p-of-x.js";
+import { part } from "./part.js";
 import { isBinary } from "./ui/card.js";
 import { elementStyles } from "./ui/element-styles.js";
 import { FileDrops } from "./ui/file-drops.js";
@@ -22,8 +23,8 @@ import { shared } from "./ui/styles.js";
 
 /** What each task needs, loaded when it is first shown. @type {Record<string, () => Promise<unknown>>} */
 const HALVES = {
-  generate: () => import("./ui/sampler.js"),
-  ask: () => Promise.all([import("./ui/asker.js"), import("./ui/reading.js")]),
+  generate: () => part(() => import("./ui/sampler.js")),
+  ask: () => Promise.all([part(() => import("./ui/asker.js")), part(() => import("./ui/reading.js"))]),
 };
 /** A picture that can be asked about. @typedef {{ pixels: Pixels, label: string, index: number }} Picked */
 /** Loading starts this far before the element comes into view. */
@@ -138,7 +139,7 @@ export class PofxElement extends LitElement {
   async #openLab() {
     this.error = undefined;
     try {
-      await import("./lab/lab.js");
+      await part(() => import("./lab/lab.js"));
       this.ready = true;
     } catch (thrown) {
       this.#fail(thrown);

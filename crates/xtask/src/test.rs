@@ -62,13 +62,28 @@ fn browser(report: &mut Report) {
     let Some(files) = report.prepared("find the browser tests", test_files(&root().join("tests/browser"))) else {
         return;
     };
-    let node = Cmd::new("node")
-        // One file at a time: every file starts a browser. None may hang for more than 15 minutes.
-        .args(["--test", "--test-concurrency=1", "--test-reporter=spec", "--test-timeout=900000"])
-        .args(files)
-        .dir(root());
-    let node = env.iter().fold(node, |node, (key, value)| node.env(key, value));
-    report.runner("run the browser tests", &node, node_count);
+    // One file at a time: every file starts a browser. None may hang for more than 15 minutes.
+    let flags = ["--test", "--test-concurrency=1", "--test-reporter=spec", "--test-timeout=900000"];
+    let node = |files: &[PathBuf]| {
+        let node = Cmd::new("node").args(flags).args(files).dir(root());
+        env.iter().fold(node, |node, (key, value)| node.env(key, value))
+    };
+    report.runner("run the browser tests", &node(&files), node_count);
+    if env.iter().any(|(key, _)| *key == "FIREFOX") {
+        let files: Vec<PathBuf> = files.into_iter().filter(|file| runs_in_firefox(file)).collect();
+        report.runner("run the browser tests in Firefox", &node(&files).env("BROWSER", "firefox"), node_count);
+    }
+}
+
+/// What a person does with the page and what its API promises. The other files break things in ways that only Chromium can
+/// be told of, need a GPU, or bring their own browser.
+const IN_FIREFOX: [&str; 11] = [
+    "api", "compare", "controls", "element", "generate", "lab", "offline", "page", "plane", "train", "workers",
+];
+
+fn runs_in_firefox(file: &Path) -> bool {
+    let name = file.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    IN_FIREFOX.iter().any(|room| name == format!("{room}.test.mjs"))
 }
 
 fn test_files(dir: &Path) -> Result<Vec<PathBuf>> {

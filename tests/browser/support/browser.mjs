@@ -1,6 +1,9 @@
 // The system's Chromium with WebGPU or, where $BROWSER is "firefox", its Firefox, and pages that notice when something goes wrong in
 // silence.
 
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { chromium, firefox } from "playwright-core";
 import { serveDist } from "./site.mjs";
 
@@ -20,12 +23,70 @@ const FLAGS = [
 /** Whether the tests run in Firefox: it has no WebGPU here, and what only Chromium lets a test do is left out. */
 export const IN_FIREFOX = process.env.BROWSER === "firefox";
 
-/** @param {string[]} [flags] more command line flags of Chromium */
+/** For a test of what is not there in Firefox. */
+export const NEEDS_WEBGPU = { skip: IN_FIREFOX && "Firefox has no WebGPU here" };
+
+/** Flags with which a browser has a camera that shows a test picture, and gives it without being asked. */
+export const CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"];
+/** The same for Firefox, as preferences. */
+const CAMERA_OF_FIREFOX = { "media.navigator.streams.fake": true, "media.navigator.permission.disabled": true };
+
+/** Where Firefox puts what a page saves. @type {string | undefined} */
+let downloads;
+
+/** @param {string[]} [flags] more command line flags; Firefox knows those of [`CAMERA`] alone */
 export function launch(flags = []) {
-  if (IN_FIREFOX) return firefox.launch({ executablePath: process.env.FIREFOX, channel: "moz-firefox" });
+  if (IN_FIREFOX) return launchFirefox(flags);
   const executablePath = process.env.CHROME;
   if (!executablePath) throw new Error("$CHROME names no browser: run `cargo xtask test --browser`");
   return chromium.launch({ executablePath, args: [...FLAGS, ...flags] });
+}
+
+/** @param {string[]} flags */
+function launchFirefox(flags) {
+  if (!downloads) {
+    const folder = (downloads = mkdtempSync(join(tmpdir(), "p-of-x-downloads-")));
+    process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  }
+  return firefox.launch({
+    executablePath: process.env.FIREFOX,
+    channel: "moz-firefox",
+    downloadsPath: downloads,
+    firefoxUserPrefs: flags === CAMERA ? CAMERA_OF_FIREFOX : {},
+  });
+}
+
+/**
+ * Types a text in place of what is in a field, and ends with a key: Firefox tells a page of no change that keys have not made.
+ * @param {import("playwright-core").Locator} field @param {string} text @param {"Enter" | "Tab"} [end]
+ */
+export async function typeInto(field, text, end = "Enter") {
+  await field.press("ControlOrMeta+a");
+  await field.pressSequentially(text);
+  await field.press(end);
+}
+
+/**
+ * The file that a page saves when something is done: its name and its bytes.
+ * @param {import("playwright-core").Page} page @param {() => Promise<unknown>} act
+ * @returns {Promise<{ name: string, bytes: Buffer }>}
+ */
+export async function savedBy(page, act) {
+  if (!downloads) {
+    const [download] = await Promise.all([page.waitForEvent("download"), act()]);
+    return { name: download.suggestedFilename(), bytes: readFileSync(await download.path()) };
+  }
+  // Firefox says nothing of a file that the page has made, but writes it: beside a .part until it is whole.
+  const folder = downloads;
+  for (const old of readdirSync(folder)) rmSync(join(folder, old));
+  await act();
+  for (const end = Date.now() + 30_000; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 50))) {
+    const names = readdirSync(folder);
+    const name = names.find((name) => !names.includes(`${name}.part`) && !name.endsWith(".part"));
+    const bytes = name && readFileSync(join(folder, name));
+    if (bytes && bytes.length > 0) return { name, bytes };
+  }
+  throw new Error("the page has saved no file within 30 s");
 }
 
 /**

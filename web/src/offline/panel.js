@@ -118,8 +118,9 @@ export class Storage extends LitElement {
   /** One after the other, until one fails. @param {Stored[]} models */
   async #keep(models) {
     const stop = new AbortController();
-    // Chosen by hand: worth asking the browser not to clear it by itself.
-    this.persisted = await navigator.storage.persist().catch(() => false);
+    // Chosen by hand: worth asking the browser not to clear it by itself. Firefox asks the person, who may take time to answer.
+    const persisted = (/** @type {boolean} */ granted) => void (this.persisted = granted);
+    navigator.storage.persist().then(persisted, () => persisted(false));
     try {
       for (const { id, title, size } of models) {
         this.coming = { id, done: 0, total: size, stop };
