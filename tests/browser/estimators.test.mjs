@@ -100,10 +100,11 @@ test("a GAN has no density of its own, one of its pictures with noise, and a dis
   const { all, offered } = await answers("mnist-gan", "cpu", ["own", "laplace", "ratio"]);
   assert.deepEqual(offered, ["own", "laplace", "ais", "ratio"]);
   assert.match(all.own.kind.undefined, /density/);
-  // One or two draws decide each run: the bound is loose, and the spread of the runs is its error.
+  // One or two draws decide: a bound, of which no error can be told.
   const { running, ...bound } = all.laplace;
-  assert.ok(Number.isFinite(bound.nats) && bound.std_error > 0, JSON.stringify(bound));
-  assert.ok(running.length > 0 && running[0].std_error === null && running[0].nats < bound.nats, JSON.stringify(running[0]));
+  assert.ok(Number.isFinite(bound.nats) && bound.std_error === null, JSON.stringify(bound));
+  // A first value was there while a proposal was looked for.
+  assert.ok(running[0].std_error === null && running[0].nats < bound.nats, JSON.stringify(running[0]));
   const { nats, std_error, kind, words } = all.ratio;
   assert.ok(Number.isFinite(nats) && std_error === null, JSON.stringify(all.ratio));
   assert.deepEqual([kind, words], ["density_ratio", "calibrated discriminator"]);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { AXE } from "./support/axe.mjs";
-import { launch, openSite, savedBy } from "./support/browser.mjs";
+import { IN_FIREFOX, launch, openSite, savedBy } from "./support/browser.mjs";
 
 /** @type {import("playwright-core").Browser} */
 let browser;
@@ -208,22 +208,24 @@ test("a table is taken, and a bad one gets its sentence and changes nothing", as
   await close();
 });
 
-test("the whole lab by keyboard alone: Tab reaches everything, and keys draw, learn, choose, probe, add, remove and save", async () => {
+// Beyond the end of a page a Firefox without a window gives the keyboard back to it no more.
+const AROUND = { skip: IN_FIREFOX && "Tab does not come around the page here" };
+
+test("the whole lab by keyboard alone: Tab reaches everything, and keys draw, learn, choose, probe, add, remove and save", AROUND, async () => {
   const { page, trouble, close } = await openLab({ acceptDownloads: true });
   // Playwright's own focus would hide what Tab can't reach.
   const name = () =>
     page.evaluate(() => {
       let at = document.activeElement;
       while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
-      if (!at || at === document.body) return "";
+      if (!at || at === document.body || !document.hasFocus()) return "";
       const label = at.getAttribute("aria-label") ?? ("labels" in at && at.labels?.[0] ? at.labels[0].firstChild?.textContent : "");
       at.toggleAttribute("data-reached", true);
       return `${at.localName} ${(label || at.textContent || "").trim().replace(/\s+/g, " ")}`;
     });
   const tabTo = async (/** @type {RegExp} */ wanted) => {
-    // Beyond the end of a page Firefox goes to its own buttons, and from there back.
-    for (let i = 0; i < 300; i += 1) {
-      await page.keyboard.press(i < 150 ? "Tab" : "Shift+Tab");
+    for (let i = 0; i < 150; i += 1) {
+      await page.keyboard.press("Tab");
       const at = await name();
       if (wanted.test(at)) return at;
     }
@@ -276,6 +278,8 @@ test("the whole lab by keyboard alone: Tab reaches everything, and keys draw, le
   await tabTo(/^button Remove the Kernel density/);
   await press("Enter");
   await page.getByRole("heading", { name: "Kernel density" }).waitFor({ state: "detached" });
+  // The one that is the last now; the focus isn't lost.
+  assert.match(await name(), /^button Remove the /);
   await tabTo(/^button Samples \(CSV\)/);
   assert.match((await savedBy(page, () => press("Enter"))).name, /samples\.csv$/);
   const made = await steps(page);

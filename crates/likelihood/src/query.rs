@@ -53,7 +53,7 @@ impl Method {
     pub fn samples(self, precise: bool) -> usize {
         let [quick, precise_k] = match self {
             Method::Own | Method::Quadrature => [64, 5000],
-            Method::Laplace => [256, 5000],
+            Method::Laplace => [512, 5000],
             Method::Ais => [30, 400],
             Method::Flow => [4, 64],
             Method::Ratio => [1, 1],
@@ -61,12 +61,13 @@ impl Method {
         if precise { precise_k } else { quick }
     }
 
-    /// [`Question::runs`] of a quick answer or of a precise one about one picture: where weights are importance samples', so
-    /// many that their spread tells the error; others, which know it from their samples, have one.
+    /// [`Question::runs`] of a quick answer or of a precise one about one picture: of an importance-weighted bound on a VAE, so
+    /// many that their spread tells the error; others, which know it from their samples, have one. So has a GAN, for runs that
+    /// share one proposal say nothing of the modes that another search would have found.
     pub fn runs(self, network: &Network, precise: bool) -> usize {
         match (self, network) {
             (Method::Own, Network::Vae(_)) if !precise => 32,
-            (Method::Own, Network::Vae(_)) | (Method::Laplace, _) => 16,
+            (Method::Own | Method::Laplace, Network::Vae(_)) => 16,
             _ => 1,
         }
     }

@@ -109,6 +109,11 @@ export class LabCard extends LitElement {
     /** Chips that were opened. @type {Set<string>} */ this.opened = new Set();
   }
 
+  /** Goes to the button that removes it. */
+  focus() {
+    /** @type {HTMLElement | null} */ (this.renderRoot.querySelector("[aria-label^='Remove']"))?.focus();
+  }
+
   render() {
     const { entry, data } = this;
     if (!entry || !data) return nothing;

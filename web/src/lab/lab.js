@@ -266,11 +266,15 @@ export class LabElement extends LitElement {
   }
 
   /** @param {Entry} entry */
-  #remove(entry) {
+  async #remove(entry) {
     entry.card?.close();
+    const at = this.#entries.indexOf(entry);
     this.#entries = this.#entries.filter((other) => other !== entry);
     this.#changed();
     this.#remember();
+    await this.updateComplete;
+    // With the last card its focus would be lost.
+    /** @type {NodeListOf<HTMLElement>} */ (this.renderRoot.querySelectorAll("pofx-lab-card"))[Math.min(at, this.#entries.length - 1)]?.focus();
   }
 
   /** Puts the state into the address. */
@@ -450,7 +454,7 @@ export class LabElement extends LitElement {
             @step=${() => void this.#step([entry])}
             @player=${(/** @type {CustomEvent} */ { detail }) => { entry.player = detail; this.#changed(); }}
             @large=${() => { entry.large = !entry.large; this.#changed(); }}
-            @remove=${() => this.#remove(entry)}
+            @remove=${() => void this.#remove(entry)}
             @save=${(/** @type {CustomEvent} */ { detail }) => void this.#save(entry, detail)}
             @inside=${(/** @type {CustomEvent} */ { detail }) => { entry.inside = detail; void this.#ask(this.#probe); }}
             @time=${(/** @type {CustomEvent} */ { detail }) => { entry.time = detail; void this.#ask(this.#probe); }}
