@@ -6,7 +6,7 @@ import { inflateSync } from "node:zlib";
 import { toCsv, toNpy } from "../../web/src/export/numbers.js";
 import { PngError, encodePng, readTexts } from "../../web/src/export/png.js";
 import { toRaster } from "../../web/src/export/raster.js";
-import { KEYWORD, formatRecipe, parseRecipe, readRecipe, toRecipe } from "../../web/src/export/recipe.js";
+import { KEYWORD, formatRecipe, parseRecipe, readRecipe, toRecipe, withFiles } from "../../web/src/export/recipe.js";
 
 const SAID = { model: "mnist-diffusion", sha256: "0a".repeat(32), seed: 7, n: 16, index: 3, values: { steps: 20, class: "3", sampler: null, latent: Float32Array.of(0.5, -1) } };
 const SQUARE = { rgba: Uint8Array.from({ length: 4 * 4 * 4 }, (_, i) => i), width: 4, height: 4 };
@@ -14,10 +14,18 @@ const SQUARE = { rgba: Uint8Array.from({ length: 4 * 4 * 4 }, (_, i) => i), widt
 /** @param {object} [more] */
 const withRecipe = (more) => encodePng([SQUARE], { texts: { [KEYWORD]: formatRecipe(toRecipe({ ...SAID, ...more })) } });
 
-test("a recipe comes back from a PNG as it went in, and pictures in it are named as left out", async () => {
+test("a recipe comes back from a PNG as it went in, with the pictures that were given; one that is large is named as left out", async () => {
   const recipe = readRecipe(await withRecipe());
   assert.deepEqual(recipe, toRecipe(SAID));
-  assert.deepEqual(toRecipe({ ...SAID, values: { image: new Blob() } }).left_out, ["image"]);
+  const image = { data: Uint8Array.from({ length: 28 * 28 }, (_, i) => i % 256), width: 28, height: 28, channels: 1 };
+  const file = new Blob([await encodePng([SQUARE])], { type: "image/png" });
+  const values = await withFiles({ image, to_image: file });
+  const { controls, left_out } = readRecipe(await withRecipe({ values }));
+  assert.deepEqual([controls.image, left_out], [image, []]);
+  assert.ok(controls.to_image instanceof File && controls.to_image.type === "image/png");
+  assert.deepEqual(await controls.to_image.arrayBuffer(), await file.arrayBuffer());
+  const large = await withFiles({ image: new Blob([new Uint8Array(64_001)], { type: "image/png" }), to_image: new Blob(["<svg>"], { type: "image/svg+xml" }) });
+  assert.deepEqual(toRecipe({ ...SAID, values: large }).left_out, ["image", "to_image"]);
   assert.equal(readRecipe(await encodePng([SQUARE])), undefined);
 });
 
@@ -61,7 +69,7 @@ test("recipes that make no sense are refused in a sentence, and reach no prototy
   const good = JSON.parse(formatRecipe(toRecipe(SAID)));
   const bad = [
     "", "[]", "null", "1", "{", '{"__proto__":{"polluted":1}}',
-    ...[{ version: 2 }, { model: "../x" }, { model: "<img onerror=alert(1)>" }, { sha256: "00" }, { seed: "-1" }, { seed: "99999999999999999" }, { n: 0 }, { n: 65 }, { index: 16 }, { controls: [] }, { controls: { constructor: 1 } }, { controls: { a: {} } }, { controls: { a: "x".repeat(65) } }, { left_out: {} }].map((wrong) => JSON.stringify({ ...good, ...wrong })),
+    ...[{ version: 2 }, { model: "../x" }, { model: "<img onerror=alert(1)>" }, { sha256: "00" }, { seed: "-1" }, { seed: "99999999999999999" }, { n: 0 }, { n: 65 }, { index: 16 }, { controls: [] }, { controls: { constructor: 1 } }, { controls: { a: {} } }, ...[{ base64: "AA" }, { base64: "*", width: 1, height: 1, channels: 1 }, { base64: "AAAA", width: 1, height: 1, channels: 1 }, { base64: "AA==", width: 1.5, height: 1, channels: 1 }, { base64: "A".repeat(70_000 * 4), width: 1, height: 1, channels: 1 }, { base64: "AAAA", type: "text/html" }].map((a) => ({ controls: { a } })), { controls: { a: "x".repeat(65) } }, { left_out: {} }].map((wrong) => JSON.stringify({ ...good, ...wrong })),
     JSON.stringify(good).replace('"controls":{', '"controls":{"__proto__":{"polluted":1},'),
   ];
   for (const text of bad) assert.throws(() => parseRecipe(text), (error) => error instanceof PngError && /^The recipe .*\.$/.test(error.message), text);
@@ -69,7 +77,7 @@ test("recipes that make no sense are refused in a sentence, and reach no prototy
 });
 
 test("100,000 damaged files: read, or refused with the typed error, and nothing else", async () => {
-  const originals = [await withRecipe(), await withRecipe({ index: undefined, values: {} }), await encodePng([SQUARE, SQUARE], { texts: { Comment: "hello" } })];
+  const originals = [await withRecipe(), await withRecipe({ values: { image: { data: new Uint8Array(16), width: 4, height: 4, channels: 1 } } }), await withRecipe({ index: undefined, values: {} }), await encodePng([SQUARE, SQUARE], { texts: { Comment: "hello" } })];
   const recipe = formatRecipe(toRecipe(SAID));
   let state = 12345;
   const random = (below) => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) % below;

@@ -8,15 +8,30 @@ const VERSION = 1;
 const MOST_CONTROLS = 64;
 const MOST_NUMBERS = 1024;
 const MOST_COUNT = 64;
+/** Pictures of a model's size, and small files, are in a recipe; a photograph is not. */
+const MOST_SIDE = 64;
+const MOST_BYTES = 64_000;
+const FILE_TYPES = ["image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp"];
 
-/** What a control may be set to in a recipe. @typedef {number | string | boolean | null | Float32Array} Value */
+/** @typedef {import("../ui/picture.js").Pixels} Pixels */
+/** A picture file with its bytes as base64. @typedef {{ type: string, base64: string }} Packed */
+/** What a control may be set to in a recipe. @typedef {number | string | boolean | null | Float32Array | Pixels | File} Value */
 
 /**
  * `sha256`: of the weights, null where they are a person's own; `index`: which of the pictures a file shows, null for all;
- * `left_out`: controls whose pictures are not in a recipe.
+ * `left_out`: controls whose pictures are too large for a recipe.
  * @typedef {{ version: number, model: string, sha256: string | null, seed: string, n: number, controls: Record<string, Value>,
  *   index: number | null, left_out: string[] }} Recipe
  */
+
+/** The same values with small files read, as `toRecipe` takes them. @param {Record<string, unknown>} values */
+export async function withFiles(values) {
+  const read = async (/** @type {[string, unknown]} */ [name, value]) => {
+    if (!(value instanceof Blob) || value.size > MOST_BYTES || !FILE_TYPES.includes(value.type)) return [name, value];
+    return [name, { type: value.type, base64: toBase64(new Uint8Array(await value.arrayBuffer())) }];
+  };
+  return Object.fromEntries(await Promise.all(Object.entries(values).map(read)));
+}
 
 /**
  * @param {{ model: string, sha256: string | null, seed: string | number, n: number, values: Record<string, unknown>, index?: number }} said
@@ -39,7 +54,12 @@ export function toRecipe({ model, sha256, seed, n, values, index }) {
 
 /** As ASCII, which every reader of PNG texts takes. @param {Recipe} recipe */
 export function formatRecipe(recipe) {
-  const text = JSON.stringify(recipe, (_, value) => (value instanceof Float32Array ? [...value] : value));
+  const text = JSON.stringify(recipe, (_, value) => {
+    if (value instanceof Float32Array) return [...value];
+    if (!isPicture(value)) return value;
+    const { width, height, channels, data } = value;
+    return { width, height, channels, base64: toBase64(/** @type {Uint8Array} */ (data)) };
+  });
   return text.replace(/[\u007f-\uffff]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
@@ -87,10 +107,51 @@ function controlsOf(said) {
   const values = entries.map(([name, value]) => {
     check(isName(name), "has a control without a name");
     const list = Array.isArray(value) && value.length <= MOST_NUMBERS && value.every(Number.isFinite);
-    check(list || isPlain(value), "has a control of no sense");
-    return [name, list ? Float32Array.from(value) : value];
+    const known = list ? Float32Array.from(value) : isPlain(value) ? value : pictureOf(value, name);
+    check(known !== undefined, "has a control of no sense");
+    return [name, known];
   });
   return Object.fromEntries(values);
+}
+
+/** The picture or the file that is said; undefined where it is neither. @param {unknown} said @param {string} name */
+function pictureOf(said, name) {
+  const { type, width, height, channels, base64 } = /** @type {Record<string, any>} */ (said);
+  if (typeof base64 !== "string" || base64.length > (4 / 3) * MOST_BYTES + 4) return undefined;
+  const data = fromBase64(base64);
+  if (!data) return undefined;
+  if (FILE_TYPES.includes(type)) return new File([data], name, { type });
+  const picture = { data, width, height, channels };
+  return isPicture(picture) ? picture : undefined;
+}
+
+/** @param {any} value @returns {value is Pixels} */
+function isPicture(value) {
+  if (typeof value !== "object" || !(value?.data instanceof Uint8Array) || value.max !== undefined) return false;
+  const { data, width, height, channels } = value;
+  const isSide = (/** @type {unknown} */ side) => Number.isInteger(side) && Number(side) >= 1 && Number(side) <= MOST_SIDE;
+  return isSide(width) && isSide(height) && (channels === 1 || channels === 3) && data.length === width * height * channels;
+}
+
+/** @param {any} value @returns {value is Packed} */
+function isPacked(value) {
+  return typeof value?.base64 === "string" && FILE_TYPES.includes(value.type);
+}
+
+/** @param {Uint8Array} bytes */
+function toBase64(bytes) {
+  let text = "";
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return btoa(text);
+}
+
+/** @param {string} text @returns {Uint8Array<ArrayBuffer> | undefined} */
+function fromBase64(text) {
+  try {
+    return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  } catch {
+    return undefined;
+  }
 }
 
 /** Names of controls are words; those of the language's own are none. @param {unknown} name */
@@ -111,7 +172,7 @@ function isPlain(value) {
 
 /** @param {unknown} value */
 function isValue(value) {
-  return isPlain(value) || (value instanceof Float32Array && value.length <= MOST_NUMBERS);
+  return isPlain(value) || isPicture(value) || isPacked(value) || (value instanceof Float32Array && value.length <= MOST_NUMBERS);
 }
 
 /** @param {boolean} holds @param {string} what @returns {asserts holds} */

@@ -3,7 +3,7 @@
 import { toCsv, toNpy } from "./numbers.js";
 import { encodePng } from "./png.js";
 import { toRaster } from "./raster.js";
-import { KEYWORD, formatRecipe, toRecipe } from "./recipe.js";
+import { KEYWORD, formatRecipe, toRecipe, withFiles } from "./recipe.js";
 import { pictureOf } from "../ui/picture.js";
 
 /** @typedef {import("../p-of-x.js").SampleStep} SampleStep */
@@ -20,12 +20,12 @@ import { pictureOf } from "../ui/picture.js";
 export async function pictureFile(drawn, index) {
   const all = Array.from({ length: drawn.step.n }, (_, i) => pictureOf(drawn.step, i));
   const raster = index === undefined ? toRaster(all, { columns: Math.ceil(Math.sqrt(all.length)), gap: 4 }) : toRaster([all[index]]);
-  return { name: named(drawn, "png", index), type: "image/png", content: await encodePng([raster], { texts: texts(drawn, index) }) };
+  return { name: named(drawn, "png", index), type: "image/png", content: await encodePng([raster], { texts: await texts(drawn, index) }) };
 }
 
 /** How a sample came about, as an animation. @param {Drawn} drawn @param {number} index @param {Pixels[]} frames @returns {Promise<NamedFile>} */
 export async function filmFile(drawn, index, frames) {
-  const content = await encodePng(frames.map((pixels) => toRaster([pixels])), { texts: texts(drawn, index) });
+  const content = await encodePng(frames.map((pixels) => toRaster([pixels])), { texts: await texts(drawn, index) });
   return { name: named(drawn, "film.png", index), type: "image/png", content };
 }
 
@@ -66,8 +66,9 @@ function named({ card, step }, ending, index) {
   return `${card.id}-${step.seed}${index === undefined ? "" : `-${index + 1}`}.${ending}`;
 }
 
-/** What a picture says of itself. @param {Drawn} drawn @param {number} [index] @returns {Record<string, string>} */
-function texts({ card, step, values, own }, index) {
+/** What a picture says of itself. @param {Drawn} drawn @param {number} [index] @returns {Promise<Record<string, string>>} */
+async function texts({ card, step, values: given, own }, index) {
+  const values = await withFiles(given);
   const recipe = toRecipe({ model: card.id, sha256: own ? null : card.weights.sha256, seed: step.seed, n: step.n, values, index });
   return { Software: "p-of-x", [KEYWORD]: formatRecipe(recipe) };
 }

@@ -24,7 +24,7 @@ export async function keep(result) {
   const { model, seed, n, values } = result;
   const at = Date.now();
   const recipe = toRecipe({ model, sha256: null, seed, n, values });
-  // What was drawn from pictures is told apart by its time: they are in no recipe.
+  // What was drawn from a file is told apart by its time: it is not in this recipe.
   const key = formatRecipe(recipe) + (recipe.left_out.length > 0 ? at : "");
   await run("readwrite", (store) => store.put({ ...result, key, at }));
   for (const { key } of (await results()).slice(MOST)) await forget(key);
