@@ -7,7 +7,7 @@
 pub(crate) mod proposal;
 
 use crate::iwae::Error;
-use crate::{Estimate, Kind, Place};
+use crate::{Estimate, Kind, Place, student};
 use graph::{Load, Program, Run};
 use models::{gan, latent, vae};
 use std::f64::consts::{LN_2, TAU};
@@ -261,6 +261,7 @@ pub(crate) fn estimate<M: Latent>(
         return Err(Error::NotANumber);
     }
     let upper = kind == Kind::UpperBound;
+    let std_error = mean.std_error * student(mean.effective - 1.0);
     let nats = if upper { -mean.log } else { mean.log } + model.log_unit();
     let (what, relation) = if upper { ("An upper", "most") } else { ("A lower", "least") };
     let mut assumptions =
@@ -271,7 +272,7 @@ pub(crate) fn estimate<M: Latent>(
     assumptions.extend(doubt);
     Ok(Estimate {
         nats,
-        std_error: Some(mean.std_error).filter(|e| credible && e.is_finite()),
+        std_error: Some(std_error).filter(|e| credible && e.is_finite()),
         kind,
         bits_per_dim: -nats / (model.dims() as f64 * LN_2),
         estimator,

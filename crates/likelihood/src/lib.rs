@@ -56,14 +56,18 @@ pub fn mean_and_stated_error(x: &[f64]) -> (f64, f64) {
     if x.len() < 2 {
         return (mean, f64::INFINITY);
     }
-    let (z2, free) = (1.96f64.powi(2), (x.len() - 1) as f64);
+    (mean, std_error * student((x.len() - 1) as f64))
+}
+
+/// How many times as wide as the normal one Student's distribution of `free` degrees of freedom is at 95 %; infinite for none.
+pub(crate) fn student(free: f64) -> f64 {
+    let (z2, free) = (1.96f64.powi(2), free.max(0.0));
     let terms = [
         (z2 + 1.0) / 4.0,
         ((5.0 * z2 + 16.0) * z2 + 3.0) / 96.0,
         (((3.0 * z2 + 19.0) * z2 + 17.0) * z2 - 15.0) / 384.0,
     ];
-    let wider = terms.iter().rev().fold(0.0, |sum, term| (sum + term) / free);
-    (mean, std_error * (1.0 + wider))
+    1.0 + terms.iter().rev().fold(0.0, |sum, term| (sum + term) / free)
 }
 
 /// Percentage of `sorted` (ascending) that is below `nats`; ties count half.

@@ -3,11 +3,11 @@
 //!
 //! Weights mostly have so heavy a tail that one run of k tells neither the error of log p(x) nor that of L_k. The mean of
 //! several runs is an unbiased estimate of L_k, and their spread its error. One run alone states the error of log p(x) by the
-//! delta method, where not a few of its weights decide.
+//! delta method, where not a few of its weights decide, as wide as Student's distribution asks for of so many effective samples.
 
 use crate::iwae::{Progress, Weights};
 use crate::latent::{doubt, few};
-use crate::{Effort, mean_and_stated_error};
+use crate::{Effort, mean_and_stated_error, student};
 
 /// The runs so far.
 pub(crate) struct Runs {
@@ -61,7 +61,9 @@ impl Runs {
     /// The mean of the runs that are through, with its error; of what there is, while the first is under way.
     pub(crate) fn bound(&self) -> (f64, f64) {
         match self.bounds[..] {
-            _ if self.alone => (self.whole.log_mean(), self.whole.std_error()),
+            _ if self.alone => {
+                (self.whole.log_mean(), self.whole.std_error() * student(self.whole.effective_samples() - 1.0))
+            }
             [] => (self.current.log_mean(), f64::INFINITY),
             _ if self.bounds.contains(&f64::NEG_INFINITY) => (f64::NEG_INFINITY, f64::INFINITY),
             _ => mean_and_stated_error(&self.bounds),
