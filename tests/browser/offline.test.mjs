@@ -83,7 +83,10 @@ test("the lab alone, once visited, works without a network and brings the page w
   await close();
 });
 
-test("all models are kept on request; one of each family draws, answers and is saved without a network; then they are cleared", async () => {
+// In Firefox a download that was stopped half-way may hold its file, and the next one waits for it.
+const GOES_ON = { skip: IN_FIREFOX && "a stopped download may not go on before the page is reloaded" };
+
+test("all models are kept on request; one of each family draws, answers and is saved without a network; then they are cleared", GOES_ON, async () => {
   // The last file waits until the download was stopped.
   const { id } = LISTED.at(-1);
   const last = join("models", id, card(id).weights.file);

@@ -280,7 +280,6 @@ test("a picture that was given to a control is in what is saved, and comes back 
   await sampled(page);
   assert.notEqual(await first(), original);
   await dropPicture(page, bytes);
-  await page.getByText("The recipe of mnist-vae, seed 3, was taken from the picture.", { exact: true }).first().waitFor();
   await page.waitForFunction(() => document.querySelector("p-of-x").shadowRoot.querySelector("pofx-sampler").step?.n === 1);
   assert.equal(await first(), original);
   assert.equal(await details.locator(".state").innerText(), "set");
