@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use crate::run::{Cmd, Failure, Result, on_path, say};
 
-/// The oldest Node that runs playwright-core 1.65.
+/// The oldest Node that runs playwright-core 1.64.
 const NODE_MAJOR: u32 = 20;
 
 /// Node with npm.
