@@ -251,7 +251,7 @@ test("a picture that was saved here is drawn again, whichever room it is dropped
   await page.waitForFunction(() => location.hash.includes("seed=4"));
   await enter(page, "Ask");
   await answered(page);
-  await dropPicture(page, bytes);
+  await drop(page, { name: "saved.png", type: "image/png", buffer: bytes });
   await page.waitForFunction(() => /room=generate.*seed=3&c\.temperature=0\.8/.test(location.hash));
   await page.locator("pofx-sampler pofx-picture-list[aria-busy=false]").waitFor();
   assert.equal(await first(), original);
@@ -263,15 +263,12 @@ test("a picture that was given to a control is in what is saved, and comes back 
   const { page, trouble, close } = await openSite(browser, { query: "?backend=cpu#v=1&model=mnist-vae&seed=3" });
   await sampled(page);
   const first = () => page.locator("pofx-sampler [role=option] canvas").first().evaluate((canvas) => canvas.toDataURL());
-  const generate = async () => {
-    await page.locator("p-of-x").getByRole("button", { name: "Generate" }).click();
-    await page.locator("pofx-sampler pofx-picture-list[aria-busy=false]").waitFor();
-  };
   await page.locator("pofx-sampler [role=option]").nth(1).click();
   const details = page.locator("pofx-sampler pofx-controls details").filter({ has: page.locator("#image-help") });
   await details.locator("summary").click();
   await details.getByRole("button", { name: "Use the chosen picture" }).click();
-  await generate();
+  await page.locator("p-of-x").getByRole("button", { name: "Generate" }).click();
+  await page.locator("pofx-sampler pofx-picture-list[aria-busy=false]").waitFor();
   await page.waitForFunction(() => document.querySelector("p-of-x").shadowRoot.querySelector("pofx-sampler").step?.n === 1);
   const original = await first();
   await page.locator("pofx-sampler [role=option]").first().click();
@@ -279,7 +276,7 @@ test("a picture that was given to a control is in what is saved, and comes back 
   await page.reload();
   await sampled(page);
   assert.notEqual(await first(), original);
-  await dropPicture(page, bytes);
+  await drop(page, { name: "saved.png", type: "image/png", buffer: bytes });
   await page.waitForFunction(() => document.querySelector("p-of-x").shadowRoot.querySelector("pofx-sampler").step?.n === 1);
   assert.equal(await first(), original);
   assert.equal(await details.locator(".state").innerText(), "set");
@@ -287,24 +284,15 @@ test("a picture that was given to a control is in what is saved, and comes back 
   assert.deepEqual(trouble, []);
 });
 
-/** Drops a picture onto the page. @param {import("playwright-core").Page} page @param {Buffer} bytes */
-async function dropPicture(page, bytes) {
-  await page.evaluate((bytes) => {
-    const data = new DataTransfer();
-    data.items.add(new File([Uint8Array.from(bytes)], "saved.png", { type: "image/png" }));
-    document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
-  }, [...bytes]);
-}
-
 /** Drops a file onto the page. */
-async function drop(page, { name, buffer }) {
+async function drop(page, { name, type = "", buffer }) {
   await page.evaluate(
-    ([name, text]) => {
+    ([name, type, bytes]) => {
       const data = new DataTransfer();
-      data.items.add(new File([text], name));
+      data.items.add(new File([Uint8Array.from(bytes)], name, { type }));
       document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
     },
-    [name, buffer.toString()],
+    [name, type, [...buffer]],
   );
 }
 

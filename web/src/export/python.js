@@ -1,5 +1,6 @@
 // An answer as a Python program that comes to it anew, with onnxruntime and the model's ONNX files.
 
+import { toBase64 } from "./base64.js";
 import { sentence } from "../ui/format.js";
 import diffusion from "./python/diffusion.py";
 import gan from "./python/gan.py";
@@ -26,7 +27,7 @@ export function program(card, estimate, labels) {
   const filled = {
     model: card.id,
     said: `The page said: ${sentence(estimate)}.`,
-    levels: base64(planes(pixels, channels)),
+    levels: toBase64(planes(pixels, channels)),
     shape: `${channels}, ${height}, ${width}`,
     labels: JSON.stringify(numbers),
     seed: String(seed),
@@ -46,11 +47,6 @@ export function program(card, estimate, labels) {
 function planes(pixels, channels) {
   const plane = pixels.length / channels;
   return Uint8Array.from(pixels, (_, i) => pixels[(i % plane) * channels + Math.floor(i / plane)]);
-}
-
-/** @param {Uint8Array} bytes */
-function base64(bytes) {
-  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
 }
 
 /** @param {string} hex */

@@ -1,5 +1,6 @@
 // The recipe of samples, as it stands in a PNG: what has to be said to draw them again. What a file says is checked before it is used.
 
+import { fromBase64, toBase64 } from "./base64.js";
 import { PngError, readTexts } from "./png.js";
 
 /** The keyword of the text in a PNG. */
@@ -136,22 +137,6 @@ function isPicture(value) {
 /** @param {any} value @returns {value is Packed} */
 function isPacked(value) {
   return typeof value?.base64 === "string" && FILE_TYPES.includes(value.type);
-}
-
-/** @param {Uint8Array} bytes */
-function toBase64(bytes) {
-  let text = "";
-  for (const byte of bytes) text += String.fromCharCode(byte);
-  return btoa(text);
-}
-
-/** @param {string} text @returns {Uint8Array<ArrayBuffer> | undefined} */
-function fromBase64(text) {
-  try {
-    return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  } catch {
-    return undefined;
-  }
 }
 
 /** Names of controls are words; those of the language's own are none. @param {unknown} name */
