@@ -19,8 +19,9 @@ pub(crate) fn batch(method: Method, k: usize) -> usize {
     }
 }
 
-/// Points of a search on the CPU: of one from the encoder, of that for a GAN, and chains of annealed importance sampling.
-const FEW: [usize; 3] = [1, 2, 16];
+/// Points of a search on the CPU: of one from the encoder, and chains of annealed importance sampling: those that
+/// choose its steps, or of a run alone, and of the starts of a search for a GAN.
+const FEW: [usize; 3] = [1, 2, 8];
 
 /// The Programs of a query, loaded.
 pub(crate) struct Query(query::Query<Loaded>);

@@ -7,11 +7,15 @@
 //!
 //! The steps of the trajectories are chosen in a run of their own before, for the weights are unbiased only if they are
 //! fixed.
+//!
+//! The weights of chains have too heavy a tail for their spread to tell the error of the log of their mean. So chains make runs,
+//! whose values are averaged: see `runs`.
 
 use crate::hmc::{Path, Points};
 use crate::iwae::{Error, Progress};
-use crate::latent::{self, Latent, Mean, Proposal};
-use crate::{Estimate, Kind};
+use crate::latent::{self, Latent, Proposal};
+use crate::runs::Runs;
+use crate::{Effort, Estimate};
 use data::rng::Rng;
 use std::ops::ControlFlow;
 
@@ -23,6 +27,8 @@ const ACCEPTANCE: f64 = 0.65;
 /// between.
 const KNOTS: usize = 16;
 const TEMPERATURES_PER_KNOT: usize = 6;
+/// Chains that choose the steps, at most.
+const PILOTS: usize = 8;
 /// Trajectories that choose a step, those that choose the first at most, and for how many temperatures there is one of these.
 const TRIALS: usize = 4;
 const FIRST_TRIALS: usize = 16;
@@ -35,15 +41,25 @@ const FIRST_STEP: f64 = 0.3;
 pub struct Plan {
     /// T: beta rises from 0 to 1 in as many steps.
     pub temperatures: usize,
-    /// Chains, which run together.
+    /// Chains of a run.
     pub chains: usize,
+    /// Runs that are averaged; the chains of all run together.
+    pub runs: usize,
     /// Leapfrog steps of a trajectory, of which a chain has one at each temperature.
     pub leapfrogs: usize,
 }
 
+impl Plan {
+    /// Of a question's temperatures and runs. One run alone has more chains, as their spread is all there is.
+    pub fn of(effort: Effort) -> Plan {
+        let Effort { k: temperatures, runs, .. } = effort;
+        Plan { temperatures, chains: if runs == 1 { 8 } else { 4 }, runs, ..Plan::default() }
+    }
+}
+
 impl Default for Plan {
     fn default() -> Plan {
-        Plan { temperatures: 100, chains: 16, leapfrogs: 10 }
+        Plan { temperatures: 100, chains: 4, runs: 8, leapfrogs: 10 }
     }
 }
 
@@ -66,7 +82,7 @@ pub async fn log_prob<M: Latent>(
 ) -> Result<Estimate, Error<M::Error>> {
     let mut run = Annealing::new(model, start, plan, &mut noise).await?;
     let log_w = run.forwards(&mut noise, &mut progress).await?;
-    run.estimate(&log_w, Kind::LowerBound, "AIS")
+    Ok(run.estimate(&log_w, false))
 }
 
 /// A lower and an upper bound on log p(x) for an x that was drawn from the model together with the latent `z` (L): from
@@ -82,9 +98,9 @@ pub async fn bdmc<M: Latent>(
 ) -> Result<[Estimate; 2], Error<M::Error>> {
     let mut run = Annealing::new(model, start, plan, &mut noise).await?;
     let lower = run.forwards(&mut noise, &mut progress).await?;
-    let lower = run.estimate(&lower, Kind::LowerBound, "AIS")?;
+    let lower = run.estimate(&lower, false);
     let upper = run.backwards(z, &mut noise, &mut progress).await?;
-    Ok([lower, run.estimate(&upper, Kind::UpperBound, "reverse AIS")?])
+    Ok([lower, run.estimate(&upper, true)])
 }
 
 /// A path with its temperatures, and the steps of the trajectories at each.
@@ -109,7 +125,8 @@ impl<'a, M: Latent> Annealing<'a, M> {
         let n = (plan.temperatures / TEMPERATURES_PER_KNOT).clamp(1, KNOTS);
         let first_trials = (plan.temperatures / TEMPERATURES_PER_FIRST_TRIAL).clamp(TRIALS, FIRST_TRIALS);
         let knots: Vec<usize> = (1..=n).map(|i| (i * plan.temperatures).div_ceil(n)).collect();
-        let (mut points, mut log_step, mut chosen) = (run.draw(noise).await?, FIRST_STEP.ln(), Vec::new());
+        let (mut points, mut log_step, mut chosen) =
+            (run.draw(run.all().min(PILOTS), noise).await?, FIRST_STEP.ln(), Vec::new());
         for (i, &knot) in knots.iter().enumerate() {
             let mut tried = Vec::new();
             for _ in 0..if i == 0 { first_trials } else { TRIALS } {
@@ -124,9 +141,14 @@ impl<'a, M: Latent> Annealing<'a, M> {
         Ok(run)
     }
 
-    /// All chains at draws of q.
-    async fn draw(&mut self, noise: &mut Rng) -> Result<Points, Error<M::Error>> {
-        let z = self.path.start.draw(self.plan.chains, noise).1;
+    /// How many chains there are.
+    fn all(&self) -> usize {
+        self.plan.chains * self.plan.runs
+    }
+
+    /// `n` chains at draws of q.
+    async fn draw(&mut self, n: usize, noise: &mut Rng) -> Result<Points, Error<M::Error>> {
+        let z = self.path.start.draw(n, noise).1;
         Ok(self.path.at(z).await?)
     }
 
@@ -136,8 +158,8 @@ impl<'a, M: Latent> Annealing<'a, M> {
         noise: &mut Rng,
         progress: &mut impl AsyncFnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Vec<f64>, Error<M::Error>> {
-        let mut points = self.draw(noise).await?;
-        let (total, mut log_w) = (self.plan.temperatures, vec![0.0; self.plan.chains]);
+        let (total, mut log_w) = (self.plan.temperatures, vec![0.0; self.all()]);
+        let mut points = self.draw(log_w.len(), noise).await?;
         for t in 1..=total {
             let rise = self.betas[t] - self.betas[t - 1];
             log_w.iter_mut().zip(points.slope()).for_each(|(w, slope)| *w += rise * slope);
@@ -156,8 +178,8 @@ impl<'a, M: Latent> Annealing<'a, M> {
         noise: &mut Rng,
         progress: &mut impl AsyncFnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Vec<f64>, Error<M::Error>> {
-        let mut points = self.path.at(z.repeat(self.plan.chains)).await?;
-        let (total, mut log_w) = (self.plan.temperatures, vec![0.0; self.plan.chains]);
+        let (total, mut log_w) = (self.plan.temperatures, vec![0.0; self.all()]);
+        let mut points = self.path.at(z.repeat(log_w.len())).await?;
         for t in (1..=total).rev() {
             self.path.transition(&mut points, self.betas[t], self.steps[t], noise).await?;
             let rise = self.betas[t] - self.betas[t - 1];
@@ -174,22 +196,22 @@ impl<'a, M: Latent> Annealing<'a, M> {
         upper: bool,
         progress: &mut impl AsyncFnMut(Progress) -> ControlFlow<()>,
     ) -> Result<(), Error<M::Error>> {
-        let mean = Mean::of(log_w);
-        if mean.log.is_nan() {
+        let (nats, std_error) = Runs::of_chains(log_w, self.plan.chains, upper).bound();
+        if nats.is_nan() {
             return Err(Error::NotANumber);
         }
-        let nats = if upper { -mean.log } else { mean.log } + self.path.model.log_unit();
-        match progress(Progress { done, total: self.plan.temperatures, nats, std_error: mean.std_error }).await {
+        let nats = nats + self.path.model.log_unit();
+        match progress(Progress { done, total: self.plan.temperatures, nats, std_error }).await {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(Error::Stopped),
         }
     }
 
-    fn estimate(&self, log_w: &[f64], kind: Kind, name: &str) -> Result<Estimate, Error<M::Error>> {
+    fn estimate(&self, log_w: &[f64], upper: bool) -> Estimate {
         let Plan { temperatures, chains, .. } = self.plan;
-        let start = &self.path.start.name;
+        let (name, start) = (if upper { "reverse AIS" } else { "AIS" }, &self.path.start.name);
         let estimator = format!("{name}, {temperatures} temperatures, {chains} chains, from the {start}");
-        latent::estimate(self.path.model, log_w, kind, estimator, self.path.n_evals)
+        latent::estimate(self.path.model, &Runs::of_chains(log_w, chains, upper), estimator, self.path.n_evals)
     }
 }
 

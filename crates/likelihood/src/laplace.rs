@@ -7,11 +7,11 @@
 
 use crate::iwae::{Error, Progress};
 use crate::latent::proposal::times_transposed;
-use crate::latent::{Latent, Normal, Proposal, joint};
+use crate::latent::{self, Latent, Normal, Proposal, joint};
 use crate::runs::Runs;
-use crate::{Effort, Estimate, Kind, Place};
+use crate::{Effort, Estimate};
 use data::rng::Rng;
-use std::f64::consts::{LN_2, PI};
+use std::f64::consts::PI;
 use std::ops::ControlFlow;
 
 /// Steps of gradient ascent by Adam (Kingma & Ba 2015, arXiv:1412.6980), and their size at the start, from which it
@@ -101,21 +101,8 @@ pub async fn importance<M: Latent>(
             }
         }
     }
-    let (nats, k) = (runs.bound().0 + model.log_unit(), runs.k());
-    Ok(Estimate {
-        nats,
-        std_error: runs.std_error(),
-        kind: Kind::LowerBound,
-        bits_per_dim: -nats / (model.dims() as f64 * LN_2),
-        estimator: format!("importance sampling k={k}, {}", proposal.name),
-        k,
-        effective_samples: Some(runs.effective_samples()),
-        parts: None,
-        terms: Vec::new(),
-        n_evals: proposal.n_evals + runs.whole().len(),
-        assumptions: [runs.assumptions(), model.assumptions()].concat(),
-        place: Place::default(),
-    })
+    let estimator = format!("importance sampling k={}, {}", runs.k(), proposal.name);
+    Ok(latent::estimate(model, &runs, estimator, proposal.n_evals + runs.whole().len()))
 }
 
 /// The `keep` latents (keep, L) of largest log p(x, z) among `draws` from the prior, the best first.

@@ -7,16 +7,13 @@
 pub(crate) mod proposal;
 
 use crate::iwae::Error;
-use crate::{Estimate, Kind, Place, student};
+use crate::runs::Runs;
+use crate::{Estimate, Place};
 use graph::{Load, Program, Run};
 use models::{gan, latent, vae};
 use std::f64::consts::{LN_2, TAU};
 
 pub use proposal::{Normal, Proposal};
-
-/// Below this effective sample size of importance weights, or a quarter of them where they are few, a few weights
-/// decide.
-pub(crate) const MIN_EFFECTIVE_SAMPLES: f64 = 10.0;
 
 /// A log density at n latents.
 #[derive(Clone, Debug, Default)]
@@ -110,7 +107,7 @@ impl<R: Run> Decoder<R> {
                  to 1 (sigma² = {variance}, chosen on validation images). Most of the number is a matter of sigma.",
                 variance.sqrt()
             ),
-            "Levels are made continuous by one draw of uniform noise, (k + u) / 256; in expectation that is not above \
+            "Levels are made continuous by uniform noise, (k + u) / 256; in expectation that is not above \
              the log probability of the levels."
                 .into(),
         ];
@@ -221,118 +218,21 @@ pub async fn encoded<R: Run>(encoder: &mut R, x: &[f32], class: &[f32]) -> Resul
     Ok(Normal::diagonal(&mu, &logvar))
 }
 
-/// What importance weights w, given by their logarithms, say of E[w].
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Mean {
-    /// log of their mean.
-    pub log: f64,
-    /// Its standard error by the delta method, sd(w) / (sqrt(k) mean(w)); infinite where there is none to be had.
-    pub std_error: f64,
-    /// (sum w)^2 / sum w^2; 0 where every weight is 0.
-    pub effective: f64,
-}
-
-impl Mean {
-    /// Of all of `log_w`; NaN if one is.
-    pub fn of(log_w: &[f64]) -> Mean {
-        let k = log_w.len() as f64;
-        let log_sum = crate::log_sum_exp(log_w);
-        if log_sum == f64::NEG_INFINITY {
-            return Mean { log: log_sum, std_error: f64::INFINITY, effective: 0.0 };
-        }
-        // Each weight in units of the mean.
-        let relative: Vec<f64> = log_w.iter().map(|w| (w - log_sum).exp() * k).collect();
-        let variance = relative.iter().map(|r| (r - 1.0).powi(2)).sum::<f64>() / (k - 1.0);
-        let std_error = if k < 2.0 { f64::INFINITY } else { (variance / k).sqrt() };
-        Mean { log: log_sum - k.ln(), std_error, effective: k * k / relative.iter().map(|r| r * r).sum::<f64>() }
-    }
-}
-
-/// The answer from unbiased weights: of p(x) for a lower bound, of 1 / p(x) for an upper one.
-pub(crate) fn estimate<M: Latent>(
-    model: &M,
-    log_w: &[f64],
-    kind: Kind,
-    estimator: String,
-    n_evals: usize,
-) -> Result<Estimate, Error<M::Error>> {
-    let (k, mean) = (log_w.len(), Mean::of(log_w));
-    if mean.log.is_nan() {
-        return Err(Error::NotANumber);
-    }
-    let upper = kind == Kind::UpperBound;
-    let std_error = mean.std_error * student(mean.effective - 1.0);
-    let nats = if upper { -mean.log } else { mean.log } + model.log_unit();
-    let (what, relation) = if upper { ("An upper", "most") } else { ("A lower", "least") };
-    let mut assumptions =
-        vec![format!("{what} bound in expectation: log p(x) is at {relation} this, up to the Monte Carlo error.")];
-    assumptions.extend(model.assumptions());
-    let doubt = doubt(mean.effective, k, upper);
-    let credible = doubt.is_none();
-    assumptions.extend(doubt);
-    Ok(Estimate {
+/// The answer of runs that are through.
+pub(crate) fn estimate<M: Latent>(model: &M, runs: &Runs, estimator: String, n_evals: usize) -> Estimate {
+    let nats = runs.bound().0 + model.log_unit();
+    Estimate {
         nats,
-        std_error: Some(std_error).filter(|e| credible && e.is_finite()),
-        kind,
+        std_error: runs.std_error(),
+        kind: runs.kind(),
         bits_per_dim: -nats / (model.dims() as f64 * LN_2),
         estimator,
-        k,
-        effective_samples: Some(mean.effective),
+        k: runs.k(),
+        effective_samples: Some(runs.effective_samples()),
         parts: None,
         terms: Vec::new(),
         n_evals,
-        assumptions,
+        assumptions: [runs.assumptions(), model.assumptions()].concat(),
         place: Place::default(),
-    })
-}
-
-/// Why no error of the mean of `k` weights is stated, if none is: few of them decide.
-pub(crate) fn doubt(effective: f64, k: usize, upper: bool) -> Option<String> {
-    few(effective, k, upper).map(|few| format!("{few}, and no error of it can be told."))
-}
-
-/// What is to be said where few of `k` weights decide.
-pub(crate) fn few(effective: f64, k: usize, upper: bool) -> Option<String> {
-    if effective >= MIN_EFFECTIVE_SAMPLES.min(k as f64 / 4.0) {
-        return None;
-    }
-    let decide = match effective {
-        e if e < 2.5 => "The weights rest on one or two draws",
-        e if e < 5.0 => "The weights rest on a few draws",
-        _ => "Few samples decide",
-    };
-    let side = if upper { "below" } else { "above" };
-    Some(format!(
-        "{decide} (effective sample size {effective:.1} of {k}): the bound is loose here, log p(x) may be many nats {side} it"
-    ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bound_that_rests_on_few_draws_says_so() {
-        let said = |effective, k| few(effective, k, false).unwrap_or_default();
-        assert!(
-            said(1.04, 1000).starts_with("The weights rest on one or two draws (effective sample size 1.0 of 1000)")
-        );
-        assert!(said(4.2, 1000).starts_with("The weights rest on a few draws") && said(4.2, 1000).contains("above it"));
-        assert!(said(7.0, 64).starts_with("Few samples decide") && few(7.0, 64, true).unwrap().contains("below it"));
-        assert_eq!((few(10.0, 64, false), few(4.0, 16, false)), (None, None));
-        assert!(doubt(7.0, 64, false).unwrap().ends_with("above it, and no error of it can be told."));
-    }
-
-    #[test]
-    fn the_mean_of_weights_is_that_of_the_textbook() {
-        let of = |w: &[f64]| Mean::of(&w.iter().map(|w| w.ln() - 1000.0).collect::<Vec<f64>>());
-        let mean = of(&[1.0, 2.0, 3.0, 4.0]);
-        assert!((mean.log - (2.5f64.ln() - 1000.0)).abs() < 1e-12);
-        // sd / (sqrt(k) mean) with sd^2 = 5 / 3; 10^2 / 30.
-        assert!((mean.std_error - (5.0f64 / 3.0 / 4.0).sqrt() / 2.5).abs() < 1e-12);
-        assert!((mean.effective - 100.0 / 30.0).abs() < 1e-12);
-        assert_eq!(of(&[0.0, 0.0]), Mean { log: f64::NEG_INFINITY, std_error: f64::INFINITY, effective: 0.0 });
-        assert_eq!(of(&[1.0]).std_error, f64::INFINITY);
-        assert!(of(&[1.0, f64::NAN]).log.is_nan());
     }
 }

@@ -4,13 +4,15 @@ use crate::iwae::{self, Error, Progress};
 use crate::laplace::Cover;
 use crate::latent::{self, Decoder, Latent, Normal, Proposal};
 use crate::{
-    Effort, Estimate, Kind, Place, ais, exact, flow, laplace, log_sum_exp, quadrature, ratio, variational, vlb,
+    Effort, Estimate, Kind, Place, ais, exact, flow, laplace, log_sum_exp, mean_and_stated_error, quadrature, ratio,
+    variational, vlb,
 };
 use data::rng::{Rng, stream};
 use graph::{Load, Run};
 use models::registry::Calibration;
 use models::{Network, diffusion, gan, pixel_transformer, vae};
 use serde::{Deserialize, Serialize};
+use std::f64::consts::LN_2;
 use std::ops::ControlFlow;
 
 /// How the answer is made.
@@ -62,12 +64,14 @@ impl Method {
     }
 
     /// [`Question::runs`] of a quick answer or of a precise one about one picture: of an importance-weighted bound on a VAE, so
-    /// many that their spread tells the error; others, which know it from their samples, have one. So has a GAN, for runs that
-    /// share one proposal say nothing of the modes that another search would have found.
+    /// many that their spread tells the error; others, which know it from their samples, have one. So has a quick answer of a
+    /// GAN, each of whose runs searches for latents anew.
     pub fn runs(self, network: &Network, precise: bool) -> usize {
         match (self, network) {
             (Method::Own, Network::Vae(_)) if !precise => 32,
             (Method::Own | Method::Laplace, Network::Vae(_)) => 16,
+            (Method::Ais, Network::Vae(_)) => 8,
+            (Method::Laplace | Method::Ais, Network::Gan(_)) if precise => 8,
             _ => 1,
         }
     }
@@ -95,10 +99,10 @@ impl Method {
 
 /// Draws of the prior for a GAN.
 const DRAWS: usize = 256;
-/// The best of them, from which a mode of p(z|x) is climbed; fewer where an answer is to be quick (up to the k of
-/// [`Method::samples`]).
-const STARTS: [usize; 2] = [2, 8];
-/// Steps from a Gaussian about the best mode to the one nearest to p(z|x), for a GAN.
+/// The best of them, from which a mode of p(z|x) is climbed.
+const STARTS: usize = 8;
+/// Steps from a Gaussian about the best mode to the one nearest to p(z|x), for a GAN; fewer where an answer is to be quick (up
+/// to the k of [`Method::samples`]).
 const FIT_STEPS: [usize; 2] = [32, 60];
 /// Importance samples from the encoder, or from the prior of a GAN: what is said while a better proposal is looked for.
 const LOOK: usize = 16;
@@ -295,34 +299,101 @@ async fn integrate<R: Run>(
 ) -> Result<Estimate, Error<R::Error>> {
     let &Question { levels, labels, k, runs, precision, seed, index } = question;
     let effort = Effort { k, runs, precision };
-    // Streams of their own for the noise in the levels, the starts, the estimate and the fit.
-    let [of_levels, of_starts, of_estimate, of_fit] = [0, 1, 2, 3].map(|part| noise.clone().skip(part << 30));
-    let proposal = match vae {
-        Some((network, encoder)) => {
-            let x = network.observe(levels, seed, index);
-            decoder.observe(&x, labels)?;
-            if method == Method::Quadrature {
-                return quadrature::log_prob(decoder, NODES).await;
-            }
-            let q = latent::encoded(encoder, &x, labels).await?;
-            let first = look(decoder, Proposal::single("encoder", q.clone()), effort, of_starts).await?;
-            let mean = q.mean().to_vec();
-            laplace::propose(decoder, &mean, Cover::encoder(q), async || progress(first).await).await?
-        }
-        None => {
-            decoder.observe(&models::latent::dequantise(levels, of_levels), labels)?;
-            let prior = Normal::standard(decoder.latents());
-            let first = look(decoder, Proposal::single("prior", prior), effort, of_starts.clone()).await?;
-            let i = usize::from(k > method.samples(false));
-            let starts = laplace::best_of_prior(decoder, DRAWS, STARTS[i], of_starts).await?;
-            variational::propose(decoder, &starts, FIT_STEPS[i], of_fit, async || progress(first).await).await?
-        }
+    let Some((network, encoder)) = vae else {
+        return searched(method, decoder, question, noise, progress).await;
     };
-    if method == Method::Ais {
-        let plan = ais::Plan { temperatures: k, ..ais::Plan::default() };
-        return ais::log_prob(decoder, &proposal, plan, of_estimate, progress).await;
+    let x = network.observe(levels, seed, index);
+    decoder.observe(&x, labels)?;
+    if method == Method::Quadrature {
+        return quadrature::log_prob(decoder, NODES).await;
     }
-    laplace::importance(decoder, &proposal, effort, of_estimate, progress).await
+    let [of_look, of_estimate] = [1, 2].map(|part| part_of(&noise, part));
+    let q = latent::encoded(encoder, &x, labels).await?;
+    let first = look(decoder, Proposal::single("encoder", q.clone()), effort, of_look).await?;
+    let mean = q.mean().to_vec();
+    let proposal = laplace::propose(decoder, &mean, Cover::encoder(q), async || progress(first).await).await?;
+    value(method, decoder, &proposal, effort, of_estimate, progress).await
+}
+
+/// A stream of its own of the noise of a question.
+fn part_of(noise: &Rng, part: u64) -> Rng {
+    noise.clone().skip(part << 30)
+}
+
+/// The integral from a proposal.
+async fn value<R: Run>(
+    method: Method,
+    decoder: &mut Decoder<R>,
+    proposal: &Proposal,
+    effort: Effort,
+    noise: Rng,
+    progress: impl AsyncFnMut(Progress) -> ControlFlow<()>,
+) -> Result<Estimate, Error<R::Error>> {
+    if method == Method::Ais {
+        return ais::log_prob(decoder, proposal, ais::Plan::of(effort), noise, progress).await;
+    }
+    laplace::importance(decoder, proposal, effort, noise, progress).await
+}
+
+/// The integral over the latents of a GAN, whose posterior has many modes, far apart: another search finds another one. So each
+/// run searches for itself, and their spread is the error; one run alone states none.
+async fn searched<R: Run>(
+    method: Method,
+    decoder: &mut Decoder<R>,
+    question: &Question<'_>,
+    noise: Rng,
+    mut progress: impl AsyncFnMut(Progress) -> ControlFlow<()>,
+) -> Result<Estimate, Error<R::Error>> {
+    let &Question { levels, labels, k, runs, precision, .. } = question;
+    let effort = Effort { k, runs: 1, precision };
+    let fit_steps = FIT_STEPS[usize::from(k > method.samples(false))];
+    let mut answers: Vec<Estimate> = Vec::new();
+    for run in 0..runs {
+        let noise = noise.clone().skip((run as u64) << 52);
+        let [of_levels, of_starts, of_estimate, of_fit] = [0, 1, 2, 3].map(|part| part_of(&noise, part));
+        let before: Vec<f64> = answers.iter().map(|e| e.nats).collect();
+        let mut tell = async |so_far: Progress| {
+            let (nats, std_error) = match before[..] {
+                [] => (so_far.nats, if runs == 1 { so_far.std_error } else { f64::INFINITY }),
+                _ => mean_and_stated_error(&before),
+            };
+            let done = run * so_far.total + so_far.done;
+            progress(Progress { done, total: runs * so_far.total, nats, std_error }).await
+        };
+        decoder.observe(&models::latent::dequantise(levels, of_levels), labels)?;
+        let prior = Proposal::single("prior", Normal::standard(decoder.latents()));
+        let first = look(decoder, prior, effort, of_starts.clone()).await?;
+        let starts = laplace::best_of_prior(decoder, DRAWS, STARTS, of_starts).await?;
+        let proposal = variational::propose(decoder, &starts, fit_steps, of_fit, async || tell(first).await).await?;
+        answers.push(value(method, decoder, &proposal, effort, of_estimate, tell).await?);
+    }
+    Ok(of_searches(decoder, answers))
+}
+
+/// One answer from those of one or more searches.
+fn of_searches<M: Latent>(model: &M, answers: Vec<Estimate>) -> Estimate {
+    let nats: Vec<f64> = answers.iter().map(|e| e.nats).collect();
+    let n_evals = answers.iter().map(|e| e.n_evals).sum();
+    let (n, Some(one)) = (answers.len(), answers.into_iter().next()) else { return undefined("nothing was asked") };
+    if n == 1 {
+        let mut one = Estimate { std_error: None, ..one };
+        one.assumptions
+            .insert(1, "One search for latents: another may end many nats away, so no error is told.".into());
+        return one;
+    }
+    let (mean, std_error) = mean_and_stated_error(&nats);
+    let bound = format!(
+        "A lower bound in expectation: the mean of {n} runs, each with a search for latents of its own, with the error of that \
+         mean. log p(x) is above it by as much as the bound is loose."
+    );
+    Estimate {
+        nats: mean,
+        std_error: Some(std_error).filter(|error| error.is_finite()),
+        bits_per_dim: -mean / (model.dims() as f64 * LN_2),
+        n_evals,
+        assumptions: std::iter::once(bound).chain(model.assumptions()).collect(),
+        ..one
+    }
 }
 
 /// A first value, of few importance samples.

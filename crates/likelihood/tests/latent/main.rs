@@ -5,7 +5,7 @@ mod oracle;
 
 use data::rng::{Rng, stream};
 use likelihood::hmc::{Path, energies};
-use likelihood::iwae::{Error, Progress};
+use likelihood::iwae::{Error, Progress, Weights};
 use likelihood::laplace::{self, Cover};
 use likelihood::latent::{Latent, Normal, Proposal};
 use likelihood::{Estimate, Kind, ais, quadrature, variational};
@@ -127,8 +127,9 @@ fn single_weights_are_rarely_far_above_the_truth() {
             println!("deviation {deviation}: {share} above by {b}, {:.3} allowed", (-b).exp());
             assert!(share < (-b).exp());
         }
-        let mean = likelihood::latent::Mean::of(&nats);
-        println!("log of the mean of all {:+.3} ± {:.3}", mean.log - truth, mean.std_error);
+        let mut all = Weights::default();
+        all.push(&nats, &[], None);
+        println!("log of the mean of all {:+.3} ± {:.3}", all.log_mean() - truth, all.std_error());
     }
 }
 
@@ -204,7 +205,7 @@ fn annealing_from_the_prior_follows_the_closed_form_at_every_temperature() {
             e.effective_samples.unwrap()
         );
         assert!(error.abs() < 0.3 && worst < 0.3);
-        assert_eq!(e.estimator, "AIS, 1000 temperatures, 16 chains, from the prior");
+        assert_eq!(e.estimator, "AIS, 1000 temperatures, 4 chains, from the prior");
     }
 }
 
@@ -218,16 +219,16 @@ fn annealing_from_the_modes_needs_few_temperatures() {
         let e = block_on(ais::log_prob(&mut model, &start, plan, noise(seed), on)).unwrap();
         println!("seed {seed}: {:+.4} ± {:.4}", e.nats - model.log_p(), e.std_error.unwrap());
         assert!((e.nats - model.log_p()).abs() < 0.05);
-        assert_eq!(e.estimator, "AIS, 30 temperatures, 16 chains, from the Laplace mixture with the prior");
+        assert_eq!(e.estimator, "AIS, 30 temperatures, 4 chains, from the Laplace mixture with the prior");
     }
 }
 
 #[test]
 fn bounds_from_both_sides_hold_the_truth_between_them() {
     let (mut model, mut rng) = (Linear::random(16, 4, 0.1, 9), Rng::new(9, 101));
-    let plan = ais::Plan { temperatures: 300, ..ais::Plan::default() };
+    let plan = ais::Plan { temperatures: 300, chains: 16, runs: 1, ..ais::Plan::default() };
     let prior = Proposal::single("prior", Normal::standard(4));
-    let (mut sums, mut far, n) = ([0.0; 3], 0, 32);
+    let (mut sums, mut far, n) = ([0.0; 3], 0, 128);
     for i in 0..n {
         let z = model.simulate(&mut rng);
         let [lower, upper] = block_on(ais::bdmc(&mut model, &prior, plan, &z, noise(i), on)).unwrap();
@@ -255,7 +256,7 @@ fn every_estimator_agrees_with_quadrature_on_a_curved_decoder() {
         let starts = block_on(laplace::best_of_prior(&mut model, 128, 8, noise(3))).unwrap();
         let proposal = refined(&mut model, &starts);
         let laplace = importance(&mut model, &proposal, 5000, 1);
-        let plan = ais::Plan { chains: 64, ..ais::Plan::default() };
+        let plan = ais::Plan { chains: 64, runs: 1, ..ais::Plan::default() };
         let annealed = block_on(ais::log_prob(&mut model, &proposal, plan, noise(1), on)).unwrap();
         let prior = Proposal::single("prior", Normal::standard(1));
         let plan = ais::Plan { temperatures: 300, ..plan };

@@ -4,12 +4,14 @@ use crate::{never, noise, on};
 use data::rng::{Rng, stream};
 use engine::{Engine, Loaded};
 use graph::{Load, Program, Run};
+use likelihood::iwae::Progress;
 use likelihood::laplace::{self, Cover};
 use likelihood::latent::{Decoder, Latent, encoded};
 use likelihood::query::{Method, Query, Question};
 use likelihood::{Effort, Kind, ais, iwae, quadrature, variational};
 use models::{Network, Weights, latent, registry, vae};
 use pollster::block_on;
+use std::ops::ControlFlow;
 
 /// A shipped model on the CPU.
 struct Host {
@@ -128,7 +130,7 @@ fn bounds_of_a_gan_hold_its_own_picture_between_them() {
     let refined = block_on(laplace::importance(&mut decoder, &proposal, 500, noise(1), on)).unwrap();
     let nearest = block_on(variational::propose(&mut decoder, &starts, 32, noise(3), never)).unwrap();
     let nearest = block_on(laplace::importance(&mut decoder, &nearest, 500, noise(1), on)).unwrap();
-    let plan = ais::Plan { temperatures: 30, chains: 16, leapfrogs: 5 };
+    let plan = ais::Plan { temperatures: 30, chains: 8, runs: 2, leapfrogs: 5 };
     let [lower, upper] = block_on(ais::bdmc(&mut decoder, &proposal, plan, &z, noise(2), on)).unwrap();
     for e in [&refined, &nearest, &lower, &upper] {
         println!(
@@ -186,7 +188,7 @@ fn estimates_of_a_vae_of_two_latents_agree_with_quadrature() {
         let q = block_on(encoded(&mut encoder, &x, &[])).unwrap();
         let start = q.mean().to_vec();
         let proposal = block_on(laplace::propose(&mut decoder, &start, Cover::encoder(q), never)).unwrap();
-        let plan = ais::Plan { temperatures: 30, chains: 50, leapfrogs: 5 };
+        let plan = ais::Plan { temperatures: 30, chains: 50, runs: 1, leapfrogs: 5 };
         let estimates = [
             block_on(iwae::log_prob(&mut encoder, &mut weigher, &x, &[], 2000, noise(1), on)).unwrap(),
             block_on(laplace::importance(&mut decoder, &proposal, 1000, noise(1), on)).unwrap(),
@@ -236,4 +238,38 @@ fn an_answer_takes_as_many_samples_as_its_precision_asks_for() {
         assert!(loose.std_error.unwrap() <= far && tight.std_error.unwrap() <= near);
         assert!(tight.estimator.contains(&format!("k={}", tight.k)));
     }
+}
+
+/// One search says nothing of the modes that another would have found; several say by their spread what one is worth.
+#[test]
+fn an_answer_of_a_gan_tells_an_error_of_several_searches_only() {
+    let host = Host::open("mnist-gan");
+    let levels = stroke();
+    let mut query = block_on(Query::load(&host.network, Method::Laplace, None, &host, (64, &[8]), false)).unwrap();
+    let none = host.network.no_labels();
+    let mut ask = |runs, index| {
+        let question = Question { levels: &levels, labels: &none, k: 64, runs, precision: None, seed: 1, index };
+        let (mut shown, mut done) = (Vec::new(), 0);
+        let watch = async |so_far: Progress| {
+            assert!(so_far.done >= done && so_far.done <= so_far.total && so_far.total == 64 * runs);
+            done = so_far.done;
+            shown.push((so_far.nats, so_far.std_error));
+            ControlFlow::Continue(())
+        };
+        (block_on(query.log_prob(&question, watch)).unwrap(), shown)
+    };
+    let alone = [0, 1, 2].map(|index| ask(1, index).0);
+    for e in &alone {
+        println!("{:.1}: {:?}", e.nats, e.assumptions);
+        assert_eq!((e.std_error, e.kind.clone()), (None, Kind::LowerBound));
+        assert!(e.assumptions.iter().any(|a| a.contains("so no error is told")));
+    }
+    let (e, shown) = ask(3, 0);
+    println!("{:.1} ± {:?}: {:?}", e.nats, e.std_error, e.assumptions);
+    assert!(e.assumptions[0].contains("3 runs, each with a search for latents of its own"));
+    assert!(e.std_error.unwrap() > 0.0 && e.n_evals == 3 * alone[0].n_evals);
+    // The first run is the one alone.
+    assert!(shown.iter().any(|&(nats, _)| nats == alone[0].nats));
+    let [Some(first), Some(last)] = [shown.first(), shown.last()] else { panic!("nothing was shown") };
+    assert!(first.1.is_infinite() && last.1.is_finite());
 }
