@@ -51,6 +51,9 @@ function folderOf(id) {
  * @returns {Promise<void>}
  */
 export function keep(id, { signal, progress } = {}) {
+  const stopped = () => new Error("The download was stopped; the next one goes on from here.");
+  // Between two models there is no worker to hear of it.
+  if (signal?.aborted) return Promise.reject(stopped());
   const worker = startWorker("keeper.js", BASE, "p-of-x keeper");
   return new Promise((/** @type {(value: void) => void} */ resolve, reject) => {
     worker.onmessage = ({ data }) => {
@@ -59,7 +62,7 @@ export function keep(id, { signal, progress } = {}) {
       else resolve();
     };
     worker.onerror = () => reject(new Error("The download did not start; reload the page and try once more."));
-    signal?.addEventListener("abort", () => reject(new Error("The download was stopped; the next one goes on from here.")));
+    signal?.addEventListener("abort", () => reject(stopped()));
     worker.postMessage(folderOf(id).href);
   }).finally(() => worker.terminate());
 }

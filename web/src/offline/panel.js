@@ -128,7 +128,8 @@ export class Storage extends LitElement {
         await this.#count();
         if (!this.models.find((model) => model.id === id)?.whole) throw new Error(`${title} is not kept: this browser has no room for it.`);
       }
-      this.message = models.length === 1 ? `${models[0].title} is kept for offline use.` : "All models are kept for offline use.";
+      const all = this.models.every(({ whole }) => whole);
+      this.message = all ? "All models are kept for offline use." : `${models[0].title} is kept for offline use.`;
     } catch (error) {
       await this.#count();
       this.message = error instanceof Error ? error.message : String(error);

@@ -73,6 +73,11 @@ class Keeper {
     if (this.length >= wanted.card.bytes) this.restart();
   }
 
+  /** Whether what comes is kept here as it comes. */
+  get keeps() {
+    return this.#part !== undefined;
+  }
+
   /** Bytes that came earlier. */
   get length() {
     return this.#part?.length ?? 0;
@@ -127,7 +132,7 @@ class Keeper {
  * @param {Keeper} keeper
  */
 async function download({ url, card, meter, job }, keeper) {
-  const response = await requestFrom(keeper.length, url, job);
+  const response = await requestFrom(keeper, url, job);
   if (response.status !== 206) keeper.restart();
   const start = keeper.length;
   const promised = start + announced(response, card.bytes - start);
@@ -170,15 +175,17 @@ function wrongLength({ file, bytes }, got) {
   return new PofxError("integrity", `${file} is not complete: ${what}.`);
 }
 
-/** The rest of a file; the whole where the server does not give parts. @param {number} start @param {URL} url @param {Job} job */
-async function requestFrom(start, url, job) {
+/** The rest of a file; the whole where the server does not give parts. @param {Keeper} keeper @param {URL} url @param {Job} job */
+async function requestFrom({ length: start, keeps }, url, job) {
+  // The browser's own cache would keep the file once more, and Firefox would wait 20 s for its entry of a download that was stopped.
+  /** @type {RequestCache} */ const cache = keeps ? "no-store" : "default";
   if (start > 0) {
-    const response = await request(url, job, { range: `bytes=${start}-` });
+    const response = await request(url, job, { cache, headers: { range: `bytes=${start}-` } });
     const fits = response.headers.get("content-range")?.startsWith(`bytes ${start}-`);
     if (response.status === 200 || (response.status === 206 && fits)) return response;
     void response.body?.cancel();
   }
-  return okay(await request(url, job), url);
+  return okay(await request(url, job, { cache }), url);
 }
 
 /** The id of the model that a file belongs to. @param {URL} url */
@@ -186,10 +193,10 @@ function modelOf(url) {
   return url.pathname.split("/").at(-2) ?? "a model";
 }
 
-/** @param {URL} url @param {Job} job @param {Record<string, string>} [headers] */
-export async function request(url, job, headers) {
+/** @param {URL} url @param {Job} job @param {RequestInit} [options] */
+export async function request(url, job, options) {
   try {
-    return await fetch(url, { signal: job.signal, headers });
+    return await fetch(url, { ...options, signal: job.signal });
   } catch (cause) {
     if (job.aborted) throw cause;
     const name = url.pathname.split("/").at(-1);
