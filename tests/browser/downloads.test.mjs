@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launch, openSite } from "./support/browser.mjs";
+import { IN_FIREFOX, launch, openSite } from "./support/browser.mjs";
 import { MODEL, WEIGHTS, dist, inWorker, openApi, sampled } from "./support/lab.mjs";
 
 /** @type {import("playwright-core").Browser} */
@@ -221,7 +221,7 @@ async function saidWithoutRoom(options) {
 
 const NO_ROOM = /^This browser has no room to keep binary-mnist-vae \(\d.*B\); it works now, but is downloaded again at the next visit\. .*\.$/;
 
-test("without room the model works from memory, and the page says so with numbers", async () => {
+test("without room the model works from memory, and the page says so with numbers", { skip: IN_FIREFOX && "Firefox is given no quota" }, async () => {
   const prepare = async (page) => {
     const cdp = await page.context().newCDPSession(page);
     page.on("framenavigated", () => {

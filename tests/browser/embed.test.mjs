@@ -33,7 +33,7 @@ after(async () => {
 async function openHost(body, headers = {}) {
   const intercept = (path, response) => {
     if (path !== "host.html" && path !== "host.js") return false;
-    const [type, text] = path === "host.js" ? ["text/javascript", headers.script ?? ""] : ["text/html", `<!doctype html><html lang="en"><meta charset="utf-8"><title>A page</title><body>${body}`];
+    const [type, text] = path === "host.js" ? ["text/javascript", headers.script ?? ""] : ["text/html", `<!doctype html><html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,"><title>A page</title><body>${body}`];
     response.writeHead(200, { "content-type": type, ...(headers.csp ? { "content-security-policy": headers.csp } : {}) }).end(text);
     return true;
   };
@@ -41,7 +41,7 @@ async function openHost(body, headers = {}) {
   const page = await browser.newPage();
   const trouble = [];
   page.on("pageerror", (error) => trouble.push(error.message));
-  page.on("console", (message) => void (message.type() === "error" && !message.location().url.endsWith("favicon.ico") && trouble.push(message.text())));
+  page.on("console", (message) => void (message.type() === "error" && trouble.push(message.text())));
   await page.goto(`${site.url}host.html`);
   const close = async () => {
     await page.close();

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launch, openSite } from "./support/browser.mjs";
+import { NEEDS_WEBGPU, launch, openSite } from "./support/browser.mjs";
 import { openApi } from "./support/lab.mjs";
 
 /** @type {import("playwright-core").Browser} */
@@ -90,7 +90,7 @@ test("diffusion: the probability flow has a number, an error and progress", asyn
   assert.equal(terms, 0);
 });
 
-test("WebGPU climbs to the same modes as the CPU", async () => {
+test("WebGPU climbs to the same modes as the CPU", NEEDS_WEBGPU, async () => {
   const [cpu, webgpu] = [await answers("mnist-vae-2d", "cpu", ["laplace"]), await answers("mnist-vae-2d", "webgpu", ["laplace"])];
   const [a, b] = [cpu.all.laplace, webgpu.all.laplace];
   assert.ok(Math.abs(a.nats - b.nats) < 4 * Math.hypot(a.std_error, b.std_error) + 0.1, `${a.nats} ${b.nats}`);

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launch } from "./support/browser.mjs";
+import { NEEDS_WEBGPU, launch } from "./support/browser.mjs";
 import { FAULTS, MODEL, inWorker, openApi, prepareApi } from "./support/lab.mjs";
 
 /** @type {import("playwright-core").Browser} */
@@ -29,7 +29,7 @@ test("no WebGPU in the browser: the CPU, with the reason", async () => {
   assert.deepEqual(opened, { name: "cpu", verified: true, reason: "This browser has no WebGPU.", works: true });
 });
 
-test("WebGPU asked for, but no adapter: the CPU, and it says so", async () => {
+test("WebGPU asked for, but no adapter: the CPU, and it says so", NEEDS_WEBGPU, async () => {
   const { opened, close } = await openBroken("GPU.prototype.requestAdapter = async () => null", "webgpu");
   await close();
   assert.equal(opened.name, "cpu");
@@ -37,7 +37,7 @@ test("WebGPU asked for, but no adapter: the CPU, and it says so", async () => {
   assert.ok(opened.works);
 });
 
-test("a device that cannot be opened: the CPU, with the reason", async () => {
+test("a device that cannot be opened: the CPU, with the reason", NEEDS_WEBGPU, async () => {
   const { opened, close } = await openBroken(
     "GPUAdapter.prototype.requestDevice = async () => { throw new DOMException('no device today', 'OperationError') }",
   );
@@ -47,7 +47,7 @@ test("a device that cannot be opened: the CPU, with the reason", async () => {
   assert.ok(opened.works);
 });
 
-test("a GPU that computes wrongly is found out by the golden outputs", async () => {
+test("a GPU that computes wrongly is found out by the golden outputs", NEEDS_WEBGPU, async () => {
   const { opened, close } = await openBroken(`
     const range = GPUBuffer.prototype.getMappedRange;
     GPUBuffer.prototype.getMappedRange = function (...args) {
@@ -61,7 +61,7 @@ test("a GPU that computes wrongly is found out by the golden outputs", async () 
   assert.ok(opened.works);
 });
 
-test("a shader that does not compile: the CPU, with the reason", async () => {
+test("a shader that does not compile: the CPU, with the reason", NEEDS_WEBGPU, async () => {
   const { opened, close } = await openBroken(`
     const create = GPUDevice.prototype.createShaderModule;
     GPUDevice.prototype.createShaderModule = function (descriptor) {
@@ -73,7 +73,7 @@ test("a shader that does not compile: the CPU, with the reason", async () => {
   assert.ok(opened.works);
 });
 
-test("a GPU without memory for the model: the CPU, and it says what the memory was for", async () => {
+test("a GPU without memory for the model: the CPU, and it says what the memory was for", NEEDS_WEBGPU, async () => {
   // What a driver reports when an allocation fails; no test can take all memory of a machine.
   const { opened, close } = await openBroken(`
     const filters = [];
@@ -121,7 +121,7 @@ function assertNear(a, b) {
   assert.ok(largest < 1e-3, `${largest}`);
 }
 
-test("a device that is lost in a job: another is taken, then the CPU; the pictures are the same", async () => {
+test("a device that is lost in a job: another is taken, then the CPU; the pictures are the same", NEEDS_WEBGPU, async () => {
   const site = await openBroken(FAULTS);
   assert.equal(site.opened.name, "webgpu");
   const first = await loseDevice(site, false);
@@ -136,7 +136,7 @@ test("a device that is lost in a job: another is taken, then the CPU; the pictur
   assertNear(first.values, second.values);
 });
 
-test("a device that is lost for good in a job: the job goes on on the CPU, with the same pictures", async () => {
+test("a device that is lost for good in a job: the job goes on on the CPU, with the same pictures", NEEDS_WEBGPU, async () => {
   const site = await openBroken(FAULTS);
   const lost = await loseDevice(site, true);
   const cpu = await site.page.evaluate(async () => samples(model, { n: 96, seed: 11 }));
@@ -148,7 +148,7 @@ test("a device that is lost for good in a job: the job goes on on the CPU, with 
   assert.deepEqual(lost.values, cpu.values);
 });
 
-test("a device that is lost in training: the run goes on on the CPU from its last checkpoint and ends", async () => {
+test("a device that is lost in training: the run goes on on the CPU from its last checkpoint and ends", NEEDS_WEBGPU, async () => {
   const site = await openBroken(FAULTS);
   const { name, losses, last, backend, trained } = await site.page.evaluate(async () => {
     const { name } = model.backend;
@@ -169,7 +169,7 @@ test("a device that is lost in training: the run goes on on the CPU from its las
   assert.ok(trained > 866_596 * 4);
 });
 
-test("a device that is lost while the page rests: the next job notices", async () => {
+test("a device that is lost while the page rests: the next job notices", NEEDS_WEBGPU, async () => {
   const site = await openBroken(FAULTS);
   const { backend, works } = await site.page.evaluate(async () => {
     breaks({ destroy: 0, noMoreAdapters: true });
@@ -295,7 +295,7 @@ test("extreme controls: finite pictures or one sentence, on both engines", async
   await site.close();
 });
 
-test("after a crash on WebGPU the same model goes on on the CPU", async () => {
+test("after a crash on WebGPU the same model goes on on the CPU", NEEDS_WEBGPU, async () => {
   const site = await openBroken("");
   assert.equal(site.opened.name, "webgpu");
   const { works, backend } = await site.page.evaluate(async () => {

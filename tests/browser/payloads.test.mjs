@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launch, openSite } from "./support/browser.mjs";
+import { IN_FIREFOX, launch, openSite } from "./support/browser.mjs";
 import { LISTED, MODEL, WEIGHTS, card, dist, replace, sampled, together } from "./support/lab.mjs";
 
 /** @type {import("playwright-core").Browser} */
@@ -121,13 +121,15 @@ test(`names of files and of tensors, addresses, and errors about them: ${PAYLOAD
     }
   }, PAYLOADS);
   await inert(page, "errors about a seed");
-  await page.evaluate(async (payloads) => {
+  await page.evaluate(async ([payloads, longest]) => {
     for (const payload of payloads) {
       const text = encodeURIComponent(payload.toWellFormed());
-      location.hash = `v=1&room=${text}&model=${text}&seed=${text}&x=${text}&c.temperature=${text}&c.${text}=1`;
+      const hash = `v=1&room=${text}&model=${text}&seed=${text}&x=${text}&c.temperature=${text}&c.${text}=1`;
+      // Firefox takes no address above a megabyte.
+      if (hash.length < longest) location.hash = hash;
       await new Promise((resolve) => setTimeout(resolve, 60));
     }
-  }, PAYLOADS);
+  }, /** @type {const} */ ([PAYLOADS, IN_FIREFOX ? 1e6 : Infinity]));
   await inert(page, "addresses");
   // And the page still does what it is for.
   await page.evaluate((id) => (location.hash = `v=1&room=generate&model=${id}&seed=8`), MODEL);

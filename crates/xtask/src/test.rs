@@ -77,8 +77,27 @@ fn browser(report: &mut Report) {
 
 /// What a person does with the page and what its API promises. The other files break things in ways that only Chromium can
 /// be told of, need a GPU, or bring their own browser.
-const IN_FIREFOX: [&str; 11] =
-    ["api", "compare", "controls", "element", "generate", "lab", "offline", "page", "plane", "train", "workers"];
+const IN_FIREFOX: [&str; 19] = [
+    "api",
+    "compare",
+    "controls",
+    "downloads",
+    "element",
+    "embed",
+    "estimators",
+    "families",
+    "faults",
+    "files",
+    "generate",
+    "lab",
+    "offline",
+    "page",
+    "payloads",
+    "plane",
+    "takeaway",
+    "train",
+    "workers",
+];
 
 fn runs_in_firefox(file: &Path) -> bool {
     let name = file.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
