@@ -1,6 +1,6 @@
 // An answer as a Python program that comes to it anew, with onnxruntime and the model's ONNX files.
 
-import { toBase64 } from "./base64.js";
+import { toBase64 } from "../base64.js";
 import { sentence } from "../ui/format.js";
 import diffusion from "./python/diffusion.py";
 import gan from "./python/gan.py";

@@ -1,6 +1,6 @@
 // The recipe of samples, as it stands in a PNG: what has to be said to draw them again. What a file says is checked before it is used.
 
-import { fromBase64, toBase64 } from "./base64.js";
+import { fromBase64, toBase64 } from "../base64.js";
 import { PngError, readTexts } from "./png.js";
 
 /** The keyword of the text in a PNG. */

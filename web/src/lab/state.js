@@ -1,5 +1,7 @@
 // The lab in the address: lab.* beside what the other rooms keep there.
 
+import { fromBase64, toBase64 } from "../base64.js";
+
 /** @typedef {import("../lab-api.js").LabMoves} LabMoves */
 
 /**
@@ -105,13 +107,14 @@ export function round(v) {
 function textOf(points) {
   const [low, high] = points.reduce(([low, high], v) => [Math.min(low, v), Math.max(high, v)], [Infinity, -Infinity]);
   const steps = Uint16Array.from(points, (v) => Math.round(((v - low) / (high - low || 1)) * 65535));
-  return `${low},${high},${btoa(String.fromCharCode(...new Uint8Array(steps.buffer)))}`;
+  return `${low},${high},${toBase64(new Uint8Array(steps.buffer))}`;
 }
 
 /** @param {string | null} text */
 function pointsOf(text) {
   if (!text) return undefined;
   const [low, high, packed] = text.split(",");
-  const bytes = Uint8Array.from(atob(packed), (c) => c.charCodeAt(0));
+  const bytes = fromBase64(packed);
+  if (!bytes) throw new Error("these are no points");
   return Float32Array.from(new Uint16Array(bytes.buffer), (v) => Number(low) + (v / 65535) * (Number(high) - Number(low)));
 }

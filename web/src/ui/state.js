@@ -1,5 +1,7 @@
 // The state of the page in its address: #v=1&room=ask&model=...&seed=7&c.steps=20&x=... The hash never reaches a server.
 
+import { fromBase64, toBase64 } from "../base64.js";
+
 const VERSION = "1";
 const PIXELS = 784;
 
@@ -28,7 +30,7 @@ export function parseHash(hash) {
     model: said.get("model") ?? undefined,
     seed: said.get("seed") ?? undefined,
     values: Object.fromEntries(given.map(([name, text]) => [name.slice(2), fromText(text)])),
-    pixels: fromBase64(said.get("x") ?? ""),
+    pixels: pixelsOf(said.get("x") ?? ""),
   };
 }
 
@@ -42,7 +44,7 @@ export function formatHash({ room, model, seed, values = {}, pixels }) {
     const text = toText(value);
     if (text !== undefined) said.set(`c.${name}`, text);
   }
-  if (pixels) said.set("x", toBase64(pixels));
+  if (pixels) said.set("x", textOf(pixels));
   return `#${said}`;
 }
 
@@ -63,22 +65,17 @@ function fromText(text) {
 }
 
 /** One bit a pixel, in the alphabet that addresses allow. @param {Uint8Array} pixels */
-function toBase64(pixels) {
+function textOf(pixels) {
   const bytes = new Uint8Array(PIXELS / 8);
   pixels.forEach((value, i) => {
     if (value > 127) bytes[i >> 3] |= 0x80 >> (i & 7);
   });
-  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  return toBase64(bytes).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
 /** @param {string} text */
-function fromBase64(text) {
-  let bytes;
-  try {
-    bytes = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
-  } catch {
-    return undefined;
-  }
-  if (bytes.length !== PIXELS / 8) return undefined;
-  return Uint8Array.from({ length: PIXELS }, (_, i) => (bytes.charCodeAt(i >> 3) & (0x80 >> (i & 7)) ? 255 : 0));
+function pixelsOf(text) {
+  const bytes = fromBase64(text.replaceAll("-", "+").replaceAll("_", "/"));
+  if (bytes?.length !== PIXELS / 8) return undefined;
+  return Uint8Array.from({ length: PIXELS }, (_, i) => (bytes[i >> 3] & (0x80 >> (i & 7)) ? 255 : 0));
 }
