@@ -90,7 +90,9 @@ fn card(model: &Model, weights: &[u8], golden: &[u8]) -> Result<Card> {
     let stages = recipe.stages.iter().map(|s| {
         let k = if s.k > 1 { format!(" with k={}", s.k) } else { String::new() };
         let beta = if s.beta == 1.0 { String::new() } else { format!(", KL times {}", s.beta) };
-        format!("{} epochs{k}{beta}, rate {:e} to {:e}, batch {}", s.epochs, s.rate, s.final_rate, s.batch)
+        let moved =
+            s.augment.filter(|a| a.shift > 0).map_or(String::new(), |a| format!(", moved by up to {}", a.shift));
+        format!("{} epochs{k}{beta}, rate {:e} to {:e}, batch {}{moved}", s.epochs, s.rate, s.final_rate, s.batch)
     });
     let o = &recipe.optimiser;
     let name = if o.weight_decay == 0.0 { "Adam".into() } else { format!("AdamW, decay {}", o.weight_decay) };

@@ -202,10 +202,11 @@ impl StageRun<'_> {
 
     /// One step on the images numbered in `batch`.
     fn step(&mut self, epoch: usize, progress: &Progress, batch: &[usize]) -> Result<()> {
-        let Recipe { seed, augment, network, optimiser, .. } = self.recipe;
+        let Recipe { seed, network, optimiser, .. } = self.recipe;
+        let augment = self.stage.augment.unwrap_or(self.recipe.augment);
         let draws: Vec<u64> = batch.iter().map(|&i| (epoch * self.images.len() + i) as u64).collect();
         let image = |(&i, &draw): (&usize, &u64)| {
-            trainer::augment(self.images.image(i), self.images.size, *augment, *seed, draw)
+            trainer::augment(self.images.image(i), self.images.size, augment, *seed, draw)
         };
         let images: Vec<Vec<u8>> = batch.iter().zip(&draws).map(image).collect();
         let width = network.classes().len();

@@ -79,6 +79,9 @@ pub struct Stage {
     /// for some.
     #[serde(default)]
     pub only: Vec<String>,
+    /// Changes of the images in this stage, in place of the recipe's.
+    #[serde(default)]
+    pub augment: Option<Augment>,
 }
 
 fn one() -> usize {
@@ -483,8 +486,17 @@ mod tests {
 
     #[test]
     fn a_stage_starts_and_ends_at_its_rates() {
-        let s =
-            Stage { epochs: 1, batch: 1, k: 1, beta: 1.0, rate: 1e-3, final_rate: 1e-5, warm_up: 4, only: Vec::new() };
+        let s = Stage {
+            epochs: 1,
+            batch: 1,
+            k: 1,
+            beta: 1.0,
+            rate: 1e-3,
+            final_rate: 1e-5,
+            warm_up: 4,
+            only: Vec::new(),
+            augment: None,
+        };
         assert_eq!((s.rate_at(4, 0.0), s.rate_at(9, 1.0)), (1e-3, 1e-5));
         assert_eq!(s.rate_at(1, 0.0), 2.5e-4);
         assert!((s.rate_at(5, 0.5) - 5.05e-4).abs() < 1e-12);
