@@ -19,9 +19,9 @@ pub(crate) fn batch(method: Method, k: usize) -> usize {
     }
 }
 
-/// Points of a search on the CPU: of one from the encoder, and chains of annealed importance sampling: those that
-/// choose its steps, or of a run alone, and of the starts of a search for a GAN.
-const FEW: [usize; 3] = [1, 2, 8];
+/// Points that move together on the CPU: of a climb from the encoder one, of a climb for a GAN, of the chains that choose the
+/// steps of annealing and of those of a run alone eight.
+const FEW: [usize; 2] = [1, 8];
 
 /// The Programs of a query, loaded.
 pub(crate) struct Query(query::Query<Loaded>);

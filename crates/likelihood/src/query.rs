@@ -119,7 +119,7 @@ pub struct Question<'a> {
     /// Monte Carlo samples, where the estimator takes some; temperatures of annealed importance sampling; paths of the
     /// probability flow.
     pub k: usize,
-    /// How many values of an importance-weighted bound are averaged, each of `k` samples; others have one run.
+    /// How many values of a bound are averaged: each of `k` samples, of some annealed chains, or, of a GAN, of a search of its own.
     pub runs: usize,
     /// Standard error in nats at which fewer samples are enough; not for annealed chains, which run together.
     pub precision: Option<f64>,

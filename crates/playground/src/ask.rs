@@ -139,8 +139,8 @@ async fn load(model: &mut OpenModel, plan: (Method, Budget), sink: &impl Sink) -
     // A batch can't be interrupted, and an abort must be heard within 100 ms: slow engines take small ones. All divide
     // the k of their budget.
     let sizes: (usize, &[usize]) = match (&*model.engine, budget) {
-        (Engine::Cpu(_), Budget::Fast) => (8, &[1, 2]),
-        (Engine::Cpu(_), Budget::Precise) => (10, &[1, 2]),
+        (Engine::Cpu(_), Budget::Fast) => (8, &[1]),
+        (Engine::Cpu(_), Budget::Precise) => (10, &[1]),
         (Engine::Gpu(gpu), Budget::Fast) if gpu.adapter().software => (16, &[]),
         (Engine::Gpu(gpu), Budget::Precise) if gpu.adapter().software => (20, &[]),
         (Engine::Gpu(_), Budget::Fast) => (64, &[]),
