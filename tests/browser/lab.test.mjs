@@ -208,10 +208,7 @@ test("a table is taken, and a bad one gets its sentence and changes nothing", as
   await close();
 });
 
-// Beyond the end of a page a Firefox without a window gives the keyboard back to it no more.
-const AROUND = { skip: IN_FIREFOX && "Tab does not come around the page here" };
-
-test("the whole lab by keyboard alone: Tab reaches everything, and keys draw, learn, choose, probe, add, remove and save", AROUND, async () => {
+test("the whole lab by keyboard alone: Tab reaches everything, and keys draw, learn, choose, probe, add, remove and save", async () => {
   const { page, trouble, close } = await openLab({ acceptDownloads: true });
   // Playwright's own focus would hide what Tab can't reach.
   const name = () =>
@@ -223,10 +220,19 @@ test("the whole lab by keyboard alone: Tab reaches everything, and keys draw, le
       at.toggleAttribute("data-reached", true);
       return `${at.localName} ${(label || at.textContent || "").trim().replace(/\s+/g, " ")}`;
     });
+  // Beyond the end of a page a Firefox without a window comes back to its end, and not to its begin.
+  const tab = async () => {
+    await page.keyboard.press("Tab");
+    const at = await name();
+    if (IN_FIREFOX && !at) {
+      await page.keyboard.press("Tab");
+      await page.getByText("Skip to the lab").focus();
+    }
+    return at;
+  };
   const tabTo = async (/** @type {RegExp} */ wanted) => {
     for (let i = 0; i < 150; i += 1) {
-      await page.keyboard.press("Tab");
-      const at = await name();
+      const at = await tab();
       if (wanted.test(at)) return at;
     }
     return assert.fail(`Tab does not come to ${wanted}`);
@@ -237,10 +243,7 @@ test("the whole lab by keyboard alone: Tab reaches everything, and keys draw, le
   // Twice around the page, with everything open that opens.
   await page.locator("pofx-lab summary").evaluateAll((all) => all.forEach((summary) => (summary.parentElement.open = true)));
   await answered(page);
-  for (let i = 0; i < 200; i += 1) {
-    await press("Tab");
-    await name();
-  }
+  for (let i = 0; i < 200; i += 1) await tab();
   const missed = await page.evaluate(() => {
     const found = [];
     const look = (root) => {

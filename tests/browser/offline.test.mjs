@@ -5,7 +5,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { IN_FIREFOX, launch, openSite, savedBy } from "./support/browser.mjs";
+import { IN_FIREFOX, launch, openSite, paint, savedBy } from "./support/browser.mjs";
 import { LISTED, MODEL, answered, card, dist, enter, oneOfEachFamily, openApi, replace, sampled } from "./support/lab.mjs";
 import { DIST } from "./support/site.mjs";
 
@@ -145,7 +145,7 @@ async function look(page) {
   if (!process.env.SHOTS) return;
   for (const [name, width, colorScheme] of /** @type {const} */ ([["wide", 1280, "light"], ["dark", 1280, "dark"], ["phone", 360, "light"]])) {
     await page.setViewportSize({ width, height: 900 });
-    await page.emulateMedia({ colorScheme });
+    await paint(page, colorScheme);
     await page.locator("footer").screenshot({ path: `${process.env.SHOTS}/storage-${name}.png` });
   }
 }

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { encodePng } from "../../web/src/export/png.js";
 import { AXE } from "./support/axe.mjs";
-import { launch, openSite, savedBy, typeInto } from "./support/browser.mjs";
+import { launch, openSite, paint, savedBy, typeInto } from "./support/browser.mjs";
 
 /** @type {import("playwright-core").Browser} */
 let browser;
@@ -63,7 +63,7 @@ test("a VAE learns a person's pictures: held-out log p rises, samples follow, th
   assert.ok(after > before + 20, `${before} before, ${after} after`);
   assert.equal(await trainer.locator("pofx-picture canvas").count(), 8);
   for (const [colorScheme, width] of /** @type {const} */ ([["light", 1280], ["dark", 360]])) {
-    await page.emulateMedia({ colorScheme });
+    await paint(page, colorScheme);
     await page.setViewportSize({ width, height: 800 });
     assert.deepEqual(await page.evaluate(`${AXE}; axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + " " + nodes[0].html))`), []);
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `overflows at ${width} pixels`);

@@ -77,13 +77,14 @@ fn browser(report: &mut Report) {
 
 /// What a person does with the page and what its API promises. The other files break things in ways that only Chromium can
 /// be told of, need a GPU, or bring their own browser.
-const IN_FIREFOX: [&str; 19] = [
+const IN_FIREFOX: [&str; 21] = [
     "api",
     "compare",
     "controls",
     "downloads",
     "element",
     "embed",
+    "endurance",
     "estimators",
     "families",
     "faults",
@@ -97,6 +98,7 @@ const IN_FIREFOX: [&str; 19] = [
     "takeaway",
     "train",
     "workers",
+    "zip",
 ];
 
 fn runs_in_firefox(file: &Path) -> bool {

@@ -31,6 +31,9 @@ export const CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-
 /** The same for Firefox, as preferences. */
 const CAMERA_OF_FIREFOX = { "media.navigator.streams.fake": true, "media.navigator.permission.disabled": true };
 
+/** No list of downloads that takes the keyboard from the page. */
+const QUIET = { "browser.download.alwaysOpenPanel": false };
+
 /** Where Firefox puts what a page saves. @type {string | undefined} */
 let downloads;
 
@@ -52,8 +55,17 @@ function launchFirefox(flags) {
     executablePath: process.env.FIREFOX,
     channel: "moz-firefox",
     downloadsPath: downloads,
-    firefoxUserPrefs: flags === CAMERA ? CAMERA_OF_FIREFOX : {},
+    firefoxUserPrefs: flags === CAMERA ? { ...QUIET, ...CAMERA_OF_FIREFOX } : QUIET,
   });
+}
+
+/**
+ * Shows a page by day or by night: in Firefox, which can't be told here what a person prefers, as by the page's own button.
+ * @param {import("playwright-core").Page} page @param {"light" | "dark" | "no-preference" | null} colorScheme
+ */
+export async function paint(page, colorScheme) {
+  if (!IN_FIREFOX) return page.emulateMedia({ colorScheme });
+  await page.evaluate((scheme) => void (document.documentElement.dataset.theme = scheme ?? "light"), colorScheme);
 }
 
 /**
@@ -111,6 +123,7 @@ export async function openSite(browser, { query = "", context: contextOptions = 
   });
   await prepare?.(page);
   await page.goto(site.url + query);
+  if (IN_FIREFOX && contextOptions.colorScheme) await paint(page, contextOptions.colorScheme);
   const close = async () => {
     await context.close();
     await site.close();

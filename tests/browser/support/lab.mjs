@@ -82,10 +82,12 @@ export const FAULTS = `{
       return result;
     };
   };
-  watch(GPUAdapter.prototype, "requestDevice", (device) => device.then((device) => devices.push(device), () => {}));
-  watch(GPUDevice.prototype, "createBuffer", (buffer) => buffers.add(buffer));
-  watch(GPUBuffer.prototype, "destroy", (_, buffer) => buffers.delete(buffer));
-  watch(GPUQueue.prototype, "submit", () => --left === 0 && destroy());
+  if (globalThis.GPUAdapter) {
+    watch(GPUAdapter.prototype, "requestDevice", (device) => device.then((device) => devices.push(device), () => {}));
+    watch(GPUDevice.prototype, "createBuffer", (buffer) => buffers.add(buffer));
+    watch(GPUBuffer.prototype, "destroy", (_, buffer) => buffers.delete(buffer));
+    watch(GPUQueue.prototype, "submit", () => --left === 0 && destroy());
+  }
   watch(WebAssembly, "instantiate", (made) => made.then((made) => (memory = (made.instance ?? made).exports.memory)));
   faults.onmessage = ({ data }) => {
     if (data.noMoreAdapters) GPU.prototype.requestAdapter = async () => null;
