@@ -5,7 +5,7 @@ use crate::laplace::Cover;
 use crate::latent::{self, Decoder, Latent, Normal, Proposal};
 use crate::{
     Effort, Estimate, Kind, Place, ais, exact, flow, laplace, log_sum_exp, mean_and_stated_error, quadrature, ratio,
-    variational, vlb,
+    runs, variational, vlb,
 };
 use data::rng::{Rng, stream};
 use graph::{Load, Run};
@@ -381,15 +381,13 @@ fn of_searches<M: Latent>(model: &M, answers: Vec<Estimate>) -> Estimate {
             .insert(1, "One search for latents: another may end many nats away, so no error is told.".into());
         return one;
     }
-    let (mean, std_error) = mean_and_stated_error(&nats);
-    let bound = format!(
-        "A lower bound in expectation: the mean of {n} runs, each with a search for latents of its own, with the error of that \
-         mean. log p(x) is above it by as much as the bound is loose."
-    );
+    let (nats, std_error) = mean_and_stated_error(&nats);
+    let mean = runs::mean_of(n, ", each with a search for latents of its own", "above");
+    let bound = format!("A lower bound in expectation: {mean}");
     Estimate {
-        nats: mean,
+        nats,
         std_error: Some(std_error).filter(|error| error.is_finite()),
-        bits_per_dim: -mean / (model.dims() as f64 * LN_2),
+        bits_per_dim: -nats / (model.dims() as f64 * LN_2),
         n_evals,
         assumptions: std::iter::once(bound).chain(model.assumptions()).collect(),
         ..one

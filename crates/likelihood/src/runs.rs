@@ -33,6 +33,13 @@ pub(crate) struct Runs {
     whole: Weights,
 }
 
+/// Words for a bound that is the mean of n runs, and on which side of it log p(x) is.
+pub(crate) fn mean_of(n: usize, such: &str, side: &str) -> String {
+    format!(
+        "the mean of {n} runs{such}, with the error of that mean. log p(x) is {side} it by as much as the bound is loose."
+    )
+}
+
 impl Runs {
     /// None yet of `runs` runs of k samples.
     pub(crate) fn new(k: usize, runs: usize) -> Runs {
@@ -122,10 +129,7 @@ impl Runs {
         let (what, doubt) = if self.alone {
             (format!("log p(x) is at {limit} this, up to the Monte Carlo error."), self.doubt())
         } else {
-            let what = format!(
-                "the mean of {n} runs of {k} {of}, with the error of that mean. log p(x) is {side} it by as much as the bound \
-                 is loose."
-            );
+            let what = mean_of(n, &format!(" of {k} {of}"), side);
             (what, self.few().map(|few| format!("{few}.")))
         };
         std::iter::once(format!("{bound} bound in expectation: {what}")).chain(doubt).collect()
