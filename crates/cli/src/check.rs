@@ -35,7 +35,6 @@ pub(crate) struct Sizes {
     pub(crate) first: usize,
     pub(crate) order: usize,
     pub(crate) corruption: usize,
-    pub(crate) coverage: usize,
 }
 
 /// What `pofx check --json` prints.
@@ -87,18 +86,26 @@ struct Corrupted {
 struct Coverage {
     estimator: String,
     images: usize,
-    /// Images whose answer states an error; the others are bounds and no more.
+    /// Of all images: [`LONGER`] + 1 for each.
+    answers: usize,
+    /// Answers that state an error; the others are bounds and no more.
     with_error: usize,
-    /// Of these.
+    /// Of these, with the standard error over images.
     share: f64,
     std_error: f64,
-    /// Share of images where the longer run is above the interval, and below it.
+    /// Share of answers where the longer run is above the interval, and below it.
     above: f64,
     below: f64,
-    /// Mean of the longer run's value less that of the short one.
-    gain: f64,
-    /// Mean of the stated standard error.
+    /// Root mean square of the answers' differences to the longer run, and of their stated errors.
+    spread: f64,
     stated: f64,
+}
+
+/// Whose intervals, of how many of the first test images, and whether by the precise budget.
+pub(crate) struct Covered {
+    pub(crate) methods: Vec<Method>,
+    pub(crate) images: usize,
+    pub(crate) precise: bool,
 }
 
 impl Report {
@@ -110,13 +117,13 @@ impl Report {
 }
 
 /// Measures a shipped model on the first test images, none with a label.
-pub(crate) fn check(model: &Model, sizes: &Sizes, covered: &[Method]) -> Result<Report> {
+pub(crate) fn check(model: &Model, sizes: &Sizes, covered: &Covered) -> Result<Report> {
     let start = std::time::Instant::now();
     let network = &model.recipe.network;
     if let Network::Classifier(_) = network {
         bail!("{} is a judge of samples: it has no p(x)", model.recipe.id);
     }
-    for method in covered {
+    for method in &covered.methods {
         if let Err(known) = method.answers(network) {
             bail!("{} can't be asked by the estimator {}, only by: {known}", model.recipe.id, method.name());
         }
@@ -132,28 +139,33 @@ pub(crate) fn check(model: &Model, sizes: &Sizes, covered: &[Method]) -> Result<
         corruption_images: sizes.corruption,
         corruption: if sizes.corruption > 0 { corruption(model, &test, sizes.corruption)? } else { Vec::new() },
         coverage: covered
+            .methods
             .iter()
-            .filter(|_| sizes.coverage > 0)
-            .map(|&method| coverage(model, &test, sizes.coverage, method))
+            .filter(|_| covered.images > 0)
+            .map(|&method| coverage(model, &test, covered, method))
             .collect::<Result<_>>()?,
         seconds: start.elapsed().as_secs_f64(),
     })
 }
 
 /// Answers about some of the images by one estimator.
-fn answers(
+fn answers(model: &Model, images: &Images, some: Range<usize>, method: Method, k: usize) -> Result<Vec<Estimate>> {
+    let which: Vec<_> = (some.start..some.end.min(images.len())).map(|i| (i, data::TEST_SEED)).collect();
+    asked(model, images, &which, method, (k, 1))
+}
+
+/// Answers by one estimator about images by their numbers, each with a seed.
+fn asked(
     model: &Model,
     images: &Images,
-    some: Range<usize>,
+    which: &[(usize, u64)],
     method: Method,
     (k, runs): (usize, usize),
-    seed: u64,
 ) -> Result<Vec<Estimate>> {
     let none = model.recipe.network.no_labels();
     let load = || Query::load(model, method, &Engine::cpu(), k, false);
-    let some = some.start.min(images.len())..some.end.min(images.len());
-    let estimates = on_all_cores("asking", some.len(), load, |query, i| {
-        let i = some.start + i;
+    let estimates = on_all_cores("asking", which.len(), load, |query, i| {
+        let (i, seed) = which[i];
         let index = i as u64;
         query.ask(&Question { levels: images.image(i), labels: &none, k, runs, precision: None, seed, index })
     })?;
@@ -166,7 +178,7 @@ fn answers(
 /// Estimators from the loosest to the tightest: a VAE's bounds to the integral where it can be had, the bound of a diffusion
 /// model to its probability flow.
 fn order(model: &Model, test: &Images, some: Range<usize>) -> Result<Vec<Rung>> {
-    let ask = |method: Method, k: usize| answers(model, test, some.clone(), method, (k, 1), data::TEST_SEED);
+    let ask = |method: Method, k: usize| answers(model, test, some.clone(), method, k);
     let mut rungs: Vec<(String, Vec<f64>)> = Vec::new();
     let mut add = |estimates: Vec<Estimate>| {
         let name = estimates.first().map(|e| e.estimator.clone()).unwrap_or_default();
@@ -217,7 +229,7 @@ fn corruption(model: &Model, test: &Images, n: usize) -> Result<Vec<Corrupted>> 
     let mut before: Option<Vec<f64>> = None;
     let step = |share: f64| {
         let images = noisy(test, n, share);
-        let estimates = answers(model, &images, 0..n, method, (method.samples(false), 1), data::TEST_SEED)?;
+        let estimates = answers(model, &images, 0..n, method, method.samples(false))?;
         let of: Vec<f64> = estimates.iter().map(|e| e.nats).collect();
         let (nats, std_error) = mean_and_error(&of);
         let fall = before.as_ref().map(|cleaner| difference(&of, cleaner));
@@ -241,32 +253,55 @@ fn noisy(images: &Images, n: usize, share: f64) -> Images {
     Images { pixels, attributes: Vec::new(), ..*images }
 }
 
-/// Intervals at the page's fast budget against answers of [`LONGER`] times its length with noise of their own: of as many times
-/// the runs where runs are averaged, which tell the same bound, and of as many times the samples otherwise.
-fn coverage(model: &Model, test: &Images, n: usize, method: Method) -> Result<Coverage> {
-    let (k, runs) = (method.samples(false), method.runs(&model.recipe.network, false));
-    let test = observed(model, test, n);
-    let longer = if runs > 1 { (k, LONGER * runs) } else { (LONGER * k, runs) };
-    let short = answers(model, &test, 0..n, method, (k, runs), data::TEST_SEED)?;
-    let long = answers(model, &test, 0..n, method, longer, data::TEST_SEED + 1)?;
-    // An answer without an error is a bound and no interval.
-    let pair = |(short, long): (&Estimate, &Estimate)| Some((long.nats - short.nats, short.std_error?));
-    let pairs = || short.iter().zip(&long).filter_map(pair);
-    let share = |of: &dyn Fn((f64, f64)) -> bool| {
-        mean_and_error(&pairs().map(|pair| f64::from(u8::from(of(pair)))).collect::<Vec<_>>())
-    };
-    let (inside, std_error) = share(&|(gain, error)| gain.abs() <= HALF * error);
-    Ok(Coverage {
-        estimator: short.first().map(|e| e.estimator.clone()).unwrap_or_default(),
-        images: short.len(),
-        with_error: pairs().count(),
-        share: inside,
-        std_error,
-        above: share(&|(gain, error)| gain > HALF * error).0,
-        below: share(&|(gain, error)| gain < -HALF * error).0,
-        gain: mean_and_error(&pairs().map(|(gain, _)| gain).collect::<Vec<_>>()).0,
-        stated: mean_and_error(&pairs().map(|(_, error)| error).collect::<Vec<_>>()).0,
-    })
+/// Intervals against what a run of [`LONGER`] times the length says. Each image is asked about [`LONGER`] + 1 times with noise
+/// of its own, and each answer is held against the mean of all the others: that is the longer run, and independent of it.
+fn coverage(model: &Model, test: &Images, covered: &Covered, method: Method) -> Result<Coverage> {
+    let budget = (method.samples(covered.precise), method.runs(&model.recipe.network, covered.precise));
+    let test = observed(model, test, covered.images);
+    let seeds = (0..=LONGER as u64).map(|s| data::TEST_SEED + s);
+    let which: Vec<_> = (0..test.len()).flat_map(|i| seeds.clone().map(move |seed| (i, seed))).collect();
+    let answers = asked(model, &test, &which, method, budget)?;
+    let estimator = answers.first().map(|e| e.estimator.clone()).unwrap_or_default();
+    let answers: Vec<_> = answers.iter().map(|answer| (answer.nats, answer.std_error)).collect();
+    Ok(Coverage::of(estimator, &answers, LONGER + 1))
+}
+
+impl Coverage {
+    /// Of values and stated errors, `each` in a row of every image.
+    fn of(estimator: String, answers: &[(f64, Option<f64>)], each: usize) -> Coverage {
+        let images = answers.len() / each;
+        // An answer without an error is a bound and no interval, yet it is part of the longer run.
+        let pairs: Vec<Vec<(f64, f64)>> = answers.chunks(each).map(gains).collect();
+        let all = || pairs.iter().flatten();
+        let shares = |of: &dyn Fn(&(f64, f64)) -> bool| {
+            let share =
+                |image: &Vec<(f64, f64)>| image.iter().filter(|pair| of(pair)).count() as f64 / image.len() as f64;
+            mean_and_error(&pairs.iter().filter(|image| !image.is_empty()).map(share).collect::<Vec<_>>())
+        };
+        let root_mean_square = |of: &dyn Fn(&(f64, f64)) -> f64| {
+            mean_and_error(&all().map(|pair| of(pair).powi(2)).collect::<Vec<_>>()).0.sqrt()
+        };
+        let (share, std_error) = shares(&|(gain, error)| gain.abs() <= HALF * error);
+        Coverage {
+            estimator,
+            images,
+            answers: answers.len(),
+            with_error: all().count(),
+            share,
+            std_error,
+            above: shares(&|(gain, error)| *gain > HALF * error).0,
+            below: shares(&|(gain, error)| *gain < -HALF * error).0,
+            spread: root_mean_square(&|(gain, _)| *gain),
+            stated: root_mean_square(&|(_, error)| *error),
+        }
+    }
+}
+
+/// The mean of all other answers about an image less each that states an error, and that error.
+fn gains(image: &[(f64, Option<f64>)]) -> Vec<(f64, f64)> {
+    let sum: f64 = image.iter().map(|(nats, _)| nats).sum();
+    let others = (image.len() - 1) as f64;
+    image.iter().filter_map(|&(nats, error)| Some(((sum - nats) / others - nats, error?))).collect()
 }
 
 /// The first `n` images as they are scored: those of a model of black and white are drawn once, and not by each seed anew.
@@ -292,6 +327,25 @@ mod tests {
         assert!(!difference(&[1.0, 2.0, 3.0], &[0.0, 1.1, 1.9]).holds);
         // -0.1 with a standard error of 0.06.
         assert!(difference(&[0.0; 4], &[-0.2, 0.0, 0.0, -0.2]).holds);
+    }
+
+    #[test]
+    fn intervals_of_the_right_width_hold_the_mean_of_the_others() {
+        let mut normal = vec![0f32; 51 * 100];
+        Rng::new(3, stream::DATA).fill_normal(&mut normal);
+        let of = |stated: f64| {
+            let answers: Vec<_> = normal.iter().map(|z| (f64::from(*z) - 80.0, Some(stated))).collect();
+            Coverage::of("mean".into(), &answers, 51)
+        };
+        let (right, narrow) = (of(1.0), of(0.5));
+        assert_eq!((right.images, right.with_error), (100, 5100));
+        assert!((0.93..0.97).contains(&right.share), "{}", right.share);
+        assert!((0.64..0.70).contains(&narrow.share), "{}", narrow.share);
+        assert!((narrow.share + narrow.above + narrow.below - 1.0).abs() < 1e-9);
+        assert!((right.spread / right.stated - 1.0).abs() < 0.05);
+        // Without an error there is nothing to hold, but the value counts for the others.
+        let pairs = gains(&[(0.0, Some(1.0)), (3.0, None)]);
+        assert_eq!(pairs, [(3.0, 1.0)]);
     }
 
     #[test]

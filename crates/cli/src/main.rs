@@ -201,12 +201,15 @@ enum Verb {
         /// Test images that are corrupted step by step
         #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(0..=10_000))]
         corruption: u32,
-        /// Test images whose intervals are compared with runs 50 times as long
+        /// Test images that are asked about 51 times each: every interval is held against the mean of the other 50
         #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(0..=10_000))]
         coverage: u32,
         /// Whose intervals those are; may be given more than once
         #[arg(long = "estimator", value_enum, default_values_t = [Estimator::Own])]
         estimators: Vec<Estimator>,
+        /// Intervals of precise answers, not of quick ones
+        #[arg(long)]
+        precise: bool,
         /// End with one JSON object on a line of its own
         #[arg(long)]
         json: bool,
@@ -377,12 +380,13 @@ fn run(args: Args) -> Result<()> {
             }
             print_report(&report, json)?;
         }
-        Verb::Check { model, images, first, corruption, coverage, estimators, json } => {
+        Verb::Check { model, images, first, corruption, coverage, estimators, precise, json } => {
             only_on_the_cpu(args.engine)?;
             one_thread_a_product()?;
             let [first, order, corruption, coverage] = [first, images, corruption, coverage].map(|n| n as usize);
-            let sizes = check::Sizes { first, order, corruption, coverage };
-            let covered: Vec<_> = estimators.into_iter().map(Into::into).collect();
+            let sizes = check::Sizes { first, order, corruption };
+            let methods = estimators.into_iter().map(Into::into).collect();
+            let covered = check::Covered { methods, images: coverage, precise };
             let report = check::check(&open(&model, None)?, &sizes, &covered)?;
             print_report(&report, json)?;
             if !report.holds() {
