@@ -26,7 +26,18 @@ pub fn uniform(seed: u64, n: usize, low: f32, high: f32) -> Vec<f64> {
 
 /// A part of a training run with steps on `batch` images, of which a VAE takes `k` importance samples each.
 pub fn stage(batch: usize, k: usize) -> Stage {
-    Stage { epochs: 1, batch, k, beta: 1.0, rate: 1e-3, final_rate: 1e-3, warm_up: 0, only: Vec::new(), augment: None }
+    Stage {
+        epochs: 1,
+        batch,
+        k,
+        beta: 1.0,
+        rate: 1e-3,
+        final_rate: 1e-3,
+        warm_up: 0,
+        only: Vec::new(),
+        contrast: 0.0,
+        augment: None,
+    }
 }
 
 /// The CPU engine with the weights of a model.

@@ -187,34 +187,67 @@ fn the_likelihood_is_the_sum_of_its_surprises_and_labels_follow_by_bayes() {
     assert!((both[0] - e.nats).abs() < 1e-5 && (both[1] - joint[1].ln()).abs() < 1e-5, "{both:?}");
 }
 
-#[test]
-fn two_known_images_are_learnt_to_the_bit_that_tells_them_apart() {
+/// One of two images, which have a third of their pixels in common.
+fn known(label: usize) -> Vec<u8> {
+    (0..3 * N).map(|i| if i < N && (i + label).is_multiple_of(3) { 255 } else { 0 }).collect()
+}
+
+/// log p of both images, each with its label, with the other one, and without any, after so many steps on them.
+fn learnt(contrast: f32, steps: u64) -> [[f64; 2]; 3] {
     let c = Config { classes: vec![2], unlabelled: 0.5, ..tiny(&BLACK_AND_RED) };
-    let stage = Stage { rate: 1e-2, final_rate: 1e-2, ..run::stage(8, 1) };
+    let stage = Stage { rate: 1e-2, final_rate: 1e-2, contrast, ..run::stage(8, 1) };
     let optimiser = AdamW { weight_decay: 0.0, ..AdamW::default() };
     let program = pixels::trainer(&c, &stage, optimiser);
     let mut trainer =
         Trainer::new(block_on(Engine::cpu().load(&program)).unwrap(), &Weights::init(&pixels::specs(&c), 1)).unwrap();
-    let image = |label: usize| -> Vec<u8> {
-        (0..3 * N).map(|i| if i < N && (i + label).is_multiple_of(3) { 255 } else { 0 }).collect()
-    };
-    let images: Vec<Vec<u8>> = (0..8).map(|i| image(i % 2)).collect();
+    let images: Vec<Vec<u8>> = (0..8).map(|i| known(i % 2)).collect();
     let labels: Vec<f32> = (0..8).map(|i| (i % 2) as f32).collect();
-    for step in 1..=300 {
+    for step in 1..=steps {
         let batch = Batch { seed: 2, step, done: 0.0, images: &images, draws: &[0; 8], labels: &labels };
         let mut inputs = c.inputs(&stage, &batch);
         inputs.push(("rates", optimiser.rates(1e-2, step).to_vec()));
         let inputs: Vec<(&str, &[f32])> = inputs.iter().map(|(name, values)| (*name, values.as_slice())).collect();
         block_on(trainer.step(&inputs)).unwrap();
     }
-    let mut run = block_on(Engine::cpu().load(&pixels::scorer(&c, 4))).unwrap();
+    let mut run = block_on(Engine::cpu().load(&pixels::scorer(&c, 2))).unwrap();
     block_on(trainer.weights()).unwrap().only(&pixels::specs(&c)).unwrap().write_to(&mut run).unwrap();
-    let (first, second) = (image(0), image(1));
-    let all = [&first[..], &second, &first, &second];
-    let nats = block_on(exact::log_probs(&mut run, &c, &all, &[0.0, 1.0, 2.0, 2.0])).unwrap();
+    let (first, second) = (known(0), known(1));
+    let mut ask = |labels: [f32; 2]| {
+        let nats = block_on(exact::log_probs(&mut run, &c, &[&first, &second], &labels)).unwrap();
+        [nats[0], nats[1]]
+    };
+    [ask([0.0, 1.0]), ask([1.0, 0.0]), ask([2.0, 2.0])]
+}
+
+#[test]
+fn two_known_images_are_learnt_to_the_bit_that_tells_them_apart() {
+    let [given, _, without] = learnt(0.0, 300);
     // With its label an image is certain; without, the two are equally likely.
-    assert!(nats[0] > -0.1 && nats[1] > -0.1, "{nats:?}");
-    assert!(nats[2..].iter().all(|n| (n + 2f64.ln()).abs() < 0.1), "{nats:?}");
+    assert!(given.iter().all(|nats| *nats > -0.1), "{given:?}");
+    assert!(without.iter().all(|nats| (nats + 2f64.ln()).abs() < 0.1), "{without:?}");
+}
+
+#[test]
+fn contrast_tells_the_labels_of_images_apart_that_are_not_yet_learnt() {
+    let apart = |contrast: f32| {
+        let [given, other, _] = learnt(contrast, 15);
+        (given[0] - other[0]).min(given[1] - other[1])
+    };
+    let (without, with) = (apart(0.0), apart(10.0));
+    assert!(with > 2.0 * without.max(0.5), "{without} nats without, {with} with");
+}
+
+#[test]
+fn a_label_is_told_from_another_one_of_its_values() {
+    let c = tiny(&BLACK_AND_RED);
+    let images = vec![vec![0; 3 * N]; 4000];
+    let batch = Batch { seed: 1, step: 3, done: 0.0, images: &images, draws: &[], labels: &[1.0, 0.0].repeat(4000) };
+    let inputs = c.inputs(&Stage { contrast: 1.0, ..run::stage(1, 1) }, &batch);
+    let other = &inputs.iter().find(|i| i.0 == "other").unwrap().1;
+    let share = |what: [f32; 2]| other.chunks(2).filter(|l| **l == what).count() as f64 / 4000.0;
+    let shares = [share([0.0, 1.0]), share([2.0, 1.0])];
+    assert!(shares.iter().all(|share| (share - 0.5).abs() < 0.03) && shares[0] + shares[1] == 1.0, "{shares:?}");
+    assert!(c.inputs(&run::stage(1, 1), &batch).iter().all(|i| i.0 != "other"));
 }
 
 /// A sampler in batches of one size.

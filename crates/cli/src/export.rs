@@ -92,7 +92,8 @@ fn card(model: &Model, weights: &[u8], golden: &[u8]) -> Result<Card> {
         let beta = if s.beta == 1.0 { String::new() } else { format!(", KL times {}", s.beta) };
         let moved =
             s.augment.filter(|a| a.shift > 0).map_or(String::new(), |a| format!(", moved by up to {}", a.shift));
-        format!("{} epochs{k}{beta}, rate {:e} to {:e}, batch {}{moved}", s.epochs, s.rate, s.final_rate, s.batch)
+        let told = if s.contrast > 0.0 { format!(", classes told apart times {}", s.contrast) } else { String::new() };
+        format!("{} epochs{k}{beta}{told}, rate {:e} to {:e}, batch {}{moved}", s.epochs, s.rate, s.final_rate, s.batch)
     });
     let o = &recipe.optimiser;
     let name = if o.weight_decay == 0.0 { "Adam".into() } else { format!("AdamW, decay {}", o.weight_decay) };

@@ -296,19 +296,45 @@ pub fn next_pixel(c: &Config, b: usize) -> Program {
 }
 
 /// One step of `optimiser` on the mean surprise: inputs `tokens` (b, S, S), `class` (b, A) if the model has labels, and
-/// `rates` (4); outputs `loss` (), in nats a pixel, and `gradient_norm` (); states: parameters, moments and averages.
+/// `rates` (4); outputs `loss` (), in nats a pixel, and `gradient_norm` (); states: parameters, moments and averages. With
+/// [`Stage::contrast`] also on how well the labels are told from the `other` ones (b, A).
 pub fn trainer(c: &Config, stage: &Stage, optimiser: AdamW) -> Program {
     let (g, b) = (Graph::new(), stage.batch);
     let p = Params::new(&g);
     let tokens = g.input("tokens", &[b, c.size, c.size]);
-    let loss = surprise(&p, c, tokens, class(&g, c, b)).mean(&[0, 1, 2]).reshape(&[]);
-    let update = optimiser.update(&p, loss, g.input("rates", &[4]));
+    let class = class(&g, c, b);
+    let (loss, objective) = match class.filter(|_| stage.contrast > 0.0) {
+        Some(class) => contrasted(&p, c, tokens, class, stage.contrast),
+        None => {
+            let loss = surprise(&p, c, tokens, class).mean(&[0, 1, 2]).reshape(&[]);
+            (loss, loss)
+        }
+    };
+    let update = optimiser.update(&p, objective, g.input("rates", &[4]));
     Program::new(&[("loss", loss), ("gradient_norm", update.gradient_norm)], &update.states)
 }
 
+/// The mean surprise () of `tokens` (b, S, S) with the labels `class` (b, A), and the objective (): to it the mean of
+/// log(1 + p(x | other) / p(x | class)) is added, `weight` times, in nats a pixel as well.
+fn contrasted<'g>(
+    p: &Params<'g>,
+    c: &Config,
+    tokens: Tensor<'g>,
+    class: Tensor<'g>,
+    weight: f32,
+) -> (Tensor<'g>, Tensor<'g>) {
+    let (b, pixels) = (tokens.dim(0), (c.size * c.size) as f32);
+    let other = tokens.graph().input("other", &class.shape());
+    let twice = |one, two| nn::concat(&[one, two], 0);
+    let nats = surprise(p, c, twice(tokens, tokens), Some(twice(class, other))).sum(&[1, 2]).reshape(&[2, b]);
+    let [given, other] = [0, 1].map(|row| nats.slice(&[row, 0], &[1, b]).reshape(&[b]));
+    let loss = given.mean(&[0]).reshape(&[]) * (1.0 / pixels);
+    (loss, loss + (given - other).softplus().mean(&[0]).reshape(&[]) * (weight / pixels))
+}
+
 /// The inputs of a step of [`trainer`] on a batch. Of several labels some are left out: each is kept with a probability
-/// that is drawn for the image, so that every choice of labels is learnt.
-pub fn inputs(c: &Config, batch: &Batch<'_>) -> Vec<(&'static str, Vec<f32>)> {
+/// that is drawn for the image, so that every choice of labels is learnt. Of what it is told from, each label is another one.
+pub fn inputs(c: &Config, stage: &Stage, batch: &Batch<'_>) -> Vec<(&'static str, Vec<f32>)> {
     let tokens = batch.images.iter().flat_map(|image| c.tokens(image)).map(f32::from).collect();
     let labels = c.classes.len();
     if labels == 0 {
@@ -321,7 +347,22 @@ pub fn inputs(c: &Config, batch: &Batch<'_>) -> Vec<(&'static str, Vec<f32>)> {
         let none = u[0] < c.unlabelled;
         (0..labels).map(move |a| if none || u[2 + a] >= keep { c.classes[a] as f32 } else { given[a] })
     });
-    vec![("tokens", tokens), ("class", class.collect())]
+    let mut inputs = vec![("tokens", tokens), ("class", class.collect())];
+    if stage.contrast > 0.0 {
+        inputs.push(("other", others(c, batch)));
+    }
+    inputs
+}
+
+/// For each label of a batch (b, A) another value of it, all alike likely.
+fn others(c: &Config, batch: &Batch<'_>) -> Vec<f32> {
+    let mut u = vec![0f32; batch.labels.len()];
+    Rng::new(batch.seed, stream::TRAIN).skip((batch.step << 32) + (1 << 31)).fill_uniform(&mut u);
+    let other = |((&label, u), &count): ((&f32, &f32), &usize)| {
+        let n = count as f32;
+        (label + 1.0 + (u * (n - 1.0)).floor().min(n - 2.0)) % n
+    };
+    batch.labels.iter().zip(&u).zip(c.classes.iter().cycle()).map(other).collect()
 }
 
 impl Family for Config {
@@ -345,8 +386,8 @@ impl Family for Config {
         trainer(self, stage, optimiser)
     }
 
-    fn inputs(&self, _stage: &Stage, batch: &Batch<'_>) -> Vec<(&'static str, Vec<f32>)> {
-        inputs(self, batch)
+    fn inputs(&self, stage: &Stage, batch: &Batch<'_>) -> Vec<(&'static str, Vec<f32>)> {
+        inputs(self, stage, batch)
     }
 
     fn programs(&self) -> Vec<(&'static str, Program)> {

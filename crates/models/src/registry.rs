@@ -79,6 +79,11 @@ pub struct Stage {
     /// for some.
     #[serde(default)]
     pub only: Vec<String>,
+    /// Weight of telling classes apart, for a transformer over pixels: of -log p(y | x, y or y') of an image with the label y
+    /// against another value y' that is drawn, by Bayes' rule (Lasserre, Bishop & Minka 2006, "Principled hybrids of generative
+    /// and discriminative models"; here of one network, with pairs in place of all values).
+    #[serde(default)]
+    pub contrast: f32,
     /// Changes of the images in this stage, in place of the recipe's.
     #[serde(default)]
     pub augment: Option<Augment>,
@@ -495,6 +500,7 @@ mod tests {
             final_rate: 1e-5,
             warm_up: 4,
             only: Vec::new(),
+            contrast: 0.0,
             augment: None,
         };
         assert_eq!((s.rate_at(4, 0.0), s.rate_at(9, 1.0)), (1e-3, 1e-5));

@@ -122,6 +122,7 @@ async fn run(
         final_rate: course.rate,
         warm_up: 0,
         only: Vec::new(),
+        contrast: 0.0,
         augment: None,
     };
     let loaded = model.compile(&network.trainer(&stage, OPTIMISER), sink).await?;
