@@ -68,8 +68,7 @@ impl Method {
     /// GAN, each of whose runs searches for latents anew.
     pub fn runs(self, network: &Network, precise: bool) -> usize {
         match (self, network) {
-            (Method::Own, Network::Vae(_)) if !precise => 32,
-            (Method::Own | Method::Laplace, Network::Vae(_)) => 16,
+            (Method::Own | Method::Laplace, Network::Vae(_)) => [32, 16][usize::from(precise)],
             (Method::Ais, Network::Vae(_)) => 8,
             (Method::Laplace | Method::Ais, Network::Gan(_)) if precise => 8,
             _ => 1,
