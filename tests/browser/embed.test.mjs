@@ -111,7 +111,9 @@ test("in a frame: messages go both ways between the two pages, and between no ot
     const shapes = [null, undefined, 7, "p-of-x", [], {}, { type: "p-of-x" }, { type: "p-of-x", set: null }, { type: "p-of-x", set: 7 }, { type: "p-of-x", set: { onclick: "alert(1)", seed: {}, model: "x".repeat(5000) } }, { type: "p-of-x", ask: "x" }, { type: "p-of-x", ask: [1, 2] }, { type: "p-of-x", ask: Array(784).fill(1e9) }, { type: "p-of-x", ask: Array(784).fill(NaN) }, { type: "else", set: { seed: "9" } }];
     for (let i = 0; i < 1000; i += 1) say(shapes[i % shapes.length]);
   });
-  // A message of the frame to itself does not come from its parent.
+  // Neither another frame nor the frame itself is its parent.
+  await page.evaluate(() => document.body.append(Object.assign(document.createElement("iframe"), { src: "about:blank", title: "Another", name: "another" })));
+  await page.frame("another").evaluate(() => parent.frames[0].postMessage({ type: "p-of-x", set: { seed: "66" } }, "*"));
   await inner.evaluate(() => postMessage({ type: "p-of-x", set: { seed: "66" } }, "*"));
   await page.waitForTimeout(500);
   assert.deepEqual(await inner.evaluate(() => [document.querySelector("p-of-x").getAttribute("seed"), document.querySelector("p-of-x").onclick, document.querySelector("p-of-x").model]), ["5", null, MODEL]);
@@ -120,6 +122,22 @@ test("in a frame: messages go both ways between the two pages, and between no ot
   assert.deepEqual(broken, []);
   await close();
   assert.deepEqual(trouble, []);
+});
+
+test("in a frame without an origin, which keeps nothing: the model draws all the same, and its parent hears of it", async () => {
+  const { page, close } = await openHost("");
+  const host = new URL(page.url()).origin;
+  await page.evaluate((src) => {
+    globalThis.heard = [];
+    // The origin of such a frame is "null".
+    addEventListener("message", ({ origin, data }) => void (origin === "null" && data?.type === "p-of-x" && heard.push(data)));
+    const frame = Object.assign(document.createElement("iframe"), { src, title: "Samples", width: 600, height: 700 });
+    frame.sandbox.add("allow-scripts");
+    document.body.append(frame);
+  }, `${cdn.url}embed.html?model=${MODEL}&task=generate&seed=5&n=4&backend=cpu&host=${encodeURIComponent(host)}`);
+  await page.waitForFunction(() => heard.some(({ event }) => event === "sample" || event === "error"), undefined, { timeout: 60_000 });
+  assert.deepEqual(await page.evaluate(() => heard.filter(({ event }) => event === "error").map(({ detail }) => detail.message)), []);
+  await close();
 });
 
 test("a frame whose host is another says nothing to its parent", async () => {
@@ -137,6 +155,10 @@ test("a frame whose host is another says nothing to its parent", async () => {
     const frame = page.frameLocator("iframe");
     await frame.locator("p-of-x [role=option]:not([aria-disabled=true])").first().waitFor({ timeout: 60_000 });
     assert.equal(await page.evaluate(() => heard), 0, host);
+    // Nor does it listen.
+    await page.evaluate(() => document.querySelector("iframe").contentWindow.postMessage({ type: "p-of-x", set: { seed: "66" } }, "*"));
+    await page.waitForTimeout(50);
+    assert.equal(await frame.locator("p-of-x").getAttribute("seed"), "7", host);
   }
   await close();
 });

@@ -78,7 +78,13 @@ export class Cache {
    */
   async exclusively(name, signal, work) {
     if (!navigator.locks) return work();
-    return navigator.locks.request(`${FOLDER}/${name}`, { signal }, work);
+    try {
+      return await navigator.locks.request(`${FOLDER}/${name}`, { signal }, work);
+    } catch (error) {
+      // A frame without an origin has no locks, and shares nothing with another tab.
+      if (error instanceof DOMException && error.name === "SecurityError") return work();
+      throw error;
+    }
   }
 
   /** @param {string} name */
