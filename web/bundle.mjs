@@ -27,6 +27,7 @@ if (release) shrink(wasm);
 const glue = join(out, "playground.js");
 const buildId = createHash("sha256").update(readFileSync(wasm)).update(readFileSync(glue)).digest("hex").slice(0, 16);
 appendFileSync(wasm, customSection("p-of-x build", buildId));
+const engine = readFileSync(wasm);
 
 const { metafile } = await build({
   entryPoints: ENTRIES.map((name) => join(web, "src", name)),
@@ -37,7 +38,11 @@ const { metafile } = await build({
   target: "es2022",
   chunkNames: "[name]-[hash]",
   loader: { ".py": "text" },
-  define: { BUILD_ID: JSON.stringify(buildId) },
+  define: {
+    BUILD_ID: JSON.stringify(buildId),
+    ENGINE_BYTES: String(engine.length),
+    ENGINE_SHA256: JSON.stringify(createHash("sha256").update(engine).digest("hex")),
+  },
   // wasm-bindgen's module, which Trunk has put beside the wasm.
   plugins: [{ name: "engine", setup: (bundler) => bundler.onResolve({ filter: /\/playground\.js$/ }, () => ({ path: glue })) }],
   minify: release,

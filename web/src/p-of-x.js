@@ -19,7 +19,10 @@ export { PofxError, parseSeed };
 /** @typedef {import("./protocol.d.ts").BackendChoice} BackendChoice */
 /** @typedef {import("./protocol.d.ts").BackendInfo} BackendInfo */
 /** @typedef {import("./protocol.d.ts").Budget} Budget */
-/** @typedef {import("./protocol.d.ts").Progress} Progress */
+/**
+ * How far a job is; its first phase may be the download of the engine.
+ * @typedef {Omit<import("./protocol.d.ts").Progress, "phase"> & { phase: import("./protocol.d.ts").Phase | "engine" }} Progress
+ */
 /** @typedef {import("./protocol.d.ts").TrainStep} TrainStep */
 /** @typedef {import("./estimate.d.ts").Estimate} EstimateFields */
 /** @typedef {import("./estimate.d.ts").Estimator} Estimator */
@@ -323,7 +326,7 @@ export class Model extends EventTarget {
   #crew() {
     const wish = () => /** @type {const} */ ({ id: this.id, backend: "cpu", weights: this.#weights });
     for (let i = this.#others.length; i < this.#workers - 1; i += 1) {
-      more[i] ??= new Host(BASE, host);
+      more[i] ??= new Host(BASE);
       this.#others.push(new Seat(more[i], wish));
     }
     return this.#others;

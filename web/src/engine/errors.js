@@ -59,3 +59,8 @@ export function parseSeed(value) {
   const shown = text === "" ? "an empty field" : `“${text.length > 24 ? `${text.slice(0, 24)}…` : text}”`;
   throw new PofxError("bad-seed", `A seed is a whole number from 0 to ${LARGEST_SEED}, and ${shown} is not.`);
 }
+
+/** A script is not told which of the two it was. @param {string} directive */
+export function orForbidden(directive) {
+  return `or the Content-Security-Policy of this page forbids it (${directive})`;
+}

@@ -5,7 +5,8 @@
 // broken, and the host stops trying.
 
 import * as Comlink from "comlink";
-import { PofxError } from "./errors.js";
+import { PofxError, orForbidden } from "./errors.js";
+import { firstLine, forbidden, moduleAt, otherVersion, until } from "./module.js";
 import { startWorker } from "./scripts.js";
 
 /** @typedef {import("../protocol.d.ts").Command} Command */
@@ -13,8 +14,8 @@ import { startWorker } from "./scripts.js";
 /** @typedef {import("../worker.js").WorkerApi} WorkerApi */
 
 /**
- * One message on the port of a job: an event of the protocol, and the large arrays that belong to it.
- * @typedef {{ event: JobEvent, arrays?: Record<string, Float32Array | Uint8Array> }} Message
+ * One message of a job: an event of the protocol and the large arrays that belong to it, or how far the engine's own download is.
+ * @typedef {{ event: JobEvent | { type: "progress", progress: import("../p-of-x.js").Progress }, arrays?: Record<string, Float32Array | Uint8Array> }} Message
  */
 
 const CRASHES_ALLOWED = 3;
@@ -31,22 +32,18 @@ export class Host {
   lastCrash = "";
 
   /** @type {URL} */ #base;
-  /** @type {Promise<WebAssembly.Module> | undefined} */ #module;
   /** @type {Promise<Comlink.Remote<WorkerApi>> | undefined} */ #remote;
   /** @type {Worker | undefined} */ #worker;
   /** @type {Set<Job>} */ #jobs = new Set();
   /** @type {number[]} */ #crashes = [];
   /** The panic hook's text; it arrives just before the trap. */ #panic = "";
+  /** The commands that wait for the worker. @type {Set<{ onMessage?: (message: Message) => void }>} */ #waiters = new Set();
+  /** Ends a start that nobody waits for any more. */ #starting = new AbortController();
+  /** Whether the worker has started. */ #runs = false;
 
-  /** @type {Host | undefined} */ #sibling;
-
-  /**
-   * @param {URL} base the folder that holds worker.js, playground_bg.wasm and models/
-   * @param {Host} [sibling] another host on the same folder, whose compiled engine is used
-   */
-  constructor(base, sibling) {
+  /** @param {URL} base the folder that holds worker.js, playground_bg.wasm and models/ */
+  constructor(base) {
     this.#base = base;
-    this.#sibling = sibling;
   }
 
   /**
@@ -59,7 +56,7 @@ export class Host {
    */
   async run(command, { payload, transfer = [], signal, onMessage, onUnwanted } = {}) {
     if (signal?.aborted) throw PofxError.aborted(signal);
-    const remote = await this.#started();
+    const remote = await this.#started({ signal, onMessage });
     if (signal?.aborted) throw PofxError.aborted(signal);
     const { port1, port2 } = new MessageChannel();
     const worker = this.#worker;
@@ -89,15 +86,28 @@ export class Host {
     this.#worker?.terminate();
     this.#worker = undefined;
     this.#remote = undefined;
+    this.#runs = false;
     this.generation += 1;
   }
 
-  #started() {
-    this.#remote ??= this.#start().catch((error) => {
-      this.stop();
+  /** @param {{ signal?: AbortSignal, onMessage?: (message: Message) => void }} waiter */
+  async #started(waiter) {
+    this.#waiters.add(waiter);
+    this.#remote ??= this.#start();
+    const remote = this.#remote;
+    try {
+      return await until(remote, waiter.signal);
+    } catch (error) {
+      this.#waiters.delete(waiter);
+      // The next command starts it anew, unless others still wait.
+      if (this.#remote === remote && this.#waiters.size === 0 && !this.#runs) {
+        this.stop();
+        this.#starting.abort();
+      }
       throw error;
-    });
-    return this.#remote;
+    } finally {
+      this.#waiters.delete(waiter);
+    }
   }
 
   async #start() {
@@ -116,14 +126,20 @@ export class Host {
     /** @type {Comlink.Remote<WorkerApi>} */
     const remote = Comlink.wrap(worker);
     const life = crypto.randomUUID?.();
-    const started = this.compiled().then((module) => remote.start(module, this.#base.href, BUILD_ID, life));
+    const { signal } = (this.#starting = new AbortController());
+    const onProgress = (/** @type {import("../p-of-x.js").Progress} */ progress) => {
+      for (const { onMessage } of this.#waiters) onMessage?.({ event: { type: "progress", progress } });
+    };
+    const engine = moduleAt(new URL("playground_bg.wasm", this.#base)).compiled({ signal, onProgress });
+    const started = engine.then((module) => remote.start(module, this.#base.href, BUILD_ID, life));
     const ready = started.catch((cause) => Promise.reject(forbidden(cause) ?? cause));
     const outcome = await Promise.race([ready, failed]);
     if (outcome !== "other build") {
       if (life && outcome === "started with its lock") this.#outlive(worker, life);
+      this.#runs = true;
       return remote;
     }
-    throw new PofxError("integrity", "The page and its engine are of two versions; reload the page.", { recoverable: false });
+    throw otherVersion();
   }
 
   #make() {
@@ -173,16 +189,6 @@ export class Host {
     this.#jobs.clear();
     this.stop();
     for (const job of jobs) job.settle(error);
-  }
-
-  /** The compiled engine: made once, shared with every worker that follows. @returns {Promise<WebAssembly.Module>} */
-  compiled() {
-    if (this.#sibling) return this.#sibling.compiled();
-    this.#module ??= compile(new URL("playground_bg.wasm", this.#base)).catch((error) => {
-      this.#module = undefined;
-      throw error;
-    });
-    return this.#module;
   }
 }
 
@@ -267,52 +273,7 @@ function failure({ code, message, recoverable }) {
   return new PofxError(/** @type {import("./errors.js").Code} */ (code), message, { recoverable });
 }
 
-/** @param {URL} url @returns {Promise<WebAssembly.Module>} */
-async function compile(url) {
-  if (typeof WebAssembly !== "object") {
-    throw new PofxError("no-wasm", "This browser has no WebAssembly, which the engine needs.", { recoverable: false });
-  }
-  let response;
-  try {
-    response = await fetch(url);
-  } catch (cause) {
-    throw new PofxError("network", `The engine could not be downloaded: the network did not answer, ${orForbidden("connect-src")}.`, { cause });
-  }
-  if (!response.ok) {
-    throw new PofxError("network", `The engine could not be downloaded: the server answered ${response.status}.`);
-  }
-  try {
-    // Streaming needs the right media type, which simple static servers do not always send.
-    const streams = response.headers.get("content-type")?.startsWith("application/wasm");
-    return await (streams ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer()));
-  } catch (cause) {
-    throw forbidden(cause) ?? new PofxError("no-wasm", `This browser could not compile the engine: ${firstLine(textOf(cause))}`, { cause });
-  }
-}
-
-/** A policy against WebAssembly, in our words; some browsers find it when they compile, others when they start. @param {unknown} cause */
-function forbidden(cause) {
-  if (!/content security policy|\bCSP\b/i.test(textOf(cause))) return undefined;
-  const text = "The Content-Security-Policy of this page forbids WebAssembly: its script-src needs 'wasm-unsafe-eval'.";
-  return new PofxError("no-wasm", text, { recoverable: false, cause });
-}
-
-/** @param {unknown} cause */
-function textOf(cause) {
-  return cause instanceof Error ? cause.message : String(cause);
-}
-
 /** @param {unknown} [cause] */
 function notStarted(cause) {
   return new PofxError("network", `The engine's worker did not start: its file did not arrive, ${orForbidden("worker-src")}.`, { cause });
-}
-
-/** A script is not told which of the two it was. @param {string} directive */
-function orForbidden(directive) {
-  return `or the Content-Security-Policy of this page forbids it (${directive})`;
-}
-
-/** @param {string} text */
-function firstLine(text) {
-  return text.split("\n").slice(0, 2).join(" ").trim();
 }

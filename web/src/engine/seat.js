@@ -104,7 +104,7 @@ export class Seat {
   }
 }
 
-/** @param {import("../protocol.d.ts").Event} event */
+/** @param {{ type: string }} event */
 export function unexpected(event) {
   return new PofxError("engine-crashed", `The engine answered with “${event.type}”, which does not fit the question.`);
 }
