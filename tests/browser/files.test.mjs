@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { deflateSync } from "node:zlib";
+import { kindOf } from "../../web/src/engine/file-kind.js";
 import { launch, openSite } from "./support/browser.mjs";
 import { MODEL, WEIGHTS, dist, openApi, sampled, replace } from "./support/lab.mjs";
 
@@ -115,6 +116,19 @@ test("downloads: wrong checksum, cut off, too long, missing, a card that is a we
   assert.equal(page.code, "bad-card");
 });
 
+test("downloads: an engine that is not the one of this page is not run", async () => {
+  const engine = dist("playground_bg.wasm");
+  const other = Buffer.from(engine);
+  // A byte of its stamp: it would compile all the same.
+  other[other.length - 1] ^= 1;
+  for (const bytes of [other, Buffer.concat([engine, Buffer.from([0, 1, 0])])]) {
+    const { page, close } = await openApi(browser, { intercept: replace("playground_bg.wasm", bytes, { "content-type": "application/wasm" }) });
+    const { code, message } = await page.evaluate(async (id) => outcome(api.open(id, { backend: "cpu" })), MODEL);
+    await close();
+    assert.deepEqual([code, message], ["integrity", "The page and its engine are of two versions; reload the page."]);
+  }
+});
+
 test("downloads: after a failure the same page can try again", async () => {
   let broken = true;
   const other = await openApi(browser, {
@@ -209,10 +223,66 @@ function ask(bytes, name) {
   );
 }
 
+/** The first entry of a zip, as its local header says it. @param {string} name */
+function zip(name) {
+  const header = Buffer.alloc(30);
+  header.write("PK\x03\x04", "latin1");
+  header.writeUInt16LE(name.length, 26);
+  return Buffer.concat([header, Buffer.from(name), Buffer.alloc(100)]);
+}
+
+/** Files that people drop, and what they are, whatever their name says. */
+const FILES = {
+  "model.pth": [zip("archive/data.pkl"), /^a PyTorch checkpoint/],
+  "old.ckpt": [Buffer.from([0x80, 2, 0x8a, 10]), /^a PyTorch checkpoint/],
+  "arrays.npz": [zip("weights.npy"), /^NumPy arrays/],
+  "llama.gguf": [Buffer.from("GGUF\x03\0\0\0"), /^a GGUF file/],
+  "all.zip": [zip("readme.txt"), /^a zip archive/],
+  "saved.png": [Buffer.from("\ufeff  <!DOCTYPE html><title>404</title>"), /^a web page/],
+  "picture.dat": [png(28, 28), "picture"],
+  "weights.bin": [Buffer.concat([Buffer.from([20, 0, 0, 0, 0, 0, 0, 0]), Buffer.from('{"a":{}}            ')]), "weights"],
+  "nothing.safetensors": [Buffer.alloc(0), "empty"],
+  "zeros.safetensors": [Buffer.alloc(4096), "unknown"],
+};
+
+test("a file is what its first bytes say, of which no more than 64 kB are read", async () => {
+  for (const [name, [bytes, expected]] of Object.entries(FILES)) {
+    const read = [];
+    const file = new Blob([bytes]);
+    const slice = file.slice.bind(file);
+    Object.assign(file, {
+      slice: (from, to) => (read.push(to - from), slice(from, to)),
+      arrayBuffer: () => assert.fail("the whole is read"),
+      text: () => assert.fail("the whole is read"),
+      stream: () => assert.fail("the whole is read"),
+    });
+    const kind = await kindOf(file);
+    if (typeof expected === "string") assert.equal(kind.kind, expected, name);
+    else assert.match(kind.name, expected, name);
+    assert.ok(read.reduce((sum, n) => sum + n, 0) <= 65_536, name);
+  }
+});
+
+test("a picture of 3 GB is refused before it is read", async () => {
+  const { code, message, ms } = await site.page.evaluate(async () => {
+    // The same 64 MB of zeros, 48 times: no memory of its own.
+    const zeros = new Blob([new Uint8Array(1 << 26)]);
+    const file = new File(Array(48).fill(zeros), "huge.png");
+    const from = performance.now();
+    const result = await outcome(model.logProb(file));
+    return { ...result, ms: performance.now() - from };
+  });
+  assert.equal(code, "bad-image");
+  assert.match(message, /^“huge.png” has 3,222 MB; pictures of up to 134 MB are read\.$/);
+  // Reading them takes seconds.
+  assert.ok(ms < 1000, `${ms} ms`);
+});
+
 const BAD_IMAGES = {
   "a text": [Buffer.from("This is no picture."), "letter.png", "“letter.png” is not a picture this page can read (PNG, JPEG, GIF, WebP or BMP)."],
   "an empty file": [Buffer.alloc(0), "empty.png", "“empty.png” is empty."],
-  "a drawing of code": [Buffer.from("<svg xmlns='http://www.w3.org/2000/svg'/>"), "a.svg", /is not a picture this page can read/],
+  "a drawing of code": [Buffer.from("<svg xmlns='http://www.w3.org/2000/svg'/>"), "a.svg", /is not a picture this page can read .*: it is a drawing of code \(SVG\)/],
+  "a checkpoint with a picture's name": [FILES["model.pth"][0], "cat.png", /: it is a PyTorch checkpoint, which may run code/],
   "0 x 0 pixels": [png(0, 0), "none.png", "The picture is 0 × 0 pixels: there is nothing in it."],
   "10,000 pixels wide": [png(10_000, 200), "wide.png", "The picture is 10000 × 200 pixels; at most 4096 × 4096 can be read."],
   "10,000 pixels high and as wide": [png(10_000, 10_000), "vast.png", /at most 4096 × 4096/],

@@ -22,6 +22,9 @@ function dice(seed) {
 
 const WORDS = ["mnist-vae", "a", "any", "<img onerror=alert(1)>", "日本", "\u202e", "x=1&y", "%00", "__proto__", "constructor", "", "-1", "1e400", "[1 2]", "NaN", "b3 d2 g1", "{\"a\":1}"];
 
+/** @param {number} width @param {number} height @param {number} channels */
+const pictureOf = (width, height, channels) => ({ data: Uint8Array.from({ length: width * height * channels }, (_, i) => (i * 37 + width) % 256), width, height, channels });
+
 test("states of the picture rooms come back from their address", () => {
   const roll = dice(1);
   for (let i = 0; i < STATES; i += 1) {
@@ -29,8 +32,12 @@ test("states of the picture rooms come back from their address", () => {
       room: ["generate", "ask"][roll(2)],
       model: WORDS[roll(WORDS.length)],
       seed: String(roll(1e9)),
+      n: roll(2) ? 1 + roll(64) : undefined,
       values: Object.fromEntries(Array.from({ length: roll(4) }, (_, k) => [`c${k}`, [null, true, false, "3", "word two"][roll(5)]])),
       pixels: roll(2) ? Uint8Array.from({ length: 784 }, () => 255 * roll(2)) : undefined,
+      picture: roll(2) ? pictureOf(1 + roll(40), 1 + roll(40), [1, 3][roll(2)]) : undefined,
+      labels: roll(2) ? { class: String(roll(10)) } : {},
+      estimator: [undefined, "laplace", "ais"][roll(3)],
     };
     assert.deepEqual(parseHash(formatHash(state)), state);
   }
@@ -62,10 +69,10 @@ test("states of the lab come back from their address", () => {
 
 test(`${HASHES} addresses of no sense: nothing is thrown, nothing takes long, no prototype is touched`, () => {
   const roll = dice(3);
-  const names = ["v", "room", "model", "seed", "x", "c.steps", "c.__proto__", "lab.models", "lab.points", "lab.set", "lab.n", "lab.seed", "lab.probe", "lab.class", "lab.guidance", "lab.given", "__proto__"];
+  const names = ["v", "room", "model", "seed", "n", "x", "p", "by", "y.class", "y.__proto__", "c.steps", "c.__proto__", "lab.models", "lab.points", "lab.set", "lab.n", "lab.seed", "lab.probe", "lab.class", "lab.guidance", "lab.given", "__proto__"];
   const noise = () => String.fromCharCode(...Array.from({ length: roll(40) }, () => roll(0x300)));
   const models = () => JSON.stringify([[["gan", 1, "b3 g1"], [noise(), noise(), noise(), { [noise()]: roll(9) }], null, 7, {}, []][roll(6)]]);
-  const text = () => [noise, models, () => WORDS[roll(WORDS.length)], () => String(roll(1e9)), () => `0,1,${btoa("abcd".repeat(roll(9)))}`][roll(5)]();
+  const text = () => [noise, models, () => WORDS[roll(WORDS.length)], () => String(roll(1e9)), () => `0,1,${btoa("abcd".repeat(roll(9)))}`, () => `${roll(9)}.${roll(9)}.${roll(4)}.${btoa("ab".repeat(roll(40)))}`][roll(6)]();
   const before = Object.getOwnPropertyNames(Object.prototype).length;
   let longest = 0;
   for (let i = 0; i < HASHES; i += 1) {
@@ -75,6 +82,9 @@ test(`${HASHES} addresses of no sense: nothing is thrown, nothing takes long, no
     const [state, lab] = [parseHash(hash), parseLab(hash)];
     longest = Math.max(longest, performance.now() - from);
     assert.ok(state.pixels === undefined || state.pixels.length === 784);
+    assert.ok(state.n === undefined || (state.n >= 1 && state.n <= 64));
+    const { data, width = 0, height = 0, channels = 0 } = state.picture ?? {};
+    assert.ok(data === undefined || data.length === width * height * channels);
     for (const { seed, moves } of lab?.models ?? []) {
       assert.ok(Number.isFinite(seed) && moves.every(({ steps }) => steps > 0 && steps <= 100_000), hash);
     }

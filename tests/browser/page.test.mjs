@@ -5,6 +5,8 @@ import assert from "node:assert/strict";
 import { basename } from "node:path";
 import { after, before, test } from "node:test";
 import { brotliCompressSync } from "node:zlib";
+import { encodePng } from "../../web/src/export/png.js";
+import { KEYWORD, formatRecipe, toRecipe } from "../../web/src/export/recipe.js";
 import { AXE } from "./support/axe.mjs";
 import { CAMERA, NEEDS_WEBGPU, launch, openSite, savedBy } from "./support/browser.mjs";
 import { answered, dist, enter, sampled } from "./support/lab.mjs";
@@ -42,6 +44,7 @@ for (const [backend, chip] of [["cpu", "CPU (WASM SIMD)"], ["webgpu", "WebGPU (v
     assert.equal(await page.locator("pofx-answer").count(), 0, "what asks is not loaded before it is shown");
     await enter(page, "Ask");
     await answered(page);
+    await page.locator("pofx-breakdown td.number").first().waitFor();
     assert.match(await page.locator("pofx-engine-chip .chip").innerText(), new RegExp(chip.replace(/[()]/g, "\\$&")));
     const answer = await headline(page);
     assert.match(answer, /^log p\(x\) ≥ −\d+\.\d nats \(lower bound, IWAE k=64, ± \d+\.\d\)$/);
@@ -62,15 +65,22 @@ for (const [backend, chip] of [["cpu", "CPU (WASM SIMD)"], ["webgpu", "WebGPU (v
 test("a first visit to either room loads little JavaScript", async () => {
   for (const [room, ready, most] of /** @type {const} */ ([["generate", sampled, 45_000], ["ask", answered, 45_000]])) {
     const { page, close } = await openSite(browser, { query: "icon.svg" });
-    const scripts = new Set();
+    /** @type {Map<string, import("playwright-core").Request>} */
+    const asked = new Map();
     page.context().on("request", (request) => {
       // What the service worker keeps for later visits comes when the page is alive.
-      if (!request.serviceWorker()) scripts.add(request.url().split(/[?#]/)[0]);
+      if (!request.serviceWorker()) asked.set(request.url().split(/[?#]/)[0], request);
+    });
+    await page.addInitScript(() => {
+      for (const name of ["sample", "estimate"]) addEventListener(name, () => (globalThis.aliveAt ??= Date.now()));
     });
     await page.goto(page.url().replace("icon.svg", `?backend=cpu#v=1&room=${room}`));
     await ready(page);
+    // Nor what is loaded below the first samples or the first answer.
+    const alive = await page.evaluate(() => globalThis.aliveAt ?? Infinity);
+    const scripts = [...asked].filter(([, request]) => request.timing().startTime < alive).map(([url]) => url);
     // The engine's own module belongs to the wasm.
-    const files = [...scripts].filter((url) => url.endsWith(".js") && !/playground-\w+\.js$/.test(url)).map((url) => basename(url));
+    const files = scripts.filter((url) => url.endsWith(".js") && !/playground-\w+\.js$/.test(url)).map((url) => basename(url));
     const bytes = files.reduce((sum, file) => sum + brotliCompressSync(dist(file)).length, 0);
     await close();
     assert.ok(files.includes("main.js") && files.includes("worker.js"), files.join(" "));
@@ -173,6 +183,30 @@ test("the address holds room, seed and picture, and brings all back", async () =
   await close();
 });
 
+test("the address holds how many are drawn, labels, the estimator and a picture with its levels, too", async () => {
+  const from = "?backend=cpu#v=1&room=ask&model=mnist-transformer&seed=7&n=4&y.class=3";
+  const { page, url, close } = await openSite(browser, { query: from });
+  await answered(page);
+  const answer = await headline(page);
+  const { hash } = new URL(page.url());
+  assert.match(hash, /^#v=1&room=ask&model=mnist-transformer&seed=7&n=4&y\.class=3&p=28\.28\.1\.[\w-]{1046}$/);
+  const other = await page.context().newPage();
+  await other.goto(`${url}?backend=cpu${hash}`);
+  await answered(other);
+  // The same levels under the same label: what is exact is the same to the last figure.
+  assert.equal(await headline(other), answer);
+  assert.equal(await other.locator("pofx-breakdown").getByText("The picture from the link").count() + (await other.locator("pofx-asker").getByText("The picture from the link").count()), 1);
+  await other.goto("about:blank");
+  await other.goto(`${url}?backend=cpu${hash.replace("mnist-transformer", "mnist-vae").replace("y.class=3", "y.class=thirteen&y.else=1&by=laplace")}`);
+  await answered(other);
+  assert.match(await headline(other), /importance sampling/i);
+  assert.match(new URL(other.url()).hash, /&n=4&by=laplace&p=/);
+  await enter(other, "Generate");
+  await other.locator("pofx-sampler [role=option]:not([aria-disabled=true])").nth(3).waitFor();
+  assert.equal(await other.locator("pofx-sampler [role=option]").count(), 4);
+  await close();
+});
+
 test("a seed that is no number, a file that is no picture, weights that do not fit: a sentence, and on it goes", async () => {
   const { page, close } = await openSite(browser, { query: "?backend=cpu" });
   await sampled(page);
@@ -255,6 +289,14 @@ test("a picture that was saved here is drawn again, whichever room it is dropped
   await page.waitForFunction(() => /room=generate.*seed=3&c\.temperature=0\.8/.test(location.hash));
   await page.locator("pofx-sampler pofx-picture-list[aria-busy=false]").waitFor();
   assert.equal(await first(), original);
+  assert.equal(await page.locator("p-of-x .note").count(), 0);
+  // What can't come out the same is said.
+  const recipe = toRecipe({ model: "mnist-vae", sha256: "0a".repeat(32), seed: 5, n: 4, values: {} });
+  const older = await encodePng([{ rgba: new Uint8Array(4), width: 1, height: 1 }], { texts: { [KEYWORD]: formatRecipe(recipe) } });
+  await drop(page, { name: "older.png", type: "image/png", buffer: older });
+  await page.locator("p-of-x .note").getByText("drawn with other weights than the model has here").waitFor();
+  await page.locator("p-of-x .note").getByRole("button", { name: "Dismiss" }).click();
+  assert.equal(await page.locator("p-of-x .note").count(), 0);
   await close();
   assert.deepEqual(trouble, []);
 });
@@ -392,9 +434,10 @@ test("the theme can be changed and is remembered", async () => {
 
 test("a download tells bytes and percent and can be stopped; what was there stays, or the download is begun again", async () => {
   let slow = true;
+  let held = "playground_bg.wasm";
   // A tenth arrives at once, the rest never.
   const stall = (path, response) => {
-    if (!slow || !path.endsWith(".safetensors")) return false;
+    if (!slow || !path.endsWith(held)) return false;
     const bytes = dist(path);
     response.writeHead(200, { "content-length": bytes.length });
     response.write(bytes.subarray(0, bytes.length / 10));
@@ -403,6 +446,15 @@ test("a download tells bytes and percent and can be stopped; what was there stay
   const { page, close } = await openSite(browser, { query: "?backend=cpu", intercept: stall });
   const telling = page.locator("p-of-x .top .progress");
   const stop = telling.getByRole("button", { name: "Stop" });
+  // The engine comes first; samples that were drawn earlier are there at once.
+  const drawn = await page.locator("p-of-x .meanwhile img").evaluate(async (img) => (await img.decode(), img.naturalWidth));
+  assert.ok(drawn > 500);
+  await telling.getByText(/Downloading the engine, .+ of \d\.\d MB, (less than )?\d+\s%/).waitFor();
+  await stop.click();
+  await page.locator("p-of-x .alert").getByText("The download was stopped.").waitFor();
+  assert.equal(await page.locator("p-of-x .meanwhile").count(), 0);
+  held = ".safetensors";
+  await page.locator("p-of-x .alert").getByRole("button", { name: "Try again" }).click();
   await telling.getByText(/Downloading, .+ of 1\.8 MB, (less than )?\d+\s%/).waitFor();
   await stop.click();
   const alert = page.locator("p-of-x .alert");

@@ -12,6 +12,7 @@ import { FileDrops } from "./ui/file-drops.js";
 import { chipText } from "./ui/engine-chip.js";
 import { duration, megabytes, percent, soFar } from "./ui/format.js";
 import { SIDE, pictureOf } from "./ui/picture.js";
+import { USUAL_COUNT } from "./ui/state.js";
 import { shared } from "./ui/styles.js";
 
 /** @typedef {import("./p-of-x.js").Model} Model */
@@ -24,13 +25,13 @@ import { shared } from "./ui/styles.js";
 /** What each task needs, loaded when it is first shown. @type {Record<string, () => Promise<unknown>>} */
 const HALVES = {
   generate: () => part(() => import("./ui/sampler.js")),
-  ask: () => Promise.all([part(() => import("./ui/asker.js")), part(() => import("./ui/reading.js"))]),
+  ask: () => part(() => import("./ui/asker.js")),
 };
 /** A picture that can be asked about. @typedef {{ pixels: Pixels, label: string, index: number }} Picked */
 /** Loading starts this far before the element comes into view. */
 const NEAR = "200px";
-/** The card of the model, which is closed, comes so long after what it is about. */
-const CARD_MS = 1000;
+/** The card of the model, which is closed, and what stands below an answer come so long after what they are about. */
+const BELOW_MS = 1000;
 
 /**
  * Attributes and properties: `model`, `task` ("generate", "ask", "lab", else the first two), `seed`, `n`, `query`, `backend`, `loading` ("eager", else
@@ -60,6 +61,7 @@ export class PofxElement extends LitElement {
     error: { state: true },
     ownWeights: { state: true },
     status: { state: true },
+    note: { state: true },
     ready: { state: true },
   };
 
@@ -81,7 +83,7 @@ export class PofxElement extends LitElement {
     /** What is asked about first: "drawing" (a test digit on the pad, or the first sample) or "none". */
     this.query = "drawing";
     this.backend = "auto";
-    this.n = 16;
+    this.n = USUAL_COUNT;
     /** @type {Model | undefined} */ this.opened = undefined;
     /** @type {import("./p-of-x.js").BackendInfo | undefined} */ this.backendInfo = undefined;
     /** @type {Progress | undefined} */ this.progress = undefined;
@@ -92,11 +94,13 @@ export class PofxElement extends LitElement {
     /** @type {PofxError | undefined} */ this.error = undefined;
     this.ownWeights = "";
     this.status = "";
+    /** What a person should know of what is shown, until it is dismissed. */
+    this.note = "";
     /** Whether engine, model and a half have arrived. */
     this.ready = false;
   }
 
-  #drops = new FileDrops(this, (file) => this.#take(file));
+  #drops = new FileDrops(this, (file) => void this.#take(file));
   /** Ends the opening of a model for a page that goes away or asks for something else. */
   #opening = new AbortController();
   /** Whether a model is being opened here: the progress may also be that of a comparison, which has its own way to stop. */ #opens = false;
@@ -124,6 +128,7 @@ export class PofxElement extends LitElement {
     if (this.#started || !this.isConnected) return;
     this.#started = true;
     this.#begin();
+    this.requestUpdate();
   }
 
   #begin() {
@@ -171,9 +176,21 @@ export class PofxElement extends LitElement {
 
   /** What an address needs to show the same again. @returns {import("./ui/state.js").LinkState} */
   get state() {
-    const scored = isBinary(this.opened?.card) ? this.estimate?.scored.pixels : undefined;
     const values = this.#begun.has("generate") ? this.#sampler.changed : this.#linked.values;
-    return { model: this.model, seed: this.seed, values, pixels: this.#begun.has("ask") ? scored : this.#linked.pixels };
+    const n = this.n === USUAL_COUNT ? undefined : this.n;
+    return { model: this.model, seed: this.seed, n, values, ...(this.#begun.has("ask") ? this.#question : this.#linkedQuestion) };
+  }
+
+  /** What is asked and how, as an address says it. @returns {import("./ui/state.js").LinkState} */
+  get #question() {
+    const { pixels, levels: data, width = 0, height = 0, channels = 0 } = this.estimate?.scored ?? {};
+    const asked = isBinary(this.opened?.card) ? { pixels } : { picture: data && { data, width, height, channels } };
+    return { ...asked, ...this.#asker.setting };
+  }
+
+  get #linkedQuestion() {
+    const { pixels, picture, labels, estimator } = this.#linked;
+    return { pixels, picture, labels, estimator };
   }
 
   /** @param {string} task */
@@ -184,6 +201,7 @@ export class PofxElement extends LitElement {
   /** Shows what a link says, as soon as the model is there. @param {import("./ui/state.js").LinkState} linked */
   show(linked) {
     if (linked.seed !== undefined) this.seed = linked.seed;
+    if (linked.n !== undefined) this.n = linked.n;
     this.#linked = linked;
     if (linked.model !== undefined && linked.model !== this.model) this.model = linked.model;
     else if (this.opened) void this.#beginWith(this.opened);
@@ -211,6 +229,8 @@ export class PofxElement extends LitElement {
     const { signal } = (this.#opening = new AbortController());
     this.error = undefined;
     this.#opens = true;
+    // Meanwhile: what fails here is asked for once more when it is needed.
+    for (const [task, load] of Object.entries(HALVES)) if (this.#shows(task)) load().catch(() => {});
     try {
       const backend = /** @type {import("./p-of-x.js").BackendChoice} */ (
         ["webgpu", "cpu"].includes(this.backend) ? this.backend : "auto"
@@ -230,17 +250,18 @@ export class PofxElement extends LitElement {
       if (!signal.aborted && this.opened) this.model = this.opened.id;
     } finally {
       if (!signal.aborted) [this.progress, this.#opens] = [undefined, false];
-      setTimeout(() => void import("./ui/model-card.js"), CARD_MS);
+      setTimeout(() => void import("./ui/model-card.js"), BELOW_MS);
     }
   }
 
   /** A person does not want the model after all: the one that is there stays. */
   #stopOpening() {
     this.#opening.abort();
+    const what = /** @type {(string | undefined)[]} */ (["self-test", "compile"]).includes(this.progress?.phase) ? "preparation" : "download";
     this.#opens = false;
     this.progress = undefined;
     if (this.opened) this.model = this.opened.id;
-    else this.error = new PofxError("aborted", "The download was stopped.");
+    else this.error = new PofxError("aborted", `The ${what} was stopped.`);
     this.#tell("statechange");
   }
 
@@ -280,11 +301,12 @@ export class PofxElement extends LitElement {
 
   /** @param {Model} model */
   async #beginAsking(model) {
-    const { pixels } = this.#linked;
-    this.#linked.pixels = undefined;
+    const { pixels, picture, labels, estimator } = this.#linkedQuestion;
+    this.#linked = { values: this.#linked.values };
     const asker = this.#asker;
-    await asker.start(model);
-    if (pixels) return asker.ask({ data: pixels, width: SIDE, height: SIDE, channels: 1 }, "The picture from the link");
+    await asker.start(model, { labels, estimator });
+    const linked = pixels ? { data: pixels, width: SIDE, height: SIDE, channels: 1 } : picture;
+    if (linked) return asker.ask(linked, "The picture from the link");
     if (this.#hasQuestion || this.query !== "drawing") return;
     await asker.askFirst(() => this.#firstSample(model));
   }
@@ -320,35 +342,33 @@ export class PofxElement extends LitElement {
   }
 
   /** @param {File} file */
-  #take(file) {
-    if (/\.safetensors$/i.test(file.name)) void this.#takeWeights(file);
-    else void this.#takePicture(file);
+  async #take(file) {
+    this.note = "";
+    try {
+      const { read } = await import("./ui/dropped.js");
+      const dropped = await read(file);
+      if ("weights" in dropped) this.#takeWeights(file, dropped.model);
+      else if ("recipe" in dropped && (this.rooms || this.#shows("generate"))) await this.#restore(dropped);
+      else await this.#askFile(file);
+    } catch (thrown) {
+      this.#fail(thrown);
+    }
   }
 
-  /** Weights that were saved here name their model; others are taken for those of the model that is open. @param {File} file */
-  async #takeWeights(file) {
-    const { modelOf } = await import("./export/weights.js");
-    const id = (await modelOf(file)) ?? this.model;
+  /** Weights that do not name their model are taken for those of the one that is open. @param {File} file @param {string} [id] */
+  #takeWeights(file, id = this.model) {
     this.#dropped = id === this.model ? undefined : file;
     if (this.#dropped) this.model = id;
     else void this.#open(file);
   }
 
-  /** A picture that was saved here has its recipe inside: then the page goes back to it. @param {File} file */
-  async #takePicture(file) {
-    try {
-      const { recipeIn } = await import("./export/restore.js");
-      const recipe = await recipeIn(file);
-      if (!recipe || !(this.rooms || this.#shows("generate"))) return await this.#askFile(file);
-      await this.#change("generate");
-      this.n = recipe.n;
-      this.show({ model: recipe.model, seed: recipe.seed, values: recipe.controls });
-      const own = recipe.sha256 === null ? " It was drawn with a person's own weights, not with the shipped ones." : "";
-      const missing = recipe.left_out.length > 0 ? ` It lacks the pictures that were given as ${recipe.left_out.join(", ")}.` : "";
-      this.status = `The recipe of ${recipe.model}, seed ${recipe.seed}, was taken from the picture.${own}${missing}`;
-    } catch (thrown) {
-      this.#fail(PofxError.from(thrown, "bad-image"));
-    }
+  /** Goes back to what a picture was drawn from. @param {Extract<import("./ui/dropped.js").Dropped, { but: string }>} dropped */
+  async #restore({ recipe, but }) {
+    await this.#change("generate");
+    this.n = recipe.n;
+    this.show({ model: recipe.model, seed: recipe.seed, values: recipe.controls });
+    this.status = `The recipe of ${recipe.model}, seed ${recipe.seed}, was taken from the picture.${but}`;
+    this.note = but && this.status;
   }
 
   /** @param {File} file */
@@ -433,6 +453,7 @@ export class PofxElement extends LitElement {
   /** @param {CustomEvent<Estimate | undefined>} event */
   #onAnswer({ detail: estimate }) {
     this.estimate = estimate;
+    setTimeout(() => void import("./ui/reading.js"), BELOW_MS);
     if (estimate) this.#tell("estimate", estimate);
     this.#tell("statechange");
   }
@@ -460,10 +481,12 @@ export class PofxElement extends LitElement {
         </pofx-engine-chip>
       </div>
       <div role="alert" class="alert-place">${this.#renderError()}</div>
+      ${this.#renderNote()}
       <slot ?hidden=${this.ready} @slotchange=${() => this.requestUpdate()}></slot>
       ${lab && this.ready ? html`<pofx-lab part="lab" .linked=${false} .setting=${this.setting} .backend=${this.backend}></pofx-lab>` : nothing}
-      <div class="panels" ?hidden=${waits}>
+      <div class="panels ${this.ready ? "" : "coming"}" ?hidden=${waits}>
         <section class="panel sample" part="sample" aria-label="Samples" ?hidden=${!this.#shows("generate")}>
+          ${this.#shows("generate") ? this.#renderMeanwhile("Drawn earlier by this model: it draws new ones as soon as the engine is here.") : nothing}
           <pofx-sampler
             .seed=${this.seed}
             .n=${this.n}
@@ -484,6 +507,7 @@ export class PofxElement extends LitElement {
           ></pofx-sampler>
         </section>
         <section class="panel asker" part="asker" aria-label="Likelihood" ?hidden=${!this.#shows("ask")}>
+          ${this.#shows("generate") ? nothing : this.#renderMeanwhile("Drawn earlier by this model: it can be asked about yours as soon as the engine is here.")}
           <pofx-asker
             .seed=${this.seed}
             .backend=${this.backend}
@@ -502,13 +526,23 @@ export class PofxElement extends LitElement {
         ?hidden=${waits}
         .card=${this.opened?.card}
         .own=${this.ownWeights}
-        @weights=${(/** @type {CustomEvent<File>} */ { detail }) => void this.#takeWeights(detail)}
+        @weights=${(/** @type {CustomEvent<File>} */ { detail }) => void this.#take(detail)}
         @shipped=${() => void this.#open()}
         @onnx=${() => void this.#saveOnnx()}
       ></pofx-model-card>
       ${this.#shows("generate") ? this.#renderTrainer(say, failed) : nothing}
       ${this.#drops.dragging ? html`<div class="drop">Drop a picture, or a .safetensors file</div>` : nothing}
     `;
+  }
+
+  /** Something to look at until there is more: samples that are shipped as a picture. @param {string} caption */
+  #renderMeanwhile(caption) {
+    if (this.ready || this.error || !this.#started) return nothing;
+    const gone = (/** @type {Event} */ { target }) => /** @type {HTMLElement} */ (target).parentElement?.toggleAttribute("hidden", true);
+    return html`<figure class="meanwhile">
+      <figcaption>${caption}</figcaption>
+      <img src=${new URL(`models/${encodeURIComponent(this.model)}/sheet.png`, import.meta.url).href} alt="Samples of ${this.model}" width="604" height="604" @error=${gone} />
+    </figure>`;
   }
 
   /** @param {(event: CustomEvent<string>) => void} say @param {(event: CustomEvent<PofxError>) => void} failed */
@@ -532,11 +566,13 @@ export class PofxElement extends LitElement {
     const p = this.progress;
     if (!p && this.opened) return nothing;
     if (!p && !this.#started) return nothing;
-    if (!p) return html`<span>Starting the engine</span>`;
+    if (!p) return html`<span>Starting the engine</span>${this.#renderStop()}`;
     const left = duration(p.seconds_left);
     const count = `${p.done.toLocaleString("en")} of ${p.total.toLocaleString("en")}`;
+    const loaded = `${megabytes(p.done)} of ${megabytes(p.total)}, ${percent((100 * p.done) / p.total)}${left}`;
     const what = {
-      download: `Downloading, ${megabytes(p.done)} of ${megabytes(p.total)}, ${percent((100 * p.done) / p.total)}${left}`,
+      engine: `Downloading the engine, ${loaded}`,
+      download: `Downloading, ${loaded}`,
       "self-test": "Checking the engine against known answers",
       compile: `Preparing the GPU, ${p.done} of ${p.total} kernels${left}`,
       sample: `Sampling${left}`,
@@ -545,7 +581,19 @@ export class PofxElement extends LitElement {
       train: `${count} steps of training${left}`,
     }[p.phase];
     return html`<span>${what}</span><progress max=${p.total} value=${p.done} aria-label="Progress"></progress>
-      ${p.phase === "download" && this.#opens ? html`<button type="button" @click=${this.#stopOpening}>Stop</button>` : nothing}`;
+      ${this.#renderStop()}`;
+  }
+
+  #renderStop() {
+    return this.#opens ? html`<button type="button" @click=${this.#stopOpening}>Stop</button>` : nothing;
+  }
+
+  #renderNote() {
+    if (!this.note) return nothing;
+    return html`<div class="alert note">
+      <p>${this.note}</p>
+      <button type="button" class="quiet" @click=${() => (this.note = "")}>Dismiss</button>
+    </div>`;
   }
 
   #renderError() {

@@ -3,7 +3,7 @@
 import "./element.js";
 import "./ui/chooser.js";
 import { pictureOf } from "./ui/picture.js";
-import { ROOMS, formatHash, parseHash } from "./ui/state.js";
+import { ROOMS, USUAL_COUNT, formatHash, parseHash } from "./ui/state.js";
 import "./ui/theme.js";
 
 /** @typedef {import("./element.js").PofxElement} PofxElement */
@@ -33,8 +33,9 @@ function applyHash() {
   // Links that are older than the rooms: one with a picture asks about it.
   enter(linked.room ?? (linked.pixels ? "ask" : "generate"));
   // Going to another room changes nothing else.
-  const { model = element.model, seed = element.seed, values, pixels } = linked;
-  if (link() !== formatHash({ room, model, seed, values, pixels })) element.show(linked);
+  const { model = element.model, seed = element.seed, n = USUAL_COUNT } = linked;
+  const usual = n === USUAL_COUNT ? undefined : n;
+  if (link() !== formatHash({ ...linked, room, model, seed, n: usual })) element.show({ ...linked, n });
 }
 
 /** @param {Room} to */

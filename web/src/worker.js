@@ -2,7 +2,6 @@
 
 import * as Comlink from "comlink";
 import { openModelFiles } from "./worker/files.js";
-import { readImage } from "./worker/image.js";
 import { Job } from "./worker/job.js";
 
 /** @typedef {import("./protocol.d.ts").Command} Command */
@@ -105,8 +104,8 @@ async function prepare(command, payload, job) {
 }
 
 /** A picture that came as a file, read; anything else as it is. @param {unknown} value */
-function pixels(value) {
-  return value instanceof Blob ? readImage(value) : value;
+async function pixels(value) {
+  return value instanceof Blob ? (await import("./worker/image.js")).readImage(value) : value;
 }
 
 /** Why this browser has no WebGPU, as a sentence; undefined: it has. */

@@ -46,6 +46,16 @@ export const askerStyles = css`
   .examples {
     --gap: 0.35rem;
   }
+  /* Room for what is loaded with the first question. */
+  pofx-breakdown:not(:defined) {
+    display: block;
+    min-height: 24rem;
+  }
+  @container pofx (max-width: 52rem) {
+    pofx-breakdown:not(:defined) {
+      min-height: 46rem;
+    }
+  }
   @container pofx (max-width: 40rem) {
     .ask-grid {
       grid-template-columns: minmax(0, 1fr);

@@ -9,7 +9,6 @@ import { sentence } from "./format.js";
 import { SIDE } from "./picture.js";
 import { shared } from "./styles.js";
 import "./answer.js";
-import "./breakdown.js";
 import "./controls.js";
 import "./pad.js";
 import "./picture-list.js";
@@ -107,20 +106,37 @@ export class Asker extends LitElement {
     return Object.values(this.labels).filter(Boolean).join(", ");
   }
 
-  /** Takes another model, or the same one with other weights. @param {Model} model */
-  async start(model) {
+  /** How the picture is judged, where a person chose it. @returns {{ labels: Record<string, any>, estimator?: string }} */
+  get setting() {
+    const labels = Object.fromEntries(Object.entries(this.labels).filter(([, value]) => value));
+    return { labels, estimator: this.estimator === "own" ? undefined : this.estimator };
+  }
+
+  /** What of a setting makes sense for the model. @param {{ labels?: Record<string, any>, estimator?: string }} linked */
+  #judgeBy({ labels = {}, estimator = "own" }) {
+    const { controls = [], estimators = [] } = this.model ?? {};
+    const known = (/** @type {[string, any]} */ [name, value]) => controls.some((control) => control.kind === "label" && control.name === name && control.values.includes(value));
+    this.labels = Object.fromEntries(Object.entries(labels).filter(known));
+    this.estimator = estimators.find((name) => name === estimator) ?? "own";
+  }
+
+  /**
+   * Takes another model, or the same one with other weights.
+   * @param {Model} model
+   * @param {{ labels?: Record<string, any>, estimator?: string }} [linked] how a link says that its picture is judged
+   */
+  async start(model, linked = {}) {
     const same = this.model?.id === model.id;
     this.#job.abort();
     this.asking = false;
     this.model = model;
+    if (!same || linked.labels || linked.estimator) this.#judgeBy(linked);
     if (same) return;
     if (model.card.labels.length > 0) void import("./posterior.js");
     if (model.card.family === "gan") void import("./nearest.js");
     if (!this.#drawn) void import("./picture-field.js");
     this.estimate = undefined;
     this.given = undefined;
-    this.labels = {};
-    this.estimator = "own";
     this.question = "";
     this.example = -1;
     const digits = model.card.data.name.startsWith("MNIST") ? await testDigits(DIGITS) : [];
@@ -202,6 +218,7 @@ export class Asker extends LitElement {
       const { labels, estimator } = this;
       this.estimate = await model.logProb(image, { ...labels, estimator, budget, seed: this.seed, signal, onProgress });
       this.#answered = { labels, estimator };
+      void import("./breakdown.js");
       setTimeout(() => void Promise.all([import("./among.js"), import("./compare.js")]), BELOW_MS);
       this.#tell("say", `${question}: ${sentence(this.estimate)}.`);
       this.#tell("answer", this.estimate);

@@ -34,6 +34,11 @@ export const elementStyles = css`
     border: 1px solid currentColor;
     border-radius: 0.7rem;
   }
+  .note {
+    color: inherit;
+    background: var(--surface);
+    border-color: var(--line);
+  }
   .alert p {
     margin: 0;
     flex: 1 1 16rem;
@@ -57,10 +62,30 @@ export const elementStyles = css`
     display: none;
   }
   /* Room for a half that is being loaded, so that nothing below it jumps into view and out of it. */
-  pofx-sampler:not(:defined),
-  pofx-asker:not(:defined) {
+  .coming .panel {
+    position: relative;
+  }
+  .coming :is(pofx-sampler, pofx-asker) {
     display: block;
     min-height: 56rem;
+    visibility: hidden;
+  }
+  .meanwhile {
+    position: absolute;
+    margin: 0;
+    width: min(30rem, 100% - 3rem);
+  }
+  .meanwhile img {
+    display: block;
+    max-width: 100%;
+    height: auto;
+    border-radius: 0.6rem;
+    image-rendering: pixelated;
+  }
+  figcaption {
+    margin-bottom: 0.6rem;
+    color: var(--muted);
+    font-size: 0.9375rem;
   }
   pofx-model-card {
     margin-top: 1.6rem;

@@ -27,7 +27,7 @@ export class EngineChip extends LitElement {
         align-items: center;
         gap: 0.3rem 0.8rem;
         align-content: flex-start;
-        min-height: 2.4rem;
+        min-height: 2.75rem;
         font-size: 0.9375rem;
       }
       .chip {

@@ -1,10 +1,16 @@
 // From an image file to pixels. The size is read from the file's first bytes, before anything is decoded: decoding a
 // 30,000 x 30,000 picture would take gigabytes, whatever the file's own size is.
 
-import { checkSize } from "../engine/image.js";
 import { PofxError } from "../engine/errors.js";
+import { kindOf } from "../engine/file-kind.js";
+import { checkSize } from "../engine/image.js";
 
 const UNREADABLE = "is not a picture this page can read (PNG, JPEG, GIF, WebP or BMP)";
+/** A photograph of 4096 x 4096 pixels is smaller, whatever its format. */
+const LARGEST_FILE = 128 << 20;
+/** Where most formats say their size; a JPEG may carry a preview and colour profiles before it. */
+const HEADER_BYTES = 1 << 16;
+const JPEG_HEADER_BYTES = 1 << 20;
 
 /**
  * @param {Blob} blob
@@ -12,7 +18,10 @@ const UNREADABLE = "is not a picture this page can read (PNG, JPEG, GIF, WebP or
  */
 export async function readImage(blob) {
   const name = blob instanceof File && blob.name ? `“${blob.name.slice(0, 80)}”` : "This file";
-  if (blob.size === 0) throw new PofxError("bad-image", `${name} is empty.`);
+  const kind = await kindOf(blob);
+  if (kind.kind === "empty") throw new PofxError("bad-image", `${name} is empty.`);
+  if (kind.kind === "other") throw new PofxError("bad-image", `${name} ${UNREADABLE}: it is ${kind.name}.`);
+  if (blob.size > LARGEST_FILE) throw new PofxError("bad-image", `${name} has ${Math.ceil(blob.size / 1e6).toLocaleString("en")} MB; pictures of up to ${Math.floor(LARGEST_FILE / 1e6)} MB are read.`);
   const size = await headerSize(blob);
   if (!size) throw new PofxError("bad-image", `${name} ${UNREADABLE}.`);
   checkSize(size.width, size.height);
@@ -50,11 +59,11 @@ const FORMATS = [
 
 /** @param {Blob} blob @returns {Promise<Size | undefined>} */
 async function headerSize(blob) {
-  // A JPEG may carry a preview and colour profiles before its size.
-  const view = new DataView(await blob.slice(0, 1 << 20).arrayBuffer());
+  const head = new DataView(await blob.slice(0, HEADER_BYTES).arrayBuffer());
   const format = FORMATS.find(({ magic, at = 0 }) => {
-    return view.byteLength >= at + magic.length && magic.every((byte, i) => view.getUint8(at + i) === byte);
+    return head.byteLength >= at + magic.length && magic.every((byte, i) => head.getUint8(at + i) === byte);
   });
+  const view = format?.size === jpegSize ? new DataView(await blob.slice(0, JPEG_HEADER_BYTES).arrayBuffer()) : head;
   try {
     return format?.size(view);
   } catch {
