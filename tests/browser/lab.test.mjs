@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { AXE } from "./support/axe.mjs";
 import { IN_FIREFOX, launch, openSite, savedBy } from "./support/browser.mjs";
+import { probed as answered } from "./support/lab.mjs";
 
 /** @type {import("playwright-core").Browser} */
 let browser;
@@ -18,15 +19,6 @@ async function openLab({ query = "?backend=cpu", hash = TWO, ...context } = {}) 
   const site = await openSite(browser, { query: `lab.html${query}${hash}`, context: { reducedMotion: "reduce", ...context } });
   await answered(site.page);
   return site;
-}
-
-/** Waits until every card has an answer. @param {import("playwright-core").Page} page */
-async function answered(page) {
-  await page.locator("pofx-lab-card").first().waitFor({ timeout: 60_000 });
-  await page.waitForFunction(() => {
-    const cards = [...document.querySelector("pofx-lab").shadowRoot.querySelectorAll("pofx-lab-card")];
-    return cards.length > 0 && cards.every((card) => /nats/.test(card.shadowRoot.querySelector(".answer")?.textContent ?? ""));
-  }, undefined, { timeout: 60_000 });
 }
 
 /** The rows of the table of the probe. @param {import("playwright-core").Page} page */
@@ -57,6 +49,19 @@ test("without a click the models learn two moons, and a pause keeps what they kn
   await page.getByRole("button", { name: "Pause" }).click();
   await page.getByRole("button", { name: "Play" }).waitFor();
   assert.ok((await steps(page)).every((made) => made > 5), `${await steps(page)}`);
+  const chart = page.locator("pofx-chart");
+  const { height } = await chart.boundingBox();
+  assert.equal(await chart.locator("canvas").count(), 0, "what draws the chart is not loaded before it comes near the view");
+  await chart.scrollIntoViewIfNeeded();
+  await chart.locator("canvas").waitFor();
+  assert.equal((await chart.boundingBox()).height, height, "nothing jumps when it is there");
+  await chart.getByText("Show as a table").click();
+  await chart.locator("tbody tr").first().waitFor();
+  assert.deepEqual([...new Set(await chart.locator("tbody th").allInnerTexts())], await page.locator("pofx-lab-card h3").allInnerTexts());
+  await chart.evaluate((chart) => void (chart.lines = [{ title: "Long", unit: "nats", points: Array.from({ length: 400 }, (_, i) => [i + 1, i]) }]));
+  await chart.getByText("20 are listed, evenly spread").waitFor();
+  const listed = await chart.locator("tbody td:nth-child(2)").allInnerTexts();
+  assert.deepEqual([listed.length, listed[0], listed.at(-1)], [20, "1", "400"]);
   await close();
   assert.deepEqual(trouble, []);
 });
