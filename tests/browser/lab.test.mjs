@@ -154,7 +154,7 @@ test("a class, a temperature and a given coordinate steer the samples, and are i
 test("points that are drawn are learned, a model is added, told another setting, and removed", async () => {
   const { page, trouble, close } = await openLab();
   await page.getByRole("button", { name: "Draw points" }).click();
-  const box = await page.locator("pofx-lab .drawing .plane").boundingBox();
+  const box = await page.locator("pofx-lab-drawing .plane").boundingBox();
   for (let i = 0; i < 3; i += 1) await page.mouse.click(box.x + 60 + 40 * i, box.y + 80 + 13 * i);
   await page.getByRole("button", { name: "Learn these 3 points" }).click();
   await page.getByRole("alert").getByText(/3 points? .*few|at least 4/).waitFor();
@@ -163,7 +163,7 @@ test("points that are drawn are learned, a model is added, told another setting,
   await page.mouse.down();
   for (let i = 0; i < 40; i += 1) await page.mouse.move(box.x + 60 + 5 * i, box.y + 100 + 60 * Math.sin(i / 3));
   await page.mouse.up();
-  await page.locator("pofx-lab .drawing .plane").focus();
+  await page.locator("pofx-lab-drawing .plane").focus();
   await page.keyboard.press("ArrowRight");
   await page.keyboard.press("Enter");
   await page.getByRole("button", { name: /Learn these 4\d points/ }).click();
@@ -183,6 +183,22 @@ test("points that are drawn are learned, a model is added, told another setting,
   assert.deepEqual(trouble, []);
 });
 
+/** Runs in the page: pastes a file that counts what is read of it; without a `head` it can't be read. @param {{ name: string, size: number, head?: string }} file */
+function pasteFile({ name, size, head }) {
+  globalThis.bytesRead = 0;
+  const part = (/** @type {number} */ bytes) => ({
+    arrayBuffer: async () => {
+      if (head === undefined) throw new DOMException("not found", "NotFoundError");
+      globalThis.bytesRead += bytes;
+      return Uint8Array.from(head, (letter) => letter.charCodeAt(0)).buffer;
+    },
+  });
+  const whole = { text: async () => void (globalThis.bytesRead += size), slice: (from, to) => part(to - from), ...part(size) };
+  const file = Object.defineProperties(new File([], name), Object.fromEntries(Object.entries({ size, ...whole }).map(([key, value]) => [key, { value }])));
+  const event = new ClipboardEvent("paste", { bubbles: true, cancelable: true });
+  document.dispatchEvent(Object.defineProperty(event, "clipboardData", { value: { files: [file], getData: () => "" } }));
+}
+
 test("a table is taken, and a bad one gets its sentence and changes nothing", async () => {
   const { page, close } = await openLab();
   const file = page.locator("pofx-lab input[type=file]");
@@ -193,6 +209,20 @@ test("a table is taken, and a bad one gets its sentence and changes nothing", as
   assert.deepEqual(await rows(page), before);
   await give("");
   await page.getByRole("alert").getByText(/empty/i).waitFor();
+  await file.setInputFiles({ name: "digit.csv", mimeType: "text/csv", buffer: Buffer.from([0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10, 0, 0, 0, 13]) });
+  await page.getByRole("alert").getByText(/“digit.csv” is no table: it is not a text file. Open a table that was saved as .csv/).waitFor();
+  for (const [name, size, head, most, said] of /** @type {const} */ ([
+    ["huge.csv", 3e9, "a,b", 0, /“huge.csv” is not opened: it has 3.0 GB, and a table may have 32.0 MB at most/],
+    ["weights.safetensors", 2e7, "\x10\x02\0\0\0\0\0\0{", 65_536, /“weights.safetensors” is no table/],
+    ["site.zip", 2e7, "PK\x03\x04", 65_536, /“site.zip” is no table/],
+    ["gone.csv", 10, undefined, 65_536, /“gone.csv” could not be read: it may have been moved/],
+  ])) {
+    await page.evaluate(pasteFile, { name, size, head });
+    await page.getByRole("alert").getByText(said).waitFor();
+    const read = await page.evaluate(() => globalThis.bytesRead);
+    assert.ok(read <= most, `${name}: ${read} bytes were read`);
+    assert.deepEqual(await rows(page), before);
+  }
   await page.evaluate(() => {
     const data = new DataTransfer();
     data.setData("text/plain", "left,right\n1,2\n3,4\n5,7\n6,1\n0,3\n2,8\n");
@@ -210,6 +240,16 @@ test("a table is taken, and a bad one gets its sentence and changes nothing", as
   await page.getByText("“wide”").or(page.getByText("'wide'")).or(page.getByText(/wide.*narrow/)).first().waitFor();
   await answered(page);
   assert.doesNotMatch((await rows(page)).join(" "), /NaN/);
+  // A table is not in the address, and both who sends the link and who opens it are told so.
+  await page.getByText(/These points are not in the address of this page: a table/).waitFor();
+  await page.waitForFunction(() => location.hash.includes("lab.models") && !location.hash.includes("lab.set"));
+  await page.reload();
+  const note = page.locator("pofx-lab p[role=status]");
+  assert.match(await note.innerText(), /^The data are not in the link: .* In their place are 1000 points of “Two moons”\.$/);
+  await answered(page);
+  assert.equal(await page.getByText(/These points are not in the address/).count(), 0);
+  await page.locator("pofx-lab .sets").selectOption("rings");
+  await note.waitFor({ state: "detached" });
   await close();
 });
 

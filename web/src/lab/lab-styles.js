@@ -18,12 +18,6 @@ export const labStyles = css`
     border: 1px solid var(--line);
     border-radius: 0.9rem;
   }
-  .tour {
-    margin: 0 0 1rem;
-  }
-  .tour p {
-    max-width: 42rem;
-  }
   .tools {
     align-items: center;
   }
@@ -63,10 +57,6 @@ export const labStyles = css`
     color: var(--bad);
     background: var(--bad-tint);
     border-radius: 0.6rem;
-  }
-  .drawing {
-    max-width: 30rem;
-    margin-top: 1rem;
   }
   .cards {
     display: grid;
