@@ -349,6 +349,28 @@ test("every picture inside is there, and files are saved", async () => {
   await page.getByText("deviation (up) of x2").waitFor();
   await page.getByText("the darker a cell, the denser its samples").waitFor();
   await page.getByLabel("Time, from data to noise").fill("0.8");
+  // Each picture's numbers as tables, and log p over the plane with all.
+  for (const summary of await page.locator("pofx-inside summary").all()) await summary.click();
+  const inside = page.locator("pofx-inside");
+  for (const [i, captions] of [
+    [/^Mean log p, nats: mean of x2 across/, /^The optimiser’s way/],
+    [/^Components$/],
+    [/^q\(z \| x\)$/, /^The bound/, /^log p\(z \| x\), nats: z1 across, z2 down; 9 x 9 of/],
+    [/^Cells of the folded plane: 20 of/, /^How much more real/, /^Where the discriminator pushes/],
+    [/^The probe’s path to noise: 20 of/, /^log p at this time/, /^Score at this time along x1/, /^Score at this time along x2/],
+    [/^p\(x1\)$/, /^p\(x2 \| x1 of the probe\)$/],
+    [],
+  ].entries()) {
+    const shown = inside.nth(i).locator("caption");
+    await shown.last().getByText(/^log p, nats: x1 across, x2 down; 9 x 9 of 128 x 128 places$/).waitFor();
+    const said = await shown.allInnerTexts();
+    assert.equal(said.length, captions.length + 1, said.join("\n"));
+    captions.forEach((caption, j) => assert.match(said[j], caption));
+    const cells = (await inside.nth(i).locator("td.number, tbody th").allInnerTexts()).filter((cell) => !/^−?(∞|[\d.]+(e−\d+)?( %)?)$|^z[12]$|^[−\d.e]+ to [−\d.e]+$/.test(cell));
+    assert.deepEqual(cells, [], "cells that are no numbers");
+  }
+  const share = (await inside.nth(5).locator("table").first().locator("td.number").allInnerTexts()).map(parseFloat);
+  assert.ok(Math.abs(share.reduce((a, b) => a + b) - 100) < 3, `the bins of x1 have ${share.reduce((a, b) => a + b)} % together`);
   /** @param {number} card @param {string} name */
   const save = (card, name) => savedBy(page, () => page.locator("pofx-lab-card").nth(card).getByRole("button", { name }).click());
   const png = await save(3, "PNG");

@@ -14,7 +14,7 @@ import { Entry } from "./entry.js";
 import { fields } from "../ui/field-styles.js";
 import { filesOf, readTable } from "./files.js";
 import { labStyles } from "./lab-styles.js";
-import { PLAIN, START, formatLab, isInLink, parseLab, round, sourceOf } from "./state.js";
+import { PLAIN, START, followLink, formatLab, isInLink, round } from "./state.js";
 import "../ui/chart.js";
 import "./steer.js";
 import "./table-field.js";
@@ -99,9 +99,8 @@ export class LabElement extends LitElement {
     try {
       this.#lab ??= new Lab({ backend: this.backend });
       [this.#forms, this.#sets] = await Promise.all([this.#lab.forms(), this.#lab.sets()]);
-      const linked = parseLab(this.linked ? location.hash : this.setting);
+      const { state: linked, source, note } = followLink(this.linked ? location.hash : this.setting, this.#sets);
       const families = linked?.models ?? FAMILIES.map((family) => ({ family, settings: {}, seed: 1, moves: [] }));
-      const { source, note } = linked ? sourceOf(linked, this.#sets) : { source: START, note: "" };
       [this.#source, this.#note] = [source, note];
       this.#wish = linked?.wish ?? PLAIN;
       // A probe of other data may be far from these.

@@ -62,17 +62,21 @@ export function isInLink(source) {
 }
 
 /**
- * The data that a link asks for; where it has none, or some that are not known, other data and a sentence that says so.
- * @param {LabState} state @param {LabSet[]} sets @returns {{ source: Source, note: string }}
+ * What a hash says, with the data that are shown; where it has none, or some that are not known, other data and a sentence that says so.
+ * @param {string} hash @param {LabSet[]} sets @returns {{ state: LabState | undefined, source: Source, note: string }}
  */
-export function sourceOf({ set, n, seed, points }, sets) {
-  if (points) return { source: { points, seed }, note: "" };
-  if (sets.some(({ id }) => id === set)) return { source: { set: /** @type {string} */ (set), n, seed }, note: "" };
+export function followLink(hash, sets) {
+  const state = parseLab(hash);
+  const { set, n, seed = START.seed, points } = state ?? {};
+  if (points) return { state, source: { points, seed }, note: "" };
+  if (sets.some(({ id }) => id === set)) return { state, source: { set: /** @type {string} */ (set), n, seed }, note: "" };
+  const title = sets.find(({ id }) => id === START.set)?.title ?? START.set;
+  const instead = `In their place are ${START.n} points of “${title}”.`;
+  if (!state) return { state, source: START, note: hash.includes("lab.models=") ? `The link is damaged: its data and models can’t be read. ${instead}` : "" };
   const why = set
     ? `The link asks for data that are not known here: “${set.slice(0, 40)}”.`
     : `The data are not in the link: a table, or more than ${MOST_POINTS} drawn points, stay on the device where they were given.`;
-  const title = sets.find(({ id }) => id === START.set)?.title ?? START.set;
-  return { source: START, note: `${why} In their place are ${START.n} points of “${title}”.` };
+  return { state, source: START, note: `${why} ${instead}` };
 }
 
 /** @param {any} line @returns {ModelState} */
