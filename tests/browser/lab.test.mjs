@@ -382,14 +382,30 @@ test("every picture inside is there, and files are saved", async () => {
   assert.deepEqual(trouble, []);
 });
 
-test("the tour tells, changes the lab, and can be left", async () => {
-  const { page, close } = await openLab();
+/** What moves by itself: animations that run, and steps that models made. @param {import("playwright-core").Page} page */
+async function motion(page) {
+  await page.waitForTimeout(700);
+  const running = await page.evaluate(() => {
+    const roots = [document];
+    for (const root of roots) for (const { shadowRoot } of root.querySelectorAll("*")) if (shadowRoot) roots.push(shadowRoot);
+    return roots.flatMap((root) => root.getAnimations()).filter(({ playState }) => playState === "running").length;
+  });
+  return { running, steps: (await steps(page)).reduce((a, b) => a + b) };
+}
+
+test("the tour tells, changes the lab, and can be left; for who wants less motion nothing moves that was not started", async () => {
+  const { page, close } = await openLab({ hash: "" });
+  assert.equal(await page.locator("pofx-lab-card").count(), 6);
+  assert.deepEqual(await motion(page), { running: 0, steps: 0 });
   await page.getByRole("button", { name: /Take the tour/ }).click();
   await page.getByRole("heading", { name: /1 of \d: Maximum likelihood/ }).waitFor();
   await page.getByRole("button", { name: "Next" }).click();
   await page.getByRole("heading", { name: /Why a Gaussian is not enough/ }).waitFor();
   await page.waitForFunction(() => document.querySelector("pofx-lab").shadowRoot.querySelectorAll("pofx-lab-card").length === 2);
   await answered(page);
+  assert.deepEqual(await motion(page), { running: 0, steps: 0 });
+  await page.getByRole("button", { name: "Play" }).click();
+  await page.waitForFunction(() => [...document.querySelector("pofx-lab").shadowRoot.querySelectorAll("pofx-lab-card")].some(({ entry }) => entry.steps > 0));
   await page.getByRole("button", { name: "Leave the tour" }).click();
   await page.getByRole("button", { name: /Take the tour/ }).waitFor();
   await close();
@@ -399,13 +415,19 @@ for (const colorScheme of ["light", "dark"]) {
   for (const width of [1280, 390]) {
     test(`axe finds nothing, and nothing overflows: ${colorScheme}, ${width} pixels wide`, async () => {
       const { page, close } = await openLab({ colorScheme, viewport: { width, height: 900 } });
-      for (const text of ["Form:", "Look inside"]) await page.locator("pofx-lab-card").last().getByText(text).click();
+      for (const text of ["Form:", "Look inside", "Show as tables"]) await page.locator("pofx-lab-card").last().getByText(text).click();
       await page.waitForTimeout(500);
       await page.evaluate(AXE);
       const found = await page.evaluate(async () => (await globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"] })).violations);
       assert.deepEqual(found.map(({ id, nodes }) => [id, nodes.map(({ html, failureSummary }) => html.slice(0, 120) + failureSummary)]), []);
-      const [scroll, shown] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-      assert.ok(scroll <= shown, `${scroll} > ${shown}`);
+      // A phone's page at four times its size, too, with everything open.
+      for (const shown of width === 390 ? [390, 320] : [width]) {
+        await page.setViewportSize({ width: shown, height: 900 });
+        await page.locator("pofx-lab summary").evaluateAll((all) => all.forEach((summary) => (summary.parentElement.open = true)));
+        await page.waitForTimeout(200);
+        const scroll = await page.evaluate(() => document.documentElement.scrollWidth);
+        assert.ok(scroll <= shown, `${scroll} > ${shown}`);
+      }
       await close();
     });
   }

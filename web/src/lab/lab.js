@@ -105,7 +105,7 @@ export class LabElement extends LitElement {
       this.#wish = linked?.wish ?? PLAIN;
       // A probe of other data may be far from these.
       await this.#load(this.#source, families, note ? undefined : linked?.probe);
-      if (!linked && !matchMedia("(prefers-reduced-motion: reduce)").matches) this.#play();
+      if (!linked) this.#playAlone();
     } catch (error) {
       this.#fail(error);
     }
@@ -181,6 +181,11 @@ export class LabElement extends LitElement {
     this.#playing = true;
     this.#changed();
     void this.#loop();
+  }
+
+  /** Plays without being asked, for those who have not asked for less motion. */
+  #playAlone() {
+    if (!matchMedia("(prefers-reduced-motion: reduce)").matches) this.#play();
   }
 
   #pause() {
@@ -341,7 +346,7 @@ export class LabElement extends LitElement {
   /** @param {import("./tour.js").Stop} stop of the tour */
   async #visit({ set, families }) {
     await this.#load({ set, n: 1000, seed: 1 }, families.map((family) => ({ family, settings: {}, seed: 1, moves: [] })));
-    this.#play();
+    this.#playAlone();
   }
 
   /** Shows where points are drawn, or the models again. @param {boolean} drawing */
