@@ -35,6 +35,9 @@ export const labStyles = css`
     padding-block: 0.5rem;
     background: var(--bg);
   }
+  pofx-steer {
+    margin-bottom: 0.8rem;
+  }
   input[type="checkbox"] {
     width: 1.25rem;
     height: 1.25rem;
