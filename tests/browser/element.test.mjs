@@ -121,14 +121,15 @@ const FALLBACK = `<p-of-x id="one" backend="cpu" task="generate" n="1"><img src=
 /** What stands in the place of the element, and what it says. @param {import("playwright-core").Page} page */
 async function seen(page) {
   const shown = await page.getByAltText("A digit").evaluate((image) => image.checkVisibility());
-  const panels = await page.locator("#one .panels").evaluateAll(([panels]) => panels?.checkVisibility() ?? false);
+  const panels = await page.locator("#one").evaluate((one) => [...(one.shadowRoot?.querySelectorAll(".panels, pofx-lab") ?? [])].some((part) => part.checkVisibility()));
   return { shown, panels, said: (await page.locator("#one .alert p").allTextContents()).join() };
 }
 
-/** A page whose element has something in it. @param {{ csp?: string, intercept?: Parameters<typeof serveDist>[0], script?: string }} options */
-async function openFallback({ csp = policy("'self'", "'self'"), intercept = () => false, script = "" }) {
-  const site = await serveDist(together(host(FALLBACK, csp), intercept));
+/** A page whose element has something in it. @param {{ body?: string, csp?: string, intercept?: Parameters<typeof serveDist>[0], script?: string }} options */
+async function openFallback({ body = FALLBACK, csp = policy("'self'", "'self'"), intercept = () => false, script = "" }) {
+  const site = await serveDist(together(host(body, csp), intercept));
   const page = await browser.newPage();
+  await page.addInitScript(listen);
   await page.addInitScript(script);
   await page.goto(`${site.url}host.html`, { waitUntil: "commit" });
   return { page, close: () => Promise.all([page.close(), site.close()]) };
@@ -193,6 +194,33 @@ test("once the network is back, another try takes the place of what is in it", a
     await page.getByRole("button", { name: "Try again" }).click();
     await sampled(page, "one");
     assert.deepEqual(await seen(page), { shown: false, panels: true, said: "" });
+    await close();
+  }
+});
+
+const LAB = `<p-of-x id="one" task="lab" backend="cpu"><img src="icon.svg" alt="A digit"></p-of-x>`;
+
+test("what is in the lab's element is shown until its models are there, and where they can't be, beside the reason", async () => {
+  let down = true;
+  const engine = cut("playground_bg.wasm");
+  for (const [why, code, options] of /** @type {[RegExp, string, Parameters<typeof openFallback>[0]][]} */ ([
+    [/no WebAssembly/, "no-wasm", { script: "delete globalThis.WebAssembly" }],
+    [/worker did not start.*worker-src/, "network", { csp: policy("'self'", "'none'") }],
+    [/engine could not be downloaded: the network did not answer/, "network", { intercept: (path, response) => down && engine(path, response) }],
+  ])) {
+    const { page, close } = await openFallback({ body: LAB, ...options });
+    await page.locator("#one .alert").waitFor({ timeout: 60_000 });
+    const { said, ...rest } = await seen(page);
+    assert.deepEqual(rest, { shown: true, panels: false });
+    assert.match(said, why);
+    assert.deepEqual(await page.evaluate(() => globalThis.heard), [`one error ${code}`]);
+    if (options.intercept) {
+      down = false;
+      await page.getByRole("button", { name: "Try again" }).click();
+      await page.locator("#one pofx-lab-card").first().waitFor({ timeout: 60_000 });
+      assert.deepEqual(await seen(page), { shown: false, panels: true, said: "" });
+      assert.equal((await page.evaluate(() => globalThis.heard)).at(-1), "one load undefined");
+    }
     await close();
   }
 });

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { AXE } from "./support/axe.mjs";
 import { IN_FIREFOX, launch, openSite, savedBy } from "./support/browser.mjs";
+import { probed as answered } from "./support/lab.mjs";
 
 /** @type {import("playwright-core").Browser} */
 let browser;
@@ -18,15 +19,6 @@ async function openLab({ query = "?backend=cpu", hash = TWO, ...context } = {}) 
   const site = await openSite(browser, { query: `lab.html${query}${hash}`, context: { reducedMotion: "reduce", ...context } });
   await answered(site.page);
   return site;
-}
-
-/** Waits until every card has an answer. @param {import("playwright-core").Page} page */
-async function answered(page) {
-  await page.locator("pofx-lab-card").first().waitFor({ timeout: 60_000 });
-  await page.waitForFunction(() => {
-    const cards = [...document.querySelector("pofx-lab").shadowRoot.querySelectorAll("pofx-lab-card")];
-    return cards.length > 0 && cards.every((card) => /nats/.test(card.shadowRoot.querySelector(".answer")?.textContent ?? ""));
-  }, undefined, { timeout: 60_000 });
 }
 
 /** The rows of the table of the probe. @param {import("playwright-core").Page} page */
@@ -57,6 +49,19 @@ test("without a click the models learn two moons, and a pause keeps what they kn
   await page.getByRole("button", { name: "Pause" }).click();
   await page.getByRole("button", { name: "Play" }).waitFor();
   assert.ok((await steps(page)).every((made) => made > 5), `${await steps(page)}`);
+  const chart = page.locator("pofx-chart");
+  const { height } = await chart.boundingBox();
+  assert.equal(await chart.locator("canvas").count(), 0, "what draws the chart is not loaded before it comes near the view");
+  await chart.scrollIntoViewIfNeeded();
+  await chart.locator("canvas").waitFor();
+  assert.equal((await chart.boundingBox()).height, height, "nothing jumps when it is there");
+  await chart.getByText("Show as a table").click();
+  await chart.locator("tbody tr").first().waitFor();
+  assert.deepEqual([...new Set(await chart.locator("tbody th").allInnerTexts())], await page.locator("pofx-lab-card h3").allInnerTexts());
+  await chart.evaluate((chart) => void (chart.lines = [{ title: "Long", unit: "nats", points: Array.from({ length: 400 }, (_, i) => [i + 1, i]) }]));
+  await chart.getByText("20 are listed, evenly spread").waitFor();
+  const listed = await chart.locator("tbody td:nth-child(2)").allInnerTexts();
+  assert.deepEqual([listed.length, listed[0], listed.at(-1)], [20, "1", "400"]);
   await close();
   assert.deepEqual(trouble, []);
 });
@@ -149,7 +154,7 @@ test("a class, a temperature and a given coordinate steer the samples, and are i
 test("points that are drawn are learned, a model is added, told another setting, and removed", async () => {
   const { page, trouble, close } = await openLab();
   await page.getByRole("button", { name: "Draw points" }).click();
-  const box = await page.locator("pofx-lab .drawing .plane").boundingBox();
+  const box = await page.locator("pofx-lab-drawing .plane").boundingBox();
   for (let i = 0; i < 3; i += 1) await page.mouse.click(box.x + 60 + 40 * i, box.y + 80 + 13 * i);
   await page.getByRole("button", { name: "Learn these 3 points" }).click();
   await page.getByRole("alert").getByText(/3 points? .*few|at least 4/).waitFor();
@@ -158,7 +163,7 @@ test("points that are drawn are learned, a model is added, told another setting,
   await page.mouse.down();
   for (let i = 0; i < 40; i += 1) await page.mouse.move(box.x + 60 + 5 * i, box.y + 100 + 60 * Math.sin(i / 3));
   await page.mouse.up();
-  await page.locator("pofx-lab .drawing .plane").focus();
+  await page.locator("pofx-lab-drawing .plane").focus();
   await page.keyboard.press("ArrowRight");
   await page.keyboard.press("Enter");
   await page.getByRole("button", { name: /Learn these 4\d points/ }).click();
@@ -178,6 +183,22 @@ test("points that are drawn are learned, a model is added, told another setting,
   assert.deepEqual(trouble, []);
 });
 
+/** Runs in the page: pastes a file that counts what is read of it; without a `head` it can't be read. @param {{ name: string, size: number, head?: string }} file */
+function pasteFile({ name, size, head }) {
+  globalThis.bytesRead = 0;
+  const part = (/** @type {number} */ bytes) => ({
+    arrayBuffer: async () => {
+      if (head === undefined) throw new DOMException("not found", "NotFoundError");
+      globalThis.bytesRead += bytes;
+      return Uint8Array.from(head, (letter) => letter.charCodeAt(0)).buffer;
+    },
+  });
+  const whole = { text: async () => void (globalThis.bytesRead += size), slice: (from, to) => part(to - from), ...part(size) };
+  const file = Object.defineProperties(new File([], name), Object.fromEntries(Object.entries({ size, ...whole }).map(([key, value]) => [key, { value }])));
+  const event = new ClipboardEvent("paste", { bubbles: true, cancelable: true });
+  document.dispatchEvent(Object.defineProperty(event, "clipboardData", { value: { files: [file], getData: () => "" } }));
+}
+
 test("a table is taken, and a bad one gets its sentence and changes nothing", async () => {
   const { page, close } = await openLab();
   const file = page.locator("pofx-lab input[type=file]");
@@ -188,6 +209,20 @@ test("a table is taken, and a bad one gets its sentence and changes nothing", as
   assert.deepEqual(await rows(page), before);
   await give("");
   await page.getByRole("alert").getByText(/empty/i).waitFor();
+  await file.setInputFiles({ name: "digit.csv", mimeType: "text/csv", buffer: Buffer.from([0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10, 0, 0, 0, 13]) });
+  await page.getByRole("alert").getByText(/“digit.csv” is no table: it is not a text file. Open a table that was saved as .csv/).waitFor();
+  for (const [name, size, head, most, said] of /** @type {const} */ ([
+    ["huge.csv", 3e9, "a,b", 0, /“huge.csv” is not opened: it has 3.0 GB, and a table may have 32.0 MB at most/],
+    ["weights.safetensors", 2e7, "\x10\x02\0\0\0\0\0\0{", 65_536, /“weights.safetensors” is no table/],
+    ["site.zip", 2e7, "PK\x03\x04", 65_536, /“site.zip” is no table/],
+    ["gone.csv", 10, undefined, 65_536, /“gone.csv” could not be read: it may have been moved/],
+  ])) {
+    await page.evaluate(pasteFile, { name, size, head });
+    await page.getByRole("alert").getByText(said).waitFor();
+    const read = await page.evaluate(() => globalThis.bytesRead);
+    assert.ok(read <= most, `${name}: ${read} bytes were read`);
+    assert.deepEqual(await rows(page), before);
+  }
   await page.evaluate(() => {
     const data = new DataTransfer();
     data.setData("text/plain", "left,right\n1,2\n3,4\n5,7\n6,1\n0,3\n2,8\n");
@@ -205,6 +240,16 @@ test("a table is taken, and a bad one gets its sentence and changes nothing", as
   await page.getByText("“wide”").or(page.getByText("'wide'")).or(page.getByText(/wide.*narrow/)).first().waitFor();
   await answered(page);
   assert.doesNotMatch((await rows(page)).join(" "), /NaN/);
+  // A table is not in the address, and both who sends the link and who opens it are told so.
+  await page.getByText(/These points are not in the address of this page: a table/).waitFor();
+  await page.waitForFunction(() => location.hash.includes("lab.models") && !location.hash.includes("lab.set"));
+  await page.reload();
+  const note = page.locator("pofx-lab p[role=status]");
+  assert.match(await note.innerText(), /^The data are not in the link: .* In their place are 1000 points of “Two moons”\.$/);
+  await answered(page);
+  assert.equal(await page.getByText(/These points are not in the address/).count(), 0);
+  await page.locator("pofx-lab .sets").selectOption("rings");
+  await note.waitFor({ state: "detached" });
   await close();
 });
 
@@ -304,6 +349,28 @@ test("every picture inside is there, and files are saved", async () => {
   await page.getByText("deviation (up) of x2").waitFor();
   await page.getByText("the darker a cell, the denser its samples").waitFor();
   await page.getByLabel("Time, from data to noise").fill("0.8");
+  // Each picture's numbers as tables, and log p over the plane with all.
+  for (const summary of await page.locator("pofx-inside summary").all()) await summary.click();
+  const inside = page.locator("pofx-inside");
+  for (const [i, captions] of [
+    [/^Mean log p, nats: mean of x2 across/, /^The optimiser’s way/],
+    [/^Components$/],
+    [/^q\(z \| x\)$/, /^The bound/, /^log p\(z \| x\), nats: z1 across, z2 down; 9 x 9 of/],
+    [/^Cells of the folded plane: 20 of/, /^How much more real/, /^Where the discriminator pushes/],
+    [/^The probe’s path to noise: 20 of/, /^log p at this time/, /^Score at this time along x1/, /^Score at this time along x2/],
+    [/^p\(x1\)$/, /^p\(x2 \| x1 of the probe\)$/],
+    [],
+  ].entries()) {
+    const shown = inside.nth(i).locator("caption");
+    await shown.last().getByText(/^log p, nats: x1 across, x2 down; 9 x 9 of 128 x 128 places$/).waitFor();
+    const said = await shown.allInnerTexts();
+    assert.equal(said.length, captions.length + 1, said.join("\n"));
+    captions.forEach((caption, j) => assert.match(said[j], caption));
+    const cells = (await inside.nth(i).locator("td.number, tbody th").allInnerTexts()).filter((cell) => !/^−?(∞|[\d.]+(e−\d+)?( %)?)$|^z[12]$|^[−\d.e]+ to [−\d.e]+$/.test(cell));
+    assert.deepEqual(cells, [], "cells that are no numbers");
+  }
+  const share = (await inside.nth(5).locator("table").first().locator("td.number").allInnerTexts()).map(parseFloat);
+  assert.ok(Math.abs(share.reduce((a, b) => a + b) - 100) < 3, `the bins of x1 have ${share.reduce((a, b) => a + b)} % together`);
   /** @param {number} card @param {string} name */
   const save = (card, name) => savedBy(page, () => page.locator("pofx-lab-card").nth(card).getByRole("button", { name }).click());
   const png = await save(3, "PNG");
@@ -315,14 +382,30 @@ test("every picture inside is there, and files are saved", async () => {
   assert.deepEqual(trouble, []);
 });
 
-test("the tour tells, changes the lab, and can be left", async () => {
-  const { page, close } = await openLab();
+/** What moves by itself: animations that run, and steps that models made. @param {import("playwright-core").Page} page */
+async function motion(page) {
+  await page.waitForTimeout(700);
+  const running = await page.evaluate(() => {
+    const roots = [document];
+    for (const root of roots) for (const { shadowRoot } of root.querySelectorAll("*")) if (shadowRoot) roots.push(shadowRoot);
+    return roots.flatMap((root) => root.getAnimations()).filter(({ playState }) => playState === "running").length;
+  });
+  return { running, steps: (await steps(page)).reduce((a, b) => a + b) };
+}
+
+test("the tour tells, changes the lab, and can be left; for who wants less motion nothing moves that was not started", async () => {
+  const { page, close } = await openLab({ hash: "" });
+  assert.equal(await page.locator("pofx-lab-card").count(), 6);
+  assert.deepEqual(await motion(page), { running: 0, steps: 0 });
   await page.getByRole("button", { name: /Take the tour/ }).click();
   await page.getByRole("heading", { name: /1 of \d: Maximum likelihood/ }).waitFor();
   await page.getByRole("button", { name: "Next" }).click();
   await page.getByRole("heading", { name: /Why a Gaussian is not enough/ }).waitFor();
   await page.waitForFunction(() => document.querySelector("pofx-lab").shadowRoot.querySelectorAll("pofx-lab-card").length === 2);
   await answered(page);
+  assert.deepEqual(await motion(page), { running: 0, steps: 0 });
+  await page.getByRole("button", { name: "Play" }).click();
+  await page.waitForFunction(() => [...document.querySelector("pofx-lab").shadowRoot.querySelectorAll("pofx-lab-card")].some(({ entry }) => entry.steps > 0));
   await page.getByRole("button", { name: "Leave the tour" }).click();
   await page.getByRole("button", { name: /Take the tour/ }).waitFor();
   await close();
@@ -332,13 +415,19 @@ for (const colorScheme of ["light", "dark"]) {
   for (const width of [1280, 390]) {
     test(`axe finds nothing, and nothing overflows: ${colorScheme}, ${width} pixels wide`, async () => {
       const { page, close } = await openLab({ colorScheme, viewport: { width, height: 900 } });
-      for (const text of ["Form:", "Look inside"]) await page.locator("pofx-lab-card").last().getByText(text).click();
+      for (const text of ["Form:", "Look inside", "Show as tables"]) await page.locator("pofx-lab-card").last().getByText(text).click();
       await page.waitForTimeout(500);
       await page.evaluate(AXE);
       const found = await page.evaluate(async () => (await globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"] })).violations);
       assert.deepEqual(found.map(({ id, nodes }) => [id, nodes.map(({ html, failureSummary }) => html.slice(0, 120) + failureSummary)]), []);
-      const [scroll, shown] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-      assert.ok(scroll <= shown, `${scroll} > ${shown}`);
+      // A phone's page at four times its size, too, with everything open.
+      for (const shown of width === 390 ? [390, 320] : [width]) {
+        await page.setViewportSize({ width: shown, height: 900 });
+        await page.locator("pofx-lab summary").evaluateAll((all) => all.forEach((summary) => (summary.parentElement.open = true)));
+        await page.waitForTimeout(200);
+        const scroll = await page.evaluate(() => document.documentElement.scrollWidth);
+        assert.ok(scroll <= shown, `${scroll} > ${shown}`);
+      }
       await close();
     });
   }

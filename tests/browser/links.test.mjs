@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatLab, parseLab } from "../../web/src/lab/state.js";
+import { PLAIN, START, followLink, formatLab, isInLink, parseLab } from "../../web/src/lab/state.js";
 import { formatHash, parseHash } from "../../web/src/ui/state.js";
 
 const STATES = 5000;
@@ -65,6 +65,23 @@ test("states of the lab come back from their address", () => {
     assert.equal(again?.length, points?.length);
     points?.forEach((v, k) => assert.ok(Math.abs(v - again[k]) < 1e-3));
   }
+});
+
+test("a link of the lab without its data says so", () => {
+  const sets = [{ id: "two-moons", title: "Two moons", real: false }, { id: "rings", title: "Rings", real: false }];
+  const follow = (/** @type {object} */ data) => {
+    const { source, note } = followLink(formatLab("", { n: 300, seed: 2, models: [], wish: PLAIN, ...data }), sets);
+    return [source, note];
+  };
+  const instead = "In their place are 1000 points of “Two moons”.";
+  assert.deepEqual(follow({ set: "rings" }), [{ set: "rings", n: 300, seed: 2 }, ""]);
+  assert.deepEqual(follow({ points: Float32Array.of(0, 1) }), [{ points: Float32Array.of(0, 1), seed: 2 }, ""]);
+  const many = { points: new Float32Array(1002) };
+  assert.deepEqual([isInLink({ points: new Float32Array(1000) }), isInLink(many), isInLink({ csv: "" }), isInLink({ set: "rings" })], [true, false, false, true]);
+  for (const data of [many, {}]) assert.deepEqual(follow(data), [START, `The data are not in the link: a table, or more than 500 drawn points, stay on the device where they were given. ${instead}`]);
+  assert.deepEqual(follow({ set: "suns" }), [START, `The link asks for data that are not known here: “suns”. ${instead}`]);
+  assert.match(followLink("#lab.models=[[", sets).note, /^The link is damaged/);
+  assert.deepEqual(followLink("#other=1", sets), { state: undefined, source: START, note: "" });
 });
 
 test(`${HASHES} addresses of no sense: nothing is thrown, nothing takes long, no prototype is touched`, () => {

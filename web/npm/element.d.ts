@@ -29,12 +29,15 @@ export class PofxElement extends HTMLElement {
 }
 
 export interface PofxEvents {
-  load: CustomEvent<Card>;
+  /** The model's card; null once the models of the lab are there. */
+  load: CustomEvent<Card | null>;
   sample: CustomEvent<SampleStep>;
   estimate: CustomEvent<Estimate>;
   progress: CustomEvent<Progress>;
   error: CustomEvent<PofxError>;
   backendchange: CustomEvent<BackendInfo>;
+  /** Of the lab: what brings the same back as `setting`; else null. */
+  statechange: CustomEvent<string | null>;
 }
 
 declare global {

@@ -37,7 +37,8 @@ const BELOW_MS = 1000;
  * Attributes and properties: `model`, `task` ("generate", "ask", "lab", else the first two), `seed`, `n`, `query`, `backend`, `loading` ("eager", else
  * when the element comes into view), `rooms` (present: a sample may be sent to the other task), `setting` (of the lab).
  * Events: `load` (detail: the card), `sample` (the last SampleStep), `estimate` (the Estimate), `progress` (the Progress),
- * `error` (the PofxError), `backendchange`, `statechange`, `taskchange` (the task). All bubble and cross shadow roots.
+ * `error` (the PofxError), `backendchange`, `statechange`, `taskchange` (the task). All bubble and cross shadow roots. The lab sends
+ * `load` (without a detail), `error` and `statechange` (detail: the `setting`) alone.
  * Children: shown until engine and model are there, and beside the sentence that says why they can't be.
  * Parts: `sample`, `asker`, `reading`, `card`, `trainer`, `lab`, `engine`. Colours and fonts: the custom properties of ui/styles.js.
  */
@@ -141,14 +142,29 @@ export class PofxElement extends LitElement {
     else void this.#open();
   }
 
+  /** Whether the lab may begin: its part is here, and it has not failed. */ #hasLab = false;
+
   async #openLab() {
     this.error = undefined;
     try {
       await part(() => import("./lab/lab.js"));
-      this.ready = true;
-    } catch (thrown) {
-      this.#fail(thrown);
+      this.#hasLab = true;
+      this.requestUpdate();
+    } catch (cause) {
+      this.#fail(new PofxError("network", "The lab could not be downloaded: the network did not answer.", { cause }));
     }
+  }
+
+  #onLabReady() {
+    this.ready = true;
+    this.#tell("load");
+  }
+
+  /** Before it is ready, what is in the element takes its place; later it says itself what went wrong. @param {CustomEvent<PofxError>} event */
+  #onLabFailed({ detail }) {
+    if (this.ready) return this.#tell("error", detail);
+    this.#hasLab = false;
+    this.#fail(detail);
   }
 
   disconnectedCallback() {
@@ -483,7 +499,7 @@ export class PofxElement extends LitElement {
       <div role="alert" class="alert-place">${this.#renderError()}</div>
       ${this.#renderNote()}
       <slot ?hidden=${this.ready} @slotchange=${() => this.requestUpdate()}></slot>
-      ${lab && this.ready ? html`<pofx-lab part="lab" .linked=${false} .setting=${this.setting} .backend=${this.backend}></pofx-lab>` : nothing}
+      ${lab && this.#started && this.#hasLab ? html`<pofx-lab part="lab" ?hidden=${!this.ready && this.#hasFallback} .linked=${false} .setting=${this.setting} .backend=${this.backend} @ready=${this.#onLabReady} @failed=${this.#onLabFailed}></pofx-lab>` : nothing}
       <div class="panels ${this.ready ? "" : "coming"}" ?hidden=${waits}>
         <section class="panel sample" part="sample" aria-label="Samples" ?hidden=${!this.#shows("generate")}>
           ${this.#shows("generate") ? this.#renderMeanwhile("Drawn earlier by this model: it draws new ones as soon as the engine is here.") : nothing}

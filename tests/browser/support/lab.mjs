@@ -164,6 +164,15 @@ export async function answered(page) {
   await page.locator("pofx-answer:not([stale]) .value", { hasText: /−\d/ }).waitFor({ timeout: 30_000 });
 }
 
+/** Waits until every model on the lab's table has answered. @param {import("playwright-core").Page} page */
+export async function probed(page) {
+  await page.locator("pofx-lab-card").first().waitFor({ timeout: 60_000 });
+  await page.waitForFunction(() => {
+    const cards = [...document.querySelector("pofx-lab").shadowRoot.querySelectorAll("pofx-lab-card")];
+    return cards.length > 0 && cards.every((card) => /nats/.test(card.shadowRoot.querySelector(".answer")?.textContent ?? ""));
+  }, undefined, { timeout: 60_000 });
+}
+
 /** Goes to another room. @param {import("playwright-core").Page} page @param {"Generate" | "Ask"} room */
 export async function enter(page, room) {
   await page.getByRole("navigation", { name: "Rooms" }).getByRole("link", { name: room }).click();

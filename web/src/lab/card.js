@@ -43,6 +43,7 @@ export class LabCard extends LitElement {
         align-items: baseline;
         justify-content: space-between;
         gap: 0.6rem;
+        margin-bottom: 0.5rem;
       }
       h3 {
         margin: 0;
@@ -96,6 +97,19 @@ export class LabCard extends LitElement {
         gap: 0.4rem;
         margin-top: 0.6rem;
       }
+      /* On a phone a card is long, and as wide as it can be. */
+      @media (max-width: 40rem) {
+        summary {
+          padding-block: 0.25rem;
+        }
+        .tools {
+          gap: 0 0.2rem;
+          margin-top: 0.2rem;
+        }
+        .large {
+          display: none;
+        }
+      }
     `,
   ];
 
@@ -121,7 +135,7 @@ export class LabCard extends LitElement {
     return html`
       <header>
         <h3>${form.title}</h3>
-        <span class="steps">${entry.learns ? `${entry.steps.toLocaleString("en")} steps` : "known"}</span>
+        <span class="steps">${entry.learns ? `${entry.steps.toLocaleString("en")} ${entry.steps === 1 ? "step" : "steps"}` : "known"}</span>
       </header>
       <pofx-plane
         .window=${data.window}
@@ -146,7 +160,7 @@ export class LabCard extends LitElement {
         ${entry.learns ? html`<button class="quiet" type="button" aria-label="One step of the ${form.title}" @click=${() => this.#tell("step")}>Step</button>` : nothing}
         ${form.family === "gan" ? this.#players() : nothing}
         <button class="quiet" type="button" aria-label="Reset the ${form.title}" @click=${() => this.#tell("again")}>Reset</button>
-        <button class="quiet" type="button" aria-pressed=${entry.large} @click=${() => this.#tell("large")}>Large</button>
+        <button class="quiet large" type="button" aria-pressed=${entry.large} @click=${() => this.#tell("large")}>Large</button>
         <button class="quiet" type="button" @click=${this.#onPng}>PNG</button>
         <button class="quiet" type="button" @click=${() => this.#tell("save", "csv")}>Samples (CSV)</button>
         ${entry.learns ? html`<button class="quiet" type="button" @click=${() => this.#tell("save", "safetensors")}>safetensors</button>` : nothing}

@@ -1,5 +1,7 @@
 // A model on the lab's table: what it has learned, what it is asked, and what is shown of it.
 
+import { PofxError } from "../engine/errors.js";
+
 /** @typedef {import("../lab-api.js").Lab} Lab */
 /** @typedef {import("../lab-api.js").Card} Card */
 /** @typedef {import("../lab-api.js").Data} Data */
@@ -38,11 +40,14 @@ export class Entry {
   /** Steps in one turn. */ #steps = 1;
   /** Whether the field shows the model as it is. */ #fresh = false;
 
-  /** @param {LabForm} form @param {Record<string, any>} settings @param {number} seed */
-  constructor(form, settings, seed) {
+  /** @type {(error: PofxError) => void} */ #failed;
+
+  /** @param {LabForm} form @param {Record<string, any>} settings @param {number} seed @param {(error: PofxError) => void} failed told what goes wrong */
+  constructor(form, settings, seed, failed) {
     this.form = form;
     this.settings = settings;
     this.seed = seed;
+    this.#failed = failed;
   }
 
   get steps() {
@@ -68,7 +73,7 @@ export class Entry {
       this.card = await lab.add({ family: this.form.family, ...this.settings }, data, { seed: this.seed });
       for (const { steps, player } of moves) await this.train(steps, player);
     } catch (error) {
-      this.trouble = message(error);
+      this.#fail(error);
     }
     this.#fresh = false;
   }
@@ -92,7 +97,7 @@ export class Entry {
       const loss = Object.values(losses)[0];
       if (Number.isFinite(loss)) thinned(this.lossHistory, [step, loss]);
     } catch (error) {
-      this.trouble = message(error);
+      this.#fail(error);
     }
     this.#fresh = false;
   }
@@ -117,7 +122,7 @@ export class Entry {
       await this.#question(card, x, how);
       if (resting) this.field = { n: FINE, values: (await card.field(FINE, how)).values };
     } catch (error) {
-      this.trouble = message(error);
+      this.#fail(error);
     }
   }
 
@@ -130,8 +135,15 @@ export class Entry {
       if (how.fixed?.some((v) => v !== null)) this.samples = await card.sample(SAMPLES, this.seed, how);
       await this.#question(card, x, how);
     } catch (error) {
-      this.trouble = message(error);
+      this.#fail(error);
     }
+  }
+
+  /** @param {unknown} thrown */
+  #fail(thrown) {
+    const error = PofxError.from(thrown);
+    this.trouble = error.message;
+    this.#failed(error);
   }
 
   /** @param {Card} card @param {[number, number]} x @param {How} how */
@@ -146,9 +158,4 @@ function thinned(line, value) {
   if (line.at(-1)?.[0] === value[0]) line.pop();
   line.push(value);
   if (line.length > 400) line.splice(0, line.length, ...line.filter((_, i) => i % 2 === 1));
-}
-
-/** @param {unknown} error */
-function message(error) {
-  return error instanceof Error ? error.message : String(error);
 }

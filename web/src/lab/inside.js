@@ -6,6 +6,8 @@ import { nats } from "../ui/format.js";
 import { shared } from "../ui/styles.js";
 import { fields } from "../ui/field-styles.js";
 import { heat } from "../ui/picture.js";
+import { tables } from "../ui/table-styles.js";
+import { tablesOf } from "./inside-tables.js";
 import { DEPTH, paintField, scaleOf } from "./plane.js";
 
 /** @typedef {import("../lab-api.js").Picture} Picture */
@@ -17,12 +19,36 @@ const PUSH = 24;
 
 /** `<pofx-inside>`: properties `entry`, `window`, `axes`, `version`. Event: `time` (detail: from 0 to 1). */
 export class Inside extends LitElement {
-  static properties = { entry: { attribute: false }, window: { attribute: false }, axes: { attribute: false }, version: { type: Number } };
+  static properties = { entry: { attribute: false }, window: { attribute: false }, axes: { attribute: false }, version: { type: Number }, opened: { state: true } };
 
   static styles = [
     shared,
     fields,
+    tables,
     css`
+      :host {
+        margin: 0;
+      }
+      summary {
+        width: fit-content;
+        padding-block: 0.35rem;
+        color: var(--accent);
+        cursor: pointer;
+      }
+      .scroll {
+        max-height: 20rem;
+        overflow: auto;
+      }
+      caption {
+        padding-top: 0.6rem;
+        color: var(--muted);
+        text-align: left;
+        text-wrap: pretty;
+      }
+      td,
+      th {
+        white-space: nowrap;
+      }
       figure {
         position: relative;
         margin: 0;
@@ -83,11 +109,37 @@ export class Inside extends LitElement {
     this.window = { x: [0, 1], y: [0, 1] };
     /** @type {[string, string]} */ this.axes = ["x1", "x2"];
     this.version = 0;
+    /** Whether the tables are open. */
+    this.opened = false;
   }
 
   render() {
     const picture = this.entry?.picture;
     if (!picture) return nothing;
+    return html`${this.#picture(picture)}
+      <details @toggle=${(/** @type {Event} */ { target }) => (this.opened = /** @type {HTMLDetailsElement} */ (target).open)}>
+        <summary>Show as tables</summary>
+        ${this.opened ? this.#renderTables(picture) : nothing}
+      </details>`;
+  }
+
+  /** @param {Picture} picture */
+  #renderTables(picture) {
+    const { window, axes, entry } = this;
+    const tables = tablesOf(entry?.form.family ?? "", picture, { window: /** @type {any} */ (window), axes, axis: this.#axis, field: entry?.field });
+    return tables.map(
+      ({ title, head, rows }) => html`<div class="scroll" tabindex="0" role="group" aria-label=${title}>
+        <table>
+          <caption>${title}</caption>
+          <thead><tr>${head.map((name, i) => (name ? html`<th scope="col" class=${i > 0 ? "number" : ""}>${name}</th>` : html`<td></td>`))}</tr></thead>
+          <tbody>${rows.map(([name, ...cells]) => html`<tr><th scope="row">${name}</th>${cells.map((cell) => html`<td class="number">${cell}</td>`)}</tr>`)}</tbody>
+        </table>
+      </div>`,
+    );
+  }
+
+  /** @param {Picture} picture */
+  #picture(picture) {
     switch (this.entry?.form.family) {
       case "gaussian":
         return html`${this.#square(this.#climb(picture), `Mean log p over the mean (across) and the log of the standard deviation (up) of ${this.axes[this.#axis]}, and the optimiser’s way on it.`)}

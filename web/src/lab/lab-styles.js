@@ -18,12 +18,6 @@ export const labStyles = css`
     border: 1px solid var(--line);
     border-radius: 0.9rem;
   }
-  .tour {
-    margin: 0 0 1rem;
-  }
-  .tour p {
-    max-width: 42rem;
-  }
   .tools {
     align-items: center;
   }
@@ -40,6 +34,9 @@ export const labStyles = css`
     margin-bottom: 1rem;
     padding-block: 0.5rem;
     background: var(--bg);
+  }
+  pofx-steer {
+    margin-bottom: 0.8rem;
   }
   input[type="checkbox"] {
     width: 1.25rem;
@@ -63,10 +60,6 @@ export const labStyles = css`
     color: var(--bad);
     background: var(--bad-tint);
     border-radius: 0.6rem;
-  }
-  .drawing {
-    max-width: 30rem;
-    margin-top: 1rem;
   }
   .cards {
     display: grid;

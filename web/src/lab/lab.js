@@ -1,7 +1,7 @@
 // The lab: data of the plane, and models of every family that learn it side by side, all asked about one point.
 
 import { LitElement, html, nothing } from "lit";
-import { toCsv } from "../export/numbers.js";
+import { PofxError } from "../engine/errors.js";
 import { save } from "../export/save.js";
 import { Lab } from "../lab-api.js";
 import { FileDrops } from "../ui/file-drops.js";
@@ -9,14 +9,16 @@ import { kindOf, nats, percent } from "../ui/format.js";
 import { shared } from "../ui/styles.js";
 import { tables } from "../ui/table-styles.js";
 import "./card.js";
+import "./drawing.js";
 import { Entry } from "./entry.js";
 import { fields } from "../ui/field-styles.js";
+import { filesOf, readTable } from "./files.js";
 import { labStyles } from "./lab-styles.js";
-import { PLAIN, formatLab, parseLab, round } from "./state.js";
-import { TOUR } from "./tour.js";
+import { PLAIN, START, followLink, formatLab, isInLink, round } from "./state.js";
 import "../ui/chart.js";
-import "./table-field.js";
 import "./steer.js";
+import "./table-field.js";
+import "./tour.js";
 
 /** @typedef {import("../lab-api.js").Data} Data */
 /** @typedef {import("../lab-api.js").Source} Source */
@@ -25,7 +27,6 @@ import "./steer.js";
 /** @typedef {import("./state.js").ModelState} ModelState */
 /** @typedef {import("./state.js").Wish} Wish */
 
-const START = { set: "two-moons", n: 1000, seed: 1 };
 /** What stands on the table at first. */
 const FAMILIES = ["gaussian", "mixture", "vae", "gan", "diffusion", "transformer"];
 const SIZES = [200, 500, 1000, 2000, 4000];
@@ -34,12 +35,13 @@ const LOOK = 500;
 const LEARN = 2;
 /** Milliseconds of one turn of a model, short, so that the others and the probe wait little; and of the pause after all had theirs. */
 const SPEEDS = { slow: { turn: 0, pause: 400 }, normal: { turn: 50, pause: 0 }, fast: { turn: 250, pause: 0 } };
-/** What is drawn on before there are points. */
-const EMPTY = /** @type {const} */ ({ x: [-3, 3], y: [-3, 3] });
+/** What is drawn on before there are points. @type {Data["window"]} */
+const EMPTY = { x: [-3, 3], y: [-3, 3] };
 
 /**
  * `<pofx-lab>`: attribute `backend`. Reads and writes its part of the page's address if `linked`; else it begins with `setting`, what such
- * an address says, and tells changes as `statechange` (detail: the same).
+ * an address says, and tells changes as `statechange` (detail: the same). Other events: `ready` (data and models are there), `failed`
+ * (detail: the PofxError, whose sentence is also shown here).
  */
 export class LabElement extends LitElement {
   static properties = { backend: {}, linked: { type: Boolean }, setting: {}, version: { state: true }, shown: { state: true }, plotted: { state: true }, speed: { state: true } };
@@ -66,13 +68,18 @@ export class LabElement extends LitElement {
   /** @type {[number, number]} */ #probe = [0, 0];
   /** What is wanted of all models. @type {Wish} */ #wish = PLAIN;
   #playing = false;
-  /** A sentence about the data. */ #trouble = "";
+  /** What went wrong, as a sentence. */ #trouble = "";
+  /** Why other data are shown than a link asked for. */ #note = "";
   #asking = false;
   #askAgain = false;
-  /** Points that are being drawn. @type {number[] | undefined} */ #drawn;
-  /** Where the tour is; -1: nowhere. */ #stop = -1;
+  #drawing = false;
   /** Counts data sets and resets: what belongs to an older one is not shown. */ #round = 0;
   #files = new FileDrops(this, (file) => void this.#take(file), (csv) => void this.#load({ csv, seed: 1 }));
+
+  connectedCallback() {
+    super.connectedCallback();
+    if (this.hasUpdated) void this.#start();
+  }
 
   firstUpdated() {
     void this.#start();
@@ -81,21 +88,24 @@ export class LabElement extends LitElement {
   disconnectedCallback() {
     super.disconnectedCallback();
     this.#playing = false;
+    this.#round += 1;
     this.#lab?.close();
-    this.#lab = undefined;
+    this.#lab = this.#data = undefined;
   }
 
   async #start() {
+    this.#trouble = "";
+    this.#changed();
     try {
-      this.#lab = new Lab({ backend: this.backend });
+      this.#lab ??= new Lab({ backend: this.backend });
       [this.#forms, this.#sets] = await Promise.all([this.#lab.forms(), this.#lab.sets()]);
-      const linked = parseLab(this.linked ? location.hash : this.setting);
+      const { state: linked, source, note } = followLink(this.linked ? location.hash : this.setting, this.#sets);
       const families = linked?.models ?? FAMILIES.map((family) => ({ family, settings: {}, seed: 1, moves: [] }));
-      if (linked?.points) this.#source = { points: linked.points, seed: linked.seed };
-      else if (linked) this.#source = { set: linked.set ?? START.set, n: linked.n, seed: linked.seed };
+      [this.#source, this.#note] = [source, note];
       this.#wish = linked?.wish ?? PLAIN;
-      await this.#load(this.#source, families, linked?.probe);
-      if (!linked && !matchMedia("(prefers-reduced-motion: reduce)").matches) this.#play();
+      // A probe of other data may be far from these.
+      await this.#load(this.#source, families, note ? undefined : linked?.probe);
+      if (!linked) this.#playAlone();
     } catch (error) {
       this.#fail(error);
     }
@@ -115,6 +125,8 @@ export class LabElement extends LitElement {
       const data = await lab.data(source);
       if (round !== this.#round) return;
       this.#trouble = "";
+      if (source !== this.#source) this.#note = "";
+      const first = !this.#data;
       this.#data?.close();
       [this.#data, this.#source] = [data, source];
       const { x, y } = data.window;
@@ -124,10 +136,11 @@ export class LabElement extends LitElement {
         for (const entry of this.#entries) entry.card?.close();
         this.#entries = models.flatMap(({ family, settings, seed }) => {
           const form = this.#forms.find((form) => form.family === family);
-          return form ? [new Entry(form, settings, seed)] : [];
+          return form ? [this.#entry(form, settings, seed)] : [];
         });
       }
       this.#changed();
+      if (first) this.#tell("ready");
       for (const [i, entry] of this.#entries.entries()) {
         await entry.open(lab, data, models?.[i]?.moves);
         await this.#look(entry, false);
@@ -145,10 +158,22 @@ export class LabElement extends LitElement {
     this.version += 1;
   }
 
-  /** @param {unknown} error */
-  #fail(error) {
-    this.#trouble = error instanceof Error ? error.message : String(error);
+  /** @param {LabForm} form @param {Record<string, any>} settings @param {number} seed */
+  #entry(form, settings, seed) {
+    return new Entry(form, settings, seed, (error) => this.#tell("failed", error));
+  }
+
+  /** @param {unknown} thrown */
+  #fail(thrown) {
+    const error = PofxError.from(thrown);
+    this.#trouble = error.message;
     this.#changed();
+    this.#tell("failed", error);
+  }
+
+  /** @param {string} name @param {PofxError} [detail] */
+  #tell(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 
   #play() {
@@ -156,6 +181,11 @@ export class LabElement extends LitElement {
     this.#playing = true;
     this.#changed();
     void this.#loop();
+  }
+
+  /** Plays without being asked, for those who have not asked for less motion. */
+  #playAlone() {
+    if (!matchMedia("(prefers-reduced-motion: reduce)").matches) this.#play();
   }
 
   #pause() {
@@ -187,7 +217,7 @@ export class LabElement extends LitElement {
   /** What is shown, finely. @param {number} round */
   async #rest(round) {
     for (const entry of this.#entries) {
-      if (this.#playing || round !== this.#round) return;
+      if (this.#playing || round !== this.#round || !this.#lab) return;
       await this.#look(entry, true);
       this.#changed();
     }
@@ -259,7 +289,7 @@ export class LabElement extends LitElement {
   async #add(family) {
     const form = this.#forms.find((form) => form.family === family);
     if (!form) return;
-    const entry = new Entry(form, {}, 1 + this.#entries.length);
+    const entry = this.#entry(form, {}, 1 + this.#entries.length);
     this.#entries = [...this.#entries, entry];
     this.#changed();
     await this.#again(entry);
@@ -296,90 +326,44 @@ export class LabElement extends LitElement {
 
   /** @param {File} file */
   async #take(file) {
-    await this.#load({ csv: await file.text(), seed: 1 });
-  }
-
-  /** @param {Entry} entry @param {string | { png: Blob }} format */
-  async #save(entry, format) {
-    const { card, form } = entry;
-    if (!card) return;
     try {
-      if (typeof format === "object") return save({ name: `${form.family}-${card.step}.png`, type: "image/png", content: format.png });
-      if (format === "csv") {
-        const how = this.#how(entry);
-        const points = await card.sample(1000, entry.seed, how);
-        const { values } = await card.logP(points, how);
-        const rows = Array.from(values, (nats, i) => [points[2 * i], points[2 * i + 1], nats]);
-        const content = toCsv([...(this.#data?.axes ?? []), "log_p"], rows);
-        return save({ name: `${form.family}-samples.csv`, type: "text/csv", content });
-      }
-      for (const { name, bytes } of await card.export(/** @type {"onnx"} */ (format))) save({ name, type: "application/octet-stream", content: /** @type {Uint8Array<ArrayBuffer>} */ (bytes) });
+      await this.#load({ csv: await readTable(file), seed: 1 });
     } catch (error) {
       this.#fail(error);
     }
   }
 
-  /** @param {number} stop */
-  async #guide(stop) {
-    this.#stop = stop < TOUR.length ? stop : -1;
-    const { set, families } = TOUR[this.#stop] ?? {};
-    this.#changed();
-    if (!set || !families) return;
+  /** @param {Entry} entry @param {string | { png: Blob }} format */
+  async #save(entry, format) {
+    try {
+      if (typeof format === "object") return save({ name: `${entry.form.family}-${entry.steps}.png`, type: "image/png", content: format.png });
+      for (const file of await filesOf(entry, format, this.#how(entry), this.#data?.axes ?? [])) save(file);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** @param {import("./tour.js").Stop} stop of the tour */
+  async #visit({ set, families }) {
     await this.#load({ set, n: 1000, seed: 1 }, families.map((family) => ({ family, settings: {}, seed: 1, moves: [] })));
-    this.#play();
+    this.#playAlone();
   }
 
-  // ---- drawing -----------------------------------------------------------------------------------------------------
-
-  #draw() {
-    this.#pause();
-    this.#drawn = [];
+  /** Shows where points are drawn, or the models again. @param {boolean} drawing */
+  #draw(drawing) {
+    if (drawing) this.#pause();
+    this.#drawing = drawing;
     this.#changed();
-  }
-
-  /** @param {CustomEvent<[number, number]>} event */
-  #onAdd({ detail: [a, b] }) {
-    this.#drawn = [...(this.#drawn ?? []), a, b];
-    this.#changed();
-  }
-
-  /** Takes away the point that is nearest. @param {CustomEvent<[number, number]>} event */
-  #onErase({ detail: [a, b] }) {
-    const drawn = this.#drawn ?? [];
-    const far = (/** @type {number} */ i) => Math.hypot(drawn[2 * i] - a, drawn[2 * i + 1] - b);
-    const order = [...Array(drawn.length / 2).keys()].sort((i, j) => far(i) - far(j));
-    if (order.length > 0) drawn.splice(2 * order[0], 2);
-    this.#drawn = [...drawn];
-    this.#changed();
-  }
-
-  async #drawingDone() {
-    const points = Float32Array.from(this.#drawn ?? []);
-    this.#drawn = undefined;
-    await this.#load({ points, seed: 1 });
   }
 
   // ---- the picture -------------------------------------------------------------------------------------------------
 
   render() {
     return html`
-      ${this.#renderTour()}
+      <pofx-lab-tour @stop=${(/** @type {CustomEvent<import("./tour.js").Stop>} */ { detail }) => void this.#visit(detail)}></pofx-lab-tour>
       <section class="panel" aria-labelledby="data-title">${this.#renderData()}</section>
-      ${this.#data && !this.#drawn ? this.#renderTable() : nothing}
+      ${this.#data && !this.#drawing ? this.#renderTable() : nothing}
     `;
-  }
-
-  #renderTour() {
-    const stop = TOUR[this.#stop];
-    if (!stop) return html`<p class="tour"><button class="quiet" type="button" @click=${() => void this.#guide(0)}>Take the tour: ${TOUR.length} stops</button></p>`;
-    return html`<section class="panel tour" aria-label="Tour" aria-live="polite">
-      <h2>${this.#stop + 1} of ${TOUR.length}: ${stop.title}</h2>
-      <p>${stop.text}</p>
-      <div class="tools">
-        <button class="primary" type="button" @click=${() => void this.#guide(this.#stop + 1)}>${this.#stop + 1 < TOUR.length ? "Next" : "End of the tour"}</button>
-        <button type="button" @click=${() => void this.#guide(TOUR.length)}>Leave the tour</button>
-      </div>
-    </section>`;
   }
 
   #renderData() {
@@ -401,22 +385,26 @@ export class LabElement extends LitElement {
           ${[...new Set([...SIZES, n])].sort((a, b) => a - b).map((size) => html`<option ?selected=${size === n}>${size}</option>`)}
         </select></label>
         <label>Seed <input class="seed" inputmode="numeric" .value=${String(seed)} ?disabled=${!set} @change=${(/** @type {Event} */ e) => change({ seed: value(e) })} /></label>
-        ${this.#drawn
-          ? html`<button class="primary" type="button" @click=${() => void this.#drawingDone()}>Learn these ${this.#drawn.length / 2} points</button>
-              <button type="button" @click=${() => { this.#drawn = undefined; this.#changed(); }}>Cancel</button>`
-          : html`<button type="button" @click=${() => this.#draw()}>Draw points</button>`}
+        <button type="button" aria-pressed=${this.#drawing} @click=${() => this.#draw(!this.#drawing)}>Draw points</button>
         <button type="button" @click=${() => this.renderRoot.querySelector("input[type=file]")?.dispatchEvent(new MouseEvent("click"))}>Open table…</button>
         <input class="hidden" type="file" accept=".csv,.tsv,.txt,text/csv" tabindex="-1" aria-hidden="true" @change=${this.#onFile} />
       </div>
       <pofx-lab-table @table=${(/** @type {CustomEvent<string>} */ { detail: csv }) => void this.#load({ csv, seed: 1 })}></pofx-lab-table>
-      ${this.#trouble ? html`<p class="trouble" role="alert">${this.#trouble}</p>` : nothing}
+      ${this.#trouble ? this.#renderTrouble() : nothing}
+      ${this.#note ? html`<p class="sub" role="status">${this.#note}</p>` : nothing}
+      ${this.linked && this.#data && !isInLink(source) ? html`<p class="sub">These points are not in the address of this page: a table, or more than 500 drawn points, stay on this device. Who opens the link, or loads the page again, has to give them again.</p>` : nothing}
       ${(this.#data?.notices ?? []).map((notice) => html`<p class="sub">${notice}</p>`)}
-      ${this.#drawn
-        ? html`<div class="drawing"><pofx-plane drawing .window=${this.#data?.window ?? EMPTY} .train=${this.#drawn} .probe=${this.#probe}
-            label="Points are drawn here: with the pointer, or with the arrow keys and Enter; Delete takes the nearest away."
-            @add=${this.#onAdd} @erase=${this.#onErase} @probe=${(/** @type {CustomEvent} */ { detail }) => { this.#probe = detail; this.#changed(); }}></pofx-plane></div>`
+      ${this.#drawing
+        ? html`<pofx-lab-drawing .window=${this.#data?.window ?? EMPTY} @cancel=${() => this.#draw(false)}
+            @drawn=${(/** @type {CustomEvent<Float32Array>} */ { detail: points }) => { this.#draw(false); void this.#load({ points, seed: 1 }); }}></pofx-lab-drawing>`
         : html`<p class="sub legend"><span class="dot"></span> to learn from <span class="ring"></span> held out <span class="disc"></span> samples of the model <span class="cross"></span> the probe, with the gradient of log p</p>`}
     `;
+  }
+
+  #renderTrouble() {
+    // Where there is nothing yet, it could not begin.
+    const again = this.#data ? nothing : html` <button type="button" @click=${() => void this.#start()}>Try again</button>`;
+    return html`<p class="trouble" role="alert">${this.#trouble}${again}</p>`;
   }
 
   #renderTable() {

@@ -3,6 +3,8 @@
 import { fromBase64, toBase64 } from "../base64.js";
 
 /** @typedef {import("../lab-api.js").LabMoves} LabMoves */
+/** @typedef {import("../lab-api.js").LabSet} LabSet */
+/** @typedef {import("../lab-api.js").Source} Source */
 
 /**
  * What is wanted of all models: a class by number, how much it is followed, the temperature of samples, and the coordinate of the
@@ -11,6 +13,9 @@ import { fromBase64, toBase64 } from "../base64.js";
  * @typedef {{ family: string, settings: Record<string, any>, seed: number, moves: LabMoves[] }} ModelState
  * @typedef {{ set?: string, n: number, seed: number, points?: Float32Array, models: ModelState[], probe?: [number, number], wish: Wish }} LabState
  */
+
+/** The data at first. */
+export const START = { set: "two-moons", n: 1000, seed: 1 };
 
 /** The models themselves. @type {Wish} */
 export const PLAIN = { class: null, guidance: 1, temperature: 1, given: null };
@@ -39,8 +44,8 @@ export function parseLab(hash) {
     const probe = said.get("lab.probe")?.split(" ").map(Number);
     return {
       set: said.get("lab.set") ?? undefined,
-      n: number("lab.n", 1000),
-      seed: number("lab.seed", 1),
+      n: number("lab.n", START.n),
+      seed: number("lab.seed", START.seed),
       points: pointsOf(said.get("lab.points")),
       models,
       probe: probe?.length === 2 && probe.every(Number.isFinite) ? [probe[0], probe[1]] : undefined,
@@ -49,6 +54,29 @@ export function parseLab(hash) {
   } catch {
     return undefined;
   }
+}
+
+/** Whether an address has the data. @param {Source} source */
+export function isInLink(source) {
+  return "set" in source || ("points" in source && source.points.length <= 2 * MOST_POINTS);
+}
+
+/**
+ * What a hash says, with the data that are shown; where it has none, or some that are not known, other data and a sentence that says so.
+ * @param {string} hash @param {LabSet[]} sets @returns {{ state: LabState | undefined, source: Source, note: string }}
+ */
+export function followLink(hash, sets) {
+  const state = parseLab(hash);
+  const { set, n, seed = START.seed, points } = state ?? {};
+  if (points) return { state, source: { points, seed }, note: "" };
+  if (sets.some(({ id }) => id === set)) return { state, source: { set: /** @type {string} */ (set), n, seed }, note: "" };
+  const title = sets.find(({ id }) => id === START.set)?.title ?? START.set;
+  const instead = `In their place are ${START.n} points of “${title}”.`;
+  if (!state) return { state, source: START, note: hash.includes("lab.models=") ? `The link is damaged: its data and models can’t be read. ${instead}` : "" };
+  const why = set
+    ? `The link asks for data that are not known here: “${set.slice(0, 40)}”.`
+    : `The data are not in the link: a table, or more than ${MOST_POINTS} drawn points, stay on the device where they were given.`;
+  return { state, source: START, note: `${why} ${instead}` };
 }
 
 /** @param {any} line @returns {ModelState} */
@@ -87,7 +115,7 @@ export function formatLab(hash, { set, n, seed, points, models, probe, wish }) {
   const said = new URLSearchParams(hash.replace(/^#/, ""));
   for (const name of [...said.keys()].filter((name) => name.startsWith("lab."))) said.delete(name);
   if (set) said.set("lab.set", set);
-  if (points && points.length <= 2 * MOST_POINTS) said.set("lab.points", textOf(points));
+  if (points && isInLink({ points })) said.set("lab.points", textOf(points));
   said.set("lab.n", String(n));
   said.set("lab.seed", String(seed));
   said.set("lab.models", JSON.stringify(models.map(({ family, seed, moves, settings }) => [family, seed, wordOf(moves), settings])));

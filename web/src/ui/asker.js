@@ -218,10 +218,10 @@ export class Asker extends LitElement {
       const { labels, estimator } = this;
       this.estimate = await model.logProb(image, { ...labels, estimator, budget, seed: this.seed, signal, onProgress });
       this.#answered = { labels, estimator };
-      void import("./breakdown.js");
       setTimeout(() => void Promise.all([import("./among.js"), import("./compare.js")]), BELOW_MS);
       this.#tell("say", `${question}: ${sentence(this.estimate)}.`);
       this.#tell("answer", this.estimate);
+      void import("./breakdown.js");
       return this.estimate;
     } catch (thrown) {
       const error = PofxError.from(thrown);
