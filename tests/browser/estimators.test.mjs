@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { NEEDS_WEBGPU, launch, openSite } from "./support/browser.mjs";
-import { openApi } from "./support/lab.mjs";
+import { answered, card, dist, openApi } from "./support/lab.mjs";
 
 /** @type {import("playwright-core").Browser} */
 let browser;
@@ -155,4 +155,36 @@ test("the page says whether a picture is typical", async () => {
   const verdict = page.locator("pofx-answer .rank");
   await verdict.getByText(/(Typical|Not typical): the log p\(x\) of \d+\s% of test pictures is farther from their mean\./).waitFor();
   await close();
+});
+
+test("no answer is ranked among scores that were made with another budget, by another estimator or by other weights", async () => {
+  const id = "mnist-vae-2d";
+  const { page, trouble, close } = await openSite(browser, { query: `?backend=cpu#v=1&room=ask&model=${id}` });
+  const asker = page.locator("pofx-asker");
+  const rank = (text) => asker.locator("pofx-answer .rank", { hasText: text }).waitFor({ timeout: 120_000 });
+  /** Whatever holds the answer against the card's scores. */
+  const compared = () => asker.locator("pofx-histogram, pofx-among table").count();
+  await answered(page);
+  await rank(/^More likely than [\w\s]+% of held-out test pictures, and than [\w\s]+% of the model’s own samples/);
+  await asker.getByRole("table", { name: "Pictures of other kinds" }).waitFor();
+  assert.equal(await compared(), 2);
+  await asker.getByLabel("Estimator").selectOption({ label: "quadrature" });
+  await rank("Not ranked: the scores of other pictures were made by IWAE k=64, this one by quadrature");
+  assert.equal(await compared(), 0);
+  await asker.getByLabel("Estimator").selectOption({ label: "the family’s own" });
+  await rank(/^More likely than/);
+  await asker.getByRole("button", { name: "Tighter bound (k = 5,000)" }).click();
+  await rank("Not ranked: the scores of other pictures were made by IWAE k=64, this one by IWAE k=5000, and numbers made in two ways do not compare.");
+  assert.equal(await compared(), 0);
+  const { weights } = card(id);
+  const buffer = dist(`models/${id}/${weights.file}`);
+  // The last bit of a mantissa.
+  buffer[buffer.length - 4] ^= 1;
+  await page.locator("pofx-model-card #weights").setInputFiles({ name: "mine.safetensors", mimeType: "", buffer });
+  await rank("Not ranked: the scores of other pictures were made by the shipped weights, not by yours.");
+  assert.equal(await compared(), 0);
+  await asker.getByRole("button", { name: "Clear" }).click();
+  assert.equal(await compared(), 0, "without an answer there is nothing of other weights, either");
+  await close();
+  assert.deepEqual(trouble, []);
 });
