@@ -365,17 +365,18 @@ export class Asker extends LitElement {
   #renderMore(density) {
     const { model, estimate } = this;
     if (!model) return nothing;
+    const data = model.card.data.name.replace(/, (\d|pixel).*$/, "");
     const pixels = this.#scored(estimate);
     const forward = (/** @type {CustomEvent} */ { type, detail }) => this.#tell(type, detail);
     return html`
-      <pofx-among .estimate=${estimate} .reference=${this.#reference} .data=${model.card.data.name.replace(/, (\d|pixel).*$/, "")}></pofx-among>
+      <pofx-among .estimate=${estimate} .reference=${this.#reference} .data=${data}></pofx-among>
       ${density && model.card.labels.length > 0
         ? html`<pofx-posterior .model=${model} .pixels=${pixels} .seed=${this.seed} @begin=${forward} @progress=${forward} @failed=${forward} @say=${forward}></pofx-posterior>`
         : nothing}
       ${model.card.family === "gan"
         ? html`<pofx-nearest .model=${model} .pixels=${pixels} .seed=${this.seed} @begin=${forward} @progress=${forward} @failed=${forward} @say=${forward}></pofx-nearest>`
         : nothing}
-      <pofx-compare .pixels=${pixels} .seed=${this.seed} .backend=${this.backend} @begin=${forward} @progress=${forward} @failed=${forward} @say=${forward}></pofx-compare>
+      <pofx-compare .pixels=${pixels} .data=${data} .seed=${this.seed} .backend=${this.backend} @begin=${forward} @progress=${forward} @failed=${forward} @say=${forward}></pofx-compare>
     `;
   }
 
