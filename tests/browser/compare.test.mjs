@@ -138,7 +138,7 @@ test("the page answers which class, and compares models on one picture: those of
   assert.ok(digits.every(([, data]) => data === "MNIST"));
   // Four of the five are bounds, so the exact number is the lowest one and no more.
   await page.getByText("The lowest number is that of Transformer on MNIST: ").last().waitFor();
-  await page.getByText(/VAE on binarised MNIST is not in the table: [^]* It says log p\(x\) ≥ −\d+\.\d nats/).waitFor();
+  await page.getByText(/VAE on binarised MNIST is not in the table: [\s\S]* It says log p\(x\) ≥ −\d+\.\d nats/).waitFor();
   await first.and(page.getByText(/^\s*Compare all models of MNIST\s*$/)).waitFor();
 
   const others = await rows(second, /^Models of other data/);
