@@ -54,13 +54,15 @@ test("an answer that is still being made says what it is so far, with its error"
 test("a VAE of two latents: four ways to one number, and the integral among them", async () => {
   const { all, offered, refused } = await answers("mnist-vae-2d", "cpu", ["own", "laplace", "ais", "quadrature"]);
   assert.deepEqual(offered, ["own", "laplace", "ais", "quadrature"]);
-  const { nats: truth, kind } = all.quadrature;
-  assert.equal(kind, "exact");
+  // The integral has no random error, so three standard errors of a difference from it are those of the other answer.
+  const { nats: truth, std_error: none, kind } = all.quadrature;
+  assert.deepEqual([kind, none], ["exact", null]);
   for (const name of ["laplace", "ais"]) {
     const { nats, std_error, words } = all[name];
-    assert.ok(Math.abs(nats - truth) < 4 * std_error + 0.1, `${words}: ${nats} ± ${std_error}, truth ${truth}`);
+    assert.ok(std_error > 0 && Math.abs(nats - truth) < 3 * std_error, `${words}: ${nats} ± ${std_error}, truth ${truth}`);
   }
-  assert.ok(all.own.nats < truth + 4 * (all.own.std_error ?? 1) + 0.1);
+  const { own } = all;
+  assert.ok(own.std_error > 0 && own.nats < truth + 3 * own.std_error, `${own.words}: ${own.nats} ± ${own.std_error}, truth ${truth}`);
   assert.equal(refused.code, "bad-request");
   assert.match(refused.message, /only: own, laplace, ais, quadrature/);
 });
@@ -93,7 +95,8 @@ test("diffusion: the probability flow has a number, an error and progress", asyn
 test("WebGPU climbs to the same modes as the CPU", NEEDS_WEBGPU, async () => {
   const [cpu, webgpu] = [await answers("mnist-vae-2d", "cpu", ["laplace"]), await answers("mnist-vae-2d", "webgpu", ["laplace"])];
   const [a, b] = [cpu.all.laplace, webgpu.all.laplace];
-  assert.ok(Math.abs(a.nats - b.nats) < 4 * Math.hypot(a.std_error, b.std_error) + 0.1, `${a.nats} ${b.nats}`);
+  // The same draws, whose weights are sums of f32 terms in another order: 2e-6 nats were measured.
+  assert.ok(Math.abs(a.nats - b.nats) < 1e-3, `${a.nats} ${b.nats}`);
 });
 
 test("a GAN has no density of its own, one of its pictures with noise, and a discriminator that gives a ratio", async () => {
