@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { NEEDS_WEBGPU, launch } from "./support/browser.mjs";
-import { FAULTS, MODEL, inWorker, openApi, prepareApi } from "./support/lab.mjs";
+import { NEEDS_WEBGPU, launch, openSite } from "./support/browser.mjs";
+import { FAULTS, MODEL, inWorker, oneOfEachFamily, openApi, prepareApi, sampled } from "./support/lab.mjs";
+import { serveDist } from "./support/site.mjs";
 
 /** @type {import("playwright-core").Browser} */
 let browser;
@@ -47,18 +48,113 @@ test("a device that cannot be opened: the CPU, with the reason", NEEDS_WEBGPU, a
   assert.ok(opened.works);
 });
 
-test("a GPU that computes wrongly is found out by the golden outputs", NEEDS_WEBGPU, async () => {
+/** What a faulty GPU may do to what is read back, by name; `right` leaves it alone. */
+const READBACKS = `{
+  right: () => {},
+  "one value off": (values) => (values[0] += 0.01),
+  doubled: (values) => values.set(values.map((v) => 2 * v)),
+  "not a number": (values) => values.fill(NaN),
+  zero: (values) => values.fill(0),
+  "rows swapped": (values) => {
+    const half = values.length >> 1;
+    const first = values.slice(0, half);
+    values.copyWithin(0, values.length - half);
+    values.set(first, values.length - half);
+  },
+}`;
+
+/** A worker whose GPU reads back wrongly, in the way named first or last sent to the channel "readback". @param {string} first */
+const misreads = (first) => `
+  const readbacks = ${READBACKS};
+  let wrong = readbacks[${JSON.stringify(first)}];
+  const channel = new BroadcastChannel("readback");
+  channel.onmessage = ({ data }) => {
+    wrong = readbacks[data];
+    channel.postMessage("as told");
+  };
+  const range = GPUBuffer.prototype.getMappedRange;
+  GPUBuffer.prototype.getMappedRange = function (...args) {
+    const bytes = range.apply(this, args);
+    if (bytes.byteLength % 4 === 0 && this.usage & GPUBufferUsage.MAP_READ) wrong(new Float32Array(bytes));
+    return bytes;
+  }`;
+
+test("an adapter that gives buffers of 64 MiB at most is enough for the model", NEEDS_WEBGPU, async () => {
   const { opened, close } = await openBroken(`
-    const range = GPUBuffer.prototype.getMappedRange;
-    GPUBuffer.prototype.getMappedRange = function (...args) {
-      const bytes = range.apply(this, args);
-      if (bytes.byteLength % 4 === 0) new Float32Array(bytes)[0] += 0.01;
-      return bytes;
+    for (const limit of ["maxBufferSize", "maxStorageBufferBindingSize"]) {
+      Object.defineProperty(GPUSupportedLimits.prototype, limit, { get: () => 64 << 20 });
     }`);
   await close();
-  assert.equal(opened.name, "cpu");
-  assert.match(opened.reason, /^This GPU computes the model wrongly \(.*\), so the CPU does it\.$/);
+  assert.equal(opened.name, "webgpu", opened.reason);
   assert.ok(opened.works);
+});
+
+test("a GPU that computes wrongly is found out by the golden outputs before it is used, in whichever way it does", NEEDS_WEBGPU, async () => {
+  const site = await openApi(browser, { intercept: inWorker(misreads("right")) });
+  const opened = await site.page.evaluate(
+    async ([id, ways]) => {
+      const channel = new BroadcastChannel("readback");
+      const opened = [];
+      for (const [i, way] of ways.entries()) {
+        // The worker starts when the first model is opened.
+        if (i > 0) await new Promise((resolve) => ((channel.onmessage = resolve), channel.postMessage(way)));
+        const model = await api.open(id, { backend: "auto" });
+        opened.push({ way, ...model.backend, works: i + 1 < ways.length || (await stillWorks(model)) });
+        model.close();
+      }
+      return opened;
+    },
+    [MODEL, ["right", "one value off", "doubled", "not a number", "zero", "rows swapped"]],
+  );
+  await site.close();
+  for (const { way, name, reason, works } of opened) {
+    assert.ok(works, way);
+    assert.equal(name, way === "right" ? "webgpu" : "cpu", `${way}: ${reason}`);
+    if (way !== "right") assert.match(reason, /^This GPU computes the model wrongly \(\w+[\w.]*: .*\), so the CPU does it\.$/, way);
+  }
+});
+
+/** What the page's badge says once the engine has been chosen. @param {import("playwright-core").Page} page */
+async function badge(page) {
+  await page.locator("pofx-engine-chip:not([busy]) .chip").waitFor({ timeout: 60_000 });
+  await sampled(page);
+  await page.locator("pofx-engine-chip:not([busy]) .why", { hasText: /\.$/ }).waitFor({ timeout: 60_000 });
+  return (await page.locator("pofx-engine-chip :is(.chip, .why)").allInnerTexts()).join(" ").replace(/\s+/g, " ");
+}
+
+test("the page's badge says CPU and why where the GPU computes wrongly", NEEDS_WEBGPU, async () => {
+  const { page, trouble, close } = await openSite(browser, { intercept: inWorker(misreads("doubled")) });
+  assert.match(await badge(page), /^Engine: CPU \(WASM SIMD\) This GPU computes the model wrongly \(.*\), so the CPU does it\.$/);
+  await close();
+  assert.deepEqual(trouble, []);
+});
+
+test("a page that came over plain http: every family on the CPU, and the badge says why there is no WebGPU", NEEDS_WEBGPU, async () => {
+  const insecure = await launch(["--host-resolver-rules=MAP insecure.test 127.0.0.1"]);
+  const site = await serveDist();
+  const page = await insecure.newPage();
+  const trouble = [];
+  page.on("pageerror", (error) => trouble.push(error.message));
+  page.on("console", (message) => message.type() === "error" && trouble.push(message.text()));
+  await page.goto(site.url.replace("127.0.0.1", "insecure.test"));
+  assert.equal(await page.evaluate(() => isSecureContext), false);
+  assert.match(await badge(page), /^Engine: CPU \(WASM SIMD\) Browsers offer WebGPU only to pages that come over https or from this computer\.$/);
+  await prepareApi(page);
+  const families = await page.evaluate(async (all) => {
+    const drawn = [];
+    for (const [family, id] of all) {
+      const model = await api.open(id);
+      const { values } = await samples(model, { n: 1, seed: 1, ...(family === "diffusion" && { steps: 2 }) });
+      drawn.push({ id, ...model.backend, finite: values.length > 0 && values.every(Number.isFinite) });
+      model.close();
+    }
+    return drawn;
+  }, oneOfEachFamily());
+  await insecure.close();
+  await site.close();
+  assert.equal(families.length, 4);
+  for (const { id, name, reason, finite } of families) assert.ok(name === "cpu" && /over https/.test(reason) && finite, `${id}: ${name}, ${reason}`);
+  assert.deepEqual(trouble, []);
 });
 
 test("a shader that does not compile: the CPU, with the reason", NEEDS_WEBGPU, async () => {

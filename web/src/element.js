@@ -527,6 +527,7 @@ export class PofxElement extends LitElement {
           <pofx-asker
             .seed=${this.seed}
             .backend=${this.backend}
+            ?own=${this.ownWeights !== ""}
             @begin=${beginAsking}
             @asked=${this.#onAsked}
             @answer=${this.#onAnswer}

@@ -10,7 +10,7 @@ export async function modelOf(file) {
   if (!(length <= MOST_HEADER)) return undefined;
   try {
     const id = JSON.parse(await file.slice(8, 8 + length).text()).__metadata__?.model;
-    return /^[a-z0-9][a-z0-9-]{0,63}$/.test(id) ? String(id) : undefined;
+    return typeof id === "string" && /^[a-z0-9][a-z0-9-]{0,63}$/.test(id) ? id : undefined;
   } catch {
     return undefined;
   }

@@ -1,14 +1,14 @@
 // Where an answer stands among pictures that are not of the data, and whether likelihood tells those at all.
 
 import { LitElement, html, nothing } from "lit";
-import { percent, percentile } from "./format.js";
+import { percent } from "./format.js";
 import { shared } from "./styles.js";
 import { tables } from "./table-styles.js";
 
 /** @typedef {import("../p-of-x.js").Estimate} Estimate */
 /** @typedef {NonNullable<import("../p-of-x.js").Card["reference"]>} Reference */
 
-/** `<pofx-among>`: properties `estimate`, `reference` (of the card), `data` (its name). */
+/** `<pofx-among>`: properties `estimate`, `reference` (of the card, where the answer may be compared with it), `data` (its name). */
 export class AmongOthers extends LitElement {
   static properties = { estimate: { attribute: false }, reference: { attribute: false }, data: {} };
 
@@ -24,8 +24,7 @@ export class AmongOthers extends LitElement {
   render() {
     const others = this.reference?.others ?? [];
     if (others.length === 0) return nothing;
-    const value = this.estimate?.nats;
-    const share = (/** @type {number[]} */ scores) => (value === undefined ? "–" : percent(percentile(scores, value)));
+    const places = new Map(this.estimate?.place.others.map(({ name, percentile }) => [name, percent(percentile)]));
     const area = (/** @type {number} */ auroc) => auroc.toFixed(2);
     return html`
       <h3>Among pictures that are no ${this.data}</h3>
@@ -43,9 +42,9 @@ export class AmongOthers extends LitElement {
           </thead>
           <tbody>
             ${others.map(
-              ({ name, nats, auroc }) => html`<tr>
+              ({ name, auroc }) => html`<tr>
                 <th scope="row">${name}</th>
-                <td class="number">${share(nats)}</td>
+                <td class="number">${places.get(name) ?? "–"}</td>
                 <td class="number">${area(auroc.surprise)}</td>
                 <td class="number">${area(auroc.typicality)}</td>
                 <td class="number">${area(auroc.complexity)}</td>

@@ -29,7 +29,7 @@ const DIGITS = new URL("examples/mnist-test.png", import.meta.url);
 const FEW = 10;
 
 /**
- * `<pofx-asker>`: properties `seed`, `backend`. Events: `asked` (detail: the Pixels and the index of the sample, both may be missing),
+ * `<pofx-asker>`: properties `seed`, `backend`, `own` (the weights are a person's). Events: `asked` (detail: the Pixels and the index of the sample, both may be missing),
  * `answer` (detail: Estimate), `begin`, `progress` (detail: Progress or nothing), `failed` (detail: PofxError), `say`
  * (detail: a sentence).
  */
@@ -37,6 +37,7 @@ export class Asker extends LitElement {
   static properties = {
     seed: {},
     backend: {},
+    own: { type: Boolean },
     model: { state: true },
     asking: { state: true },
     precise: { state: true },
@@ -57,6 +58,7 @@ export class Asker extends LitElement {
     super();
     this.seed = "0";
     this.backend = "auto";
+    this.own = false;
     /** @type {Model | undefined} */ this.model = undefined;
     this.asking = false;
     /** Whether the answer that is being made is the slow one. */
@@ -104,6 +106,12 @@ export class Asker extends LitElement {
   /** The labels under which the picture is judged, in words. */
   get #given() {
     return Object.values(this.labels).filter(Boolean).join(", ");
+  }
+
+  /** The card's scores, unless they were made in another way than the answer, or by other weights. */
+  get #reference() {
+    const alike = this.estimate ? this.estimate.place.held_out !== null : !this.own;
+    return alike ? (this.model?.card.reference ?? undefined) : undefined;
   }
 
   /** How the picture is judged, where a person chose it. @returns {{ labels: Record<string, any>, estimator?: string }} */
@@ -346,7 +354,7 @@ export class Asker extends LitElement {
       <div class="ask-grid">
         <div class="question">${this.#drawn ? this.#renderPad() : this.#renderField()} ${this.#renderExamples()}</div>
         <div class="reply">
-          <pofx-answer .estimate=${estimate} .card=${this.model?.card} .given=${this.#given} .other=${this.estimator !== "own"} ?stale=${this.asking} aria-busy=${this.asking}></pofx-answer>
+          <pofx-answer .estimate=${estimate} .card=${this.model?.card} .reference=${this.#reference} .given=${this.#given} ?own=${this.own} ?stale=${this.asking} aria-busy=${this.asking}></pofx-answer>
           ${this.#renderControls(answers.density)}
           <div class="tools">
             ${this.#better(estimate)
@@ -374,18 +382,18 @@ export class Asker extends LitElement {
   #renderMore(density) {
     const { model, estimate } = this;
     if (!model) return nothing;
-    const plain = density && this.estimator === "own" && !this.#given;
+    const data = model.card.data.name.replace(/, (\d|pixel).*$/, "");
     const pixels = this.#scored(estimate);
     const forward = (/** @type {CustomEvent} */ { type, detail }) => this.#tell(type, detail);
     return html`
-      ${plain ? html`<pofx-among .estimate=${estimate} .reference=${model.card.reference} .data=${model.card.data.name.replace(/, (\d|pixel).*$/, "")}></pofx-among>` : nothing}
+      <pofx-among .estimate=${estimate} .reference=${this.#reference} .data=${data}></pofx-among>
       ${density && model.card.labels.length > 0
         ? html`<pofx-posterior .model=${model} .pixels=${pixels} .seed=${this.seed} @begin=${forward} @progress=${forward} @failed=${forward} @say=${forward}></pofx-posterior>`
         : nothing}
       ${model.card.family === "gan"
         ? html`<pofx-nearest .model=${model} .pixels=${pixels} .seed=${this.seed} @begin=${forward} @progress=${forward} @failed=${forward} @say=${forward}></pofx-nearest>`
         : nothing}
-      <pofx-compare .pixels=${pixels} .seed=${this.seed} .backend=${this.backend} @begin=${forward} @progress=${forward} @failed=${forward} @say=${forward}></pofx-compare>
+      <pofx-compare .pixels=${pixels} .data=${data} .seed=${this.seed} .backend=${this.backend} @begin=${forward} @progress=${forward} @failed=${forward} @say=${forward}></pofx-compare>
     `;
   }
 

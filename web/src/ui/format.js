@@ -68,16 +68,6 @@ export function sentence(e) {
   return `${what} ${relation(e.kind)} ${nats(e.nats)} nats ${explain(e)}`;
 }
 
-/**
- * The share of ascending scores that are below `value`, in percent.
- * @param {number[]} scores
- * @param {number} value
- */
-export function percentile(scores, value) {
-  if (scores.length === 0) return NaN;
-  return (100 * scores.filter((score) => score < value).length) / scores.length;
-}
-
 /** Figures of cards in words, and how they are written. @type {Record<string, [string, (value: number) => string]>} */
 const FIGURES = {
   samples: ["Samples judged", plain],

@@ -1,7 +1,7 @@
 // Where an answer lies among the scores of other pictures: two histograms and a line, and the same as a table.
 
 import { LitElement, css, html, svg } from "lit";
-import { nats, percentile } from "./format.js";
+import { nats, percent } from "./format.js";
 import { shared } from "./styles.js";
 
 const BINS = 48;
@@ -9,12 +9,13 @@ const WIDTH = 480;
 const HEIGHT = 120;
 const SHARES = [1, 5, 25, 50, 75, 95, 99];
 
-/** `<pofx-histogram>`: properties `heldOut` and `own` (ascending scores) and `value`. */
+/** `<pofx-histogram>`: properties `heldOut` and `own` (ascending scores), `value`, and its `place` among them. */
 export class Histogram extends LitElement {
   static properties = {
     heldOut: { attribute: false },
     own: { attribute: false },
     value: { attribute: false },
+    place: { attribute: false },
   };
 
   static styles = [
@@ -101,6 +102,7 @@ export class Histogram extends LitElement {
     /** @type {number[]} */ this.heldOut = [];
     /** @type {number[]} */ this.own = [];
     /** @type {number | undefined} */ this.value = undefined;
+    /** @type {import("../p-of-x.js").Estimate["place"] | undefined} */ this.place = undefined;
   }
 
   render() {
@@ -140,7 +142,8 @@ export class Histogram extends LitElement {
     const at = (/** @type {number[]} */ scores, /** @type {number} */ share) => {
       return nats(scores[Math.min(Math.floor((scores.length * share) / 100), scores.length - 1)] ?? NaN);
     };
-    const value = this.value;
+    const { value, place } = this;
+    const share = (/** @type {number | null | undefined} */ of) => (of == null ? "–" : percent(of));
     return html`<table>
       <caption class="hidden">Scores in nats by percentile</caption>
       <thead>
@@ -154,8 +157,8 @@ export class Histogram extends LitElement {
           ? ""
           : html`<tr>
               <th scope="row">This picture (${nats(value)})</th>
-              <td>${Math.round(percentile(this.heldOut, value))} %</td>
-              <td>${Math.round(percentile(this.own, value))} %</td>
+              <td>${share(place?.held_out)}</td>
+              <td>${share(place?.own)}</td>
             </tr>`}
       </tbody>
     </table>`;

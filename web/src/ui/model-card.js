@@ -2,22 +2,15 @@
 
 import { LitElement, css, html, nothing } from "lit";
 import { figure, megabytes, nats } from "./format.js";
+import { limits } from "./limits.js";
 import { shared } from "./styles.js";
 
 /** @typedef {import("../p-of-x.js").Card} Card */
 
-/** What models of a family can't do. @type {Record<string, string>} */
-const LIMITS = {
-  vae: "Its log p(x) is a bound, which may be far below where the encoder fits badly; what the latent does not tell it blurs.",
-  gan: "It has no density: it can’t say how likely a picture is, only what its discriminator takes for real. It may never draw some of the data.",
-  diffusion: "Its log p(x) is a bound with an error. A picture takes many steps.",
-  transformer: "It draws pixel after pixel, and can’t take back what it has drawn.",
-};
-const LIMIT = "It knows pictures of this kind and size alone: what it says of others is a number, and no judgement.";
-
 /** What others have published on the same data, on the same footing. @param {Card} c */
 function published({ id, data }) {
   if (id === "binary-mnist-vae") return "VAE with one stochastic layer −86.76 nats, IWAE with k = 50 −84.78 (Burda et al. 2016, table 1)";
+  if (data.name.startsWith("Fashion-MNIST")) return "in bits per value: Glow 2.958 (Nalisnick et al. 2019a, figure 1)";
   if (!data.name.startsWith("MNIST")) return "";
   return "in bits per value: Glow 1.05 (Kingma & Dhariwal 2018), Residual Flow 0.970 (Chen et al. 2019), softmax transformer 0.621 (Katharopoulos et al. 2020)";
 }
@@ -154,7 +147,7 @@ export class ModelCard extends LitElement {
       ["Size", `${c.parameters.toLocaleString("en")} parameters, ${megabytes(c.weights.bytes)}`],
       ["Quality", c.metrics ? this.#metrics(c.metrics) : "Not measured yet."],
       ...(published(c) ? /** @type {[string, unknown][]} */ ([["Published", published(c)]]) : []),
-      ["What it can’t do", `${LIMITS[c.family] ?? ""} ${LIMIT}`],
+      ["What it can’t do", limits(c)],
       ["Papers", c.references.join("; ")],
       ["Checksum", html`<code>${c.weights.sha256}</code>`],
       ["Files", html`<a href=${new URL(`models/${c.id}/${c.weights.file}`, BASE).href} download="${c.id}.safetensors">${c.id}.safetensors</a> as shipped; <button type="button" class="quiet" @click=${this.#onOnnx}>Save as ONNX (.zip)</button> with the weights in use`],

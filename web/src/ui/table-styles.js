@@ -26,6 +26,10 @@ export const tables = css`
     font-size: 0.9375rem;
     font-variant-numeric: tabular-nums;
   }
+  caption:not(.hidden) {
+    padding-bottom: 0.2rem;
+    text-align: left;
+  }
   th,
   td {
     padding: 0.35rem 0.9rem 0.35rem 0;
