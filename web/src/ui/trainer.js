@@ -3,9 +3,10 @@
 import { LitElement, css, html, nothing } from "lit";
 import { PofxError } from "../p-of-x.js";
 import { save } from "../export/save.js";
+import { advice, isFull } from "../offline/room.js";
 import { FEWEST, MOST, RUNS, bytesOf, forget, goOn, keptRun, newRun, pictureAt, sizeOf } from "./course.js";
 import { fields } from "./field-styles.js";
-import { duration, megabytes, nats } from "./format.js";
+import { asSentence, duration, megabytes, nats } from "./format.js";
 import { pictureOf } from "./picture.js";
 import { changes } from "./store.js";
 import { shared } from "./styles.js";
@@ -221,6 +222,7 @@ export class Trainer extends LitElement {
     const number = (/** @type {string} */ name) => Number(given.get(name));
     // Seeds of an address are wider than what a run needs.
     const seed = Number(BigInt(/^\d+$/.test(this.seed) ? this.seed : 0) % 1_000_000n);
+    this.unkept = "";
     this.run = newRun(model.id, this.#pictures, { fresh: this.fresh, steps: number("steps"), batch: number("batch"), rate: number("rate"), seed });
     void this.#train();
   }
@@ -443,9 +445,8 @@ export class Trainer extends LitElement {
 
 /** @param {Run} run @param {unknown} thrown */
 async function whyUnkept(run, thrown) {
-  const { advice, isFull } = await import("../offline/room.js");
   const lost = "It goes on, but is lost when this page is closed, unless you save its weights.";
-  if (!isFull(thrown)) return `This browser keeps no run: ${thrown instanceof Error ? thrown.message : thrown} ${lost}`;
+  if (!isFull(thrown)) return `This browser keeps no run. ${asSentence(thrown instanceof Error ? thrown.message : String(thrown))} ${lost}`;
   return `This browser has no room to keep this run (${megabytes(sizeOf(run))}). ${lost} ${await advice({ run: run.model })}`;
 }
 
