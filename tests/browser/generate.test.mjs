@@ -81,7 +81,8 @@ async function open(hash, context = {}) {
 
 const seed = (page) => page.locator("p-of-x #seed").inputValue();
 const generate = (page) => page.locator("p-of-x").getByRole("button", { name: "Generate" }).click();
-const canvases = (page, within) => page.locator(`${within} [role=option] canvas`).evaluateAll((all) => all.map((canvas) => canvas.toDataURL()));
+const canvasesIn = (located) => located.evaluateAll((all) => all.map((canvas) => canvas.toDataURL()));
+const canvases = (page, within) => canvasesIn(page.locator(`${within} [role=option] canvas`));
 
 test("Generate takes a new seed where the same samples would come again; a lock holds the seed, dice throw another", async () => {
   const { page, trouble, close } = await open("model=mnist-vae&seed=7");
@@ -217,10 +218,95 @@ for (const [id, quick] of [["mnist-vae", ""], ["mnist-diffusion", "&c.steps=4"],
     await drawn(page, 7);
     assert.notDeepEqual(await canvases(page, "pofx-sampler"), before);
     assert.equal(await page.locator("pofx-controls .error").count(), 0);
+    if (id !== "mnist-diffusion") return void (await close());
+    await page.getByRole("button", { name: "Reset to defaults" }).click();
+    await drawn(page, 7);
+    await pick(0);
+    await paintOver(page, large);
     await close();
     assert.deepEqual(trouble, []);
   });
 }
+
+/** Paints over a part of the large sample with the brush: what is not painted is drawn as it was. @param {import("playwright-core").Page} page @param {import("playwright-core").Locator} large */
+async function paintOver(page, large) {
+  await large.getByRole("button", { name: "Paint over a part" }).click();
+  const brush = page.locator("pofx-mask .holes");
+  await brush.scrollIntoViewIfNeeded();
+  const { x, y, width, height } = await brush.boundingBox();
+  await page.mouse.move(x + 0.3 * width, y + 0.5 * height);
+  await page.mouse.down();
+  await page.mouse.move(x + 0.7 * width, y + 0.5 * height, { steps: 12 });
+  await page.mouse.up();
+  await typeInto(page.locator("pofx-sampler #steps"), "4");
+  await generate(page);
+  await page.waitForFunction(() => {
+    const sampler = document.querySelector("p-of-x").shadowRoot.querySelector("pofx-sampler");
+    return !sampler.sampling && !sampler.stale && sampler.step.done === sampler.step.n;
+  }, undefined, { timeout: 60_000 });
+  const { painted, kept, drawnAnew } = await page.evaluate(() => {
+    const { step, values } = document.querySelector("p-of-x").shadowRoot.querySelector("pofx-sampler");
+    const { image, mask } = values;
+    const levels = [...step.images].map((level, i) => ({ keeps: mask[i % mask.length], away: Math.abs(level - image.data[i % mask.length]) }));
+    const of = (keeps) => levels.filter((level) => level.keeps === keeps).map(({ away }) => away);
+    return { painted: mask.filter((keeps) => !keeps).length, kept: Math.max(...of(1)), drawnAnew: Math.max(...of(0)) };
+  });
+  assert.ok(painted > 20 && painted < 100, `${painted} pixels are painted`);
+  assert.equal(kept, 0, "what is not painted is the picture itself");
+  assert.ok(drawnAnew > 50, `${drawnAnew} levels away where it was painted`);
+}
+
+test("a job takes the place of the one that runs: other seed, fewer pictures, and nothing of the first is left", async () => {
+  const { page, trouble, close } = await open("model=mnist-diffusion&seed=7&c.steps=12");
+  const before = await canvases(page, "pofx-sampler");
+  await page.locator("p-of-x #seed").fill("9");
+  await generate(page);
+  await page.locator("pofx-sampler .progress").getByText(/^Step \d+ of 12, \d+ of 16 pictures/).waitFor();
+  await page.locator("p-of-x #seed").fill("7");
+  await page.getByLabel("Pictures", { exact: true }).selectOption("4");
+  await drawn(page, 7);
+  // Noise depends on the seed and a picture's number alone.
+  assert.deepEqual(await canvases(page, "pofx-sampler"), before.slice(0, 4));
+  await page.waitForTimeout(300);
+  assert.deepEqual(await canvases(page, "pofx-sampler"), before.slice(0, 4));
+  await close();
+  assert.deepEqual(trouble, []);
+});
+
+test("the survey of a map of two latents is stopped, goes on where it stood, and ends with its model", async () => {
+  const { page, trouble, close } = await open("model=mnist-vae-2d&seed=7");
+  // Slow enough to be stopped.
+  await page.locator("pofx-sampler").evaluate(({ model }) => {
+    const sample = model.sample.bind(model);
+    model.sample = async function* (options) {
+      await new Promise((resolve) => setTimeout(resolve, options.latent ? 20 : 0));
+      yield* sample(options);
+    };
+  });
+  const latent = page.locator("pofx-controls details", { has: page.locator("pofx-latent") }).first();
+  const toggle = latent.locator("summary");
+  const progress = page.locator("pofx-sampler .progress").getByText(/^\d+ of 121 pictures of the map$/);
+  const pictures = () => canvasesIn(latent.locator(".atlas canvas"));
+  await toggle.click();
+  await progress.waitFor();
+  await latent.locator(".atlas canvas").nth(10).waitFor();
+  await page.getByRole("button", { name: "Stop" }).click();
+  assert.equal(await progress.count(), 0);
+  const stopped = await pictures();
+  await page.waitForTimeout(100);
+  assert.ok(stopped.length < 121 && (await pictures()).length === stopped.length, `${stopped.length} pictures`);
+  await toggle.click();
+  await toggle.click();
+  await latent.locator(".atlas canvas").nth(stopped.length + 10).waitFor();
+  assert.deepEqual((await pictures()).slice(0, stopped.length), stopped);
+  await page.locator("p-of-x").evaluate((element) => element.setAttribute("model", "mnist-vae"));
+  await page.waitForFunction(() => location.hash.includes("model=mnist-vae&"));
+  await drawn(page, 7);
+  assert.equal(await progress.count(), 0);
+  assert.equal(await page.locator("p-of-x .alert").count(), 0);
+  await close();
+  assert.deepEqual(trouble, []);
+});
 
 test("a diffusion sample: the film of its way is saved as an animation with its recipe, and it is sent to the room that asks", async () => {
   const { page, trouble, close } = await open("model=mnist-diffusion&seed=7&c.steps=12", { viewport: { width: 360, height: 780 }, colorScheme: "dark" });
@@ -239,9 +325,39 @@ test("a diffusion sample: the film of its way is saved as an animation with its 
   await page.waitForFunction(() => location.hash.includes("room=ask"));
   await page.locator("pofx-asker .caption", { hasText: "Sample 4 of seed 7" }).waitFor();
   await page.locator("pofx-answer:not([stale]) .value", { hasText: /−\d/ }).waitFor({ timeout: 60_000 });
+  await takeBackOnPad(page);
   await close();
   assert.deepEqual(trouble, []);
 });
+
+/** Draws on a picture, clears it, and takes both back. @param {import("playwright-core").Page} page */
+async function takeBackOnPad(page) {
+  const ink = page.locator("pofx-pad .ink");
+  const undo = page.locator("pofx-asker").getByRole("button", { name: "Undo" });
+  const caption = page.locator("pofx-asker .caption").first();
+  const seen = () => ink.evaluate((canvas) => canvas.toDataURL());
+  assert.ok(await undo.isDisabled());
+  const shown = await seen();
+  await ink.scrollIntoViewIfNeeded();
+  const { x, y, width } = await ink.boundingBox();
+  await page.mouse.move(x + 20, y + 20);
+  await page.mouse.down();
+  await page.mouse.move(x + width - 20, y + 20, { steps: 6 });
+  await page.mouse.up();
+  await caption.getByText("Your drawing").waitFor();
+  const withStroke = await seen();
+  assert.notEqual(withStroke, shown);
+  await page.locator("pofx-asker").getByRole("button", { name: "Clear" }).click();
+  assert.notEqual(await seen(), withStroke);
+  await undo.click();
+  assert.equal(await seen(), withStroke);
+  await caption.getByText("What was on the pad before").waitFor();
+  await ink.focus();
+  await page.keyboard.press("Control+z");
+  assert.equal(await seen(), shown);
+  assert.ok(await undo.isDisabled());
+  await page.locator("pofx-answer:not([stale]) .value", { hasText: /−\d/ }).waitFor({ timeout: 60_000 });
+}
 
 test("recent results stay in the browser, are gone back to, and are deleted", async () => {
   const { page, trouble, close } = await open("model=mnist-vae&seed=7&c.temperature=0.7", { viewport: { width: 360, height: 780 } });
@@ -262,8 +378,17 @@ test("recent results stay in the browser, are gone back to, and are deleted", as
   assert.ok((await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)) <= 0);
   if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/recent-360.png`, fullPage: true });
 
-  await recent.getByRole("button", { name: /^Delete mnist-vae, seed 21/ }).click();
-  await named(21).waitFor({ state: "detached" });
+  const undo = recent.getByRole("button", { name: "Undo" });
+  const remove = async () => {
+    await recent.getByRole("button", { name: /^Delete mnist-vae, seed 21/ }).click();
+    await named(21).waitFor({ state: "detached" });
+    await recent.getByText("1 result was deleted.").waitFor();
+  };
+  await remove();
+  await page.keyboard.press("Enter");
+  await named(21).waitFor();
+  assert.equal(await undo.count(), 0);
+  await remove();
   await page.reload();
   await named(7).waitFor();
   assert.equal(await named(21).count(), 0);
@@ -271,6 +396,12 @@ test("recent results stay in the browser, are gone back to, and are deleted", as
   await drawn(page, 7);
   assert.equal(await first(page), original);
   assert.match(page.url(), /c\.temperature=0\.7/);
+  const all = await entries.allInnerTexts();
+  await recent.getByRole("button", { name: "Delete all" }).click();
+  await entries.first().waitFor({ state: "detached" });
+  await undo.click();
+  await entries.nth(all.length - 1).waitFor();
+  assert.deepEqual(await entries.allInnerTexts(), all);
   await recent.getByRole("button", { name: "Delete all" }).click();
   await entries.first().waitFor({ state: "detached" });
   await close();

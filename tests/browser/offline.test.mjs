@@ -130,6 +130,7 @@ test("all models are kept on request; one of each family draws, answers and is s
   await status.getByText(`${title} is cleared.`).waitFor();
   assert.equal(await row.locator("td").first().innerText(), "–");
   await storage.getByRole("button", { name: /^Clear all models/ }).click();
+  await storage.getByRole("button", { name: "Clear them" }).click();
   await status.getByText("All models are cleared from this device.").waitFor();
   const left = await page.evaluate(async () => {
     const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("p-of-x");

@@ -34,7 +34,7 @@ async function openTrainer(model, context = {}) {
   const trainer = site.page.locator("pofx-trainer");
   await site.page.getByText("Train on your pictures").click();
   const start = async (/** @type {Record<string, string>} */ { files, ...settings }) => {
-    await trainer.locator("#pictures").setInputFiles(/** @type {any} */ (files));
+    if (files) await trainer.locator("#pictures").setInputFiles(/** @type {any} */ (files));
     for (const [name, value] of Object.entries(settings)) {
       if (name === "begin") await trainer.getByLabel("Begin with").selectOption(value);
       else await typeInto(trainer.getByLabel(name), value, "Tab");
@@ -42,6 +42,26 @@ async function openTrainer(model, context = {}) {
     await trainer.getByRole("button", { name: "Train", exact: true }).click();
   };
   return { ...site, trainer, start: /** @type {(given: any) => Promise<void>} */ (start) };
+}
+
+/** Drops files as a person does. @param {import("playwright-core").Locator} trainer @param {{ name: string, mimeType: string, buffer: Buffer }[]} files @param {number} [times] each file */
+function drop(trainer, files, times = 1) {
+  const plain = files.map(({ name, mimeType, buffer }) => ({ name, mimeType, bytes: [...buffer] }));
+  return trainer.locator(".drop").evaluate((place, { plain, times }) => {
+    const data = new DataTransfer();
+    for (const { name, mimeType, bytes } of plain) {
+      for (let i = 0; i < times; i += 1) data.items.add(new File([Uint8Array.from(bytes)], name, { type: mimeType }));
+    }
+    place.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, composed: true, cancelable: true }));
+  }, { plain, times });
+}
+
+/** Lets IndexedDB say that there is no room, or keep again. @param {import("playwright-core").Page} page @param {boolean} full */
+function fill(page, full) {
+  return page.evaluate((full) => {
+    globalThis.put ??= IDBObjectStore.prototype.put;
+    IDBObjectStore.prototype.put = full ? () => { throw new DOMException("no room", "QuotaExceededError"); } : globalThis.put;
+  }, full);
 }
 
 /** The held-out log p before, and after the last step. @param {import("playwright-core").Locator} trainer */
@@ -53,7 +73,16 @@ async function heldOut(trainer) {
 
 test("a VAE learns a person's pictures: held-out log p rises, samples follow, the weights are saved and used", async () => {
   const { page, trainer, start, trouble, close } = await openTrainer("binary-mnist-vae", { acceptDownloads: true });
-  await start({ files: [...(await rings(40)), NO_PICTURE], Steps: "36" });
+  // More than are taken, and a stop while they are read.
+  await drop(trainer, await rings(1), 5001);
+  await trainer.getByText("Of 5,001 files the first 5,000 are taken.").waitFor();
+  await trainer.getByText(/^Reading, [\d,]+ of 5,000$/).waitFor();
+  await trainer.getByRole("button", { name: "Stop" }).click();
+  await trainer.getByText("Reading was stopped; no picture was taken.").waitFor();
+  assert.equal(await trainer.getByText(/^Reading, /).count(), 0);
+  assert.equal(await trainer.getByRole("button", { name: "Train", exact: true }).count(), 0);
+  await drop(trainer, [...(await rings(40)), NO_PICTURE]);
+  await start({ Steps: "36" });
   await trainer.getByText("1 file is no picture that can be read.").waitFor();
   await trainer.getByText("32 pictures to learn from, 8 held out").waitFor();
   const again = trainer.getByRole("button", { name: "Another run on these pictures" });
@@ -87,9 +116,17 @@ test("a VAE learns a person's pictures: held-out log p rises, samples follow, th
   await close();
 });
 
-test("a run that is stopped is there after a reload, and goes on where it stood", async () => {
+test("a run that can't be kept goes on and says so; one that is stopped is there after a reload, goes on where it stood, and is deleted", async () => {
   const { page, trainer, start, trouble, close } = await openTrainer("binary-mnist-vae");
+  await fill(page, true);
   await start({ files: await rings(25), Steps: "50000", begin: "fresh" });
+  await trainer.getByText(/^Learning, step \d+ of 50000, \d+ (s|min) left$/).waitFor({ timeout: 60_000 });
+  const full = trainer.getByText(/^This browser has no room to keep this run \(\d[\d.]* MB\)\. It goes on, but is lost when this page is closed, unless you save its weights\. Clearing what else is kept under “Storage and offline use” frees up to \d[\d.]* MB\.$/);
+  await full.waitFor({ timeout: 60_000 });
+  assert.equal(await trainer.getByText("kept on this device").count(), 0);
+  await fill(page, false);
+  await trainer.getByText("What is learnt is kept on this device every few seconds.").waitFor({ timeout: 60_000 });
+  assert.equal(await full.count(), 0);
   await trainer.getByText(/After step [1-9]/).waitFor({ timeout: 60_000 });
   await trainer.getByRole("button", { name: "Stop" }).click();
   const resume = trainer.getByRole("button", { name: "Go on" });
@@ -106,7 +143,33 @@ test("a run that is stopped is there after a reload, and goes on where it stood"
   await trainer.getByText(/^Learning, step/).waitFor({ timeout: 30_000 });
   while ((await stood()) <= step) await page.waitForTimeout(200);
   await trainer.getByRole("button", { name: "Stop" }).click();
+  await resume.waitFor();
+  // The panel counts the run, and recent results, and deletes them once it is sure.
+  await page.getByText("Storage and offline use").click();
+  const row = page.locator("pofx-storage tr", { hasText: `step ${await stood()} of 50000` });
+  const bytes = await row.innerText();
+  const [pictures, weights, moments, all] = [...bytes.matchAll(/([\d.]+) (kB|MB)/g)].map(([, value, unit]) => Number(value) * (unit === "MB" ? 1e6 : 1e3));
+  assert.ok(Math.abs(pictures - 25 * 784) < 1e3, bytes);
+  // Those of the last step and the best ones, 866,596 numbers each, may be the same.
+  assert.ok(weights > 866_596 * 4 && moments > 866_596 * 8 && Math.abs(all - pictures - weights - moments) < 2e5, bytes);
+  const shown = async (/** @type {string} */ name) => Number(/([\d.]+) MB/.exec(await page.locator("pofx-storage tr", { hasText: name }).innerText())?.[1]);
+  const together = await shown("All together");
+  assert.ok(together * 1e6 > all, `${together} MB`);
+  const results = page.locator("pofx-storage tr", { hasText: "Recent results, 1" });
+  await results.getByRole("button", { name: "Delete recent results" }).click();
+  await results.getByRole("button", { name: "Delete", exact: true }).click();
+  await results.waitFor({ state: "detached" });
+  assert.equal(await page.locator("pofx-recent .result").count(), 0);
+  await row.getByRole("button", { name: /^Delete/ }).click();
+  await row.getByRole("button", { name: "Cancel" }).click();
+  await trainer.getByText(/Kept on this device since/).waitFor();
+  await row.getByRole("button", { name: /^Delete/ }).click();
+  await row.getByRole("button", { name: "Delete", exact: true }).click();
+  await row.waitFor({ state: "detached" });
+  assert.ok((await shown("All together")) < together);
+  await trainer.getByText("It is not kept on this device.").waitFor();
   await trainer.getByRole("button", { name: "Forget this run" }).click();
+  await trainer.getByRole("button", { name: "Forget it" }).click();
   await heading.waitFor({ state: "detached" });
   await page.reload();
   await page.getByText("Train on your pictures").click();
@@ -124,6 +187,13 @@ test("a diffusion model learns them too; other families say where to turn; too f
   await trainer.getByRole("button", { name: "Another run on these pictures" }).waitFor({ timeout: 240_000 });
   const { before, after } = await heldOut(trainer);
   assert.ok(after > before + 20, `${before} before, ${after} after`);
+  await trainer.getByRole("button", { name: "Another run on these pictures" }).click();
+  await start({ begin: "fresh", Steps: "2", "Pictures a step": "4" });
+  await trainer.getByText("24 pictures to learn from, 6 held out; from new weights.").waitFor();
+  await trainer.getByRole("button", { name: "Another run on these pictures" }).waitFor({ timeout: 120_000 });
+  const fresh = await heldOut(trainer);
+  assert.ok(fresh.step === 2 && fresh.after < after, `${fresh.after} of new weights, ${after} of those that had learnt`);
+  assert.match(await trainer.locator("pofx-chart").nth(1).innerText(), /\d/);
   await page.locator("p-of-x").evaluate((element) => element.setAttribute("model", "mnist-gan"));
   await trainer.getByText("this is neither").waitFor({ timeout: 30_000 });
   assert.deepEqual(trouble, []);

@@ -1,16 +1,26 @@
-// What the page keeps on this device, model by model, and the means to keep more or less of it.
+// What the page keeps on this device: models, runs of training and recent results, and the means to keep more or less of it.
 
 import { LitElement, css, html, nothing } from "lit";
+import { RUNS, forget, keptRuns, sizeOf, sizesOf } from "../ui/course.js";
 import { megabytes } from "../ui/format.js";
+import * as recent from "../ui/recent-store.js";
+import { changes } from "../ui/store.js";
 import { shared } from "../ui/styles.js";
+import "../ui/sure.js";
 import { clear, clearAll, keep, storedModels } from "./models.js";
 
 /** @typedef {import("./models.js").Stored} Stored */
+/** @typedef {import("../ui/course.js").Run} Run */
 
-/** `<pofx-storage>`: the table of models with the bytes of each, and the whole of what this site uses. */
+/** The databases whose records are counted. */
+const KEPT = [RUNS, recent.RESULTS];
+
+/** `<pofx-storage>`: the table of what is kept with its bytes, and the whole of what this site uses. */
 export class Storage extends LitElement {
   static properties = {
     models: { state: true },
+    runs: { state: true },
+    results: { state: true },
     used: { state: true },
     coming: { state: true },
     message: { state: true },
@@ -39,6 +49,17 @@ export class Storage extends LitElement {
         border-top: 1px solid var(--line);
         text-align: start;
         font-weight: 400;
+      }
+      small {
+        display: block;
+        color: var(--muted);
+        font-size: 0.875rem;
+      }
+      tfoot > tr > * {
+        font-weight: 500;
+      }
+      td:last-child {
+        --sure-width: 7.5rem;
       }
       thead > tr > * {
         border-top: none;
@@ -74,6 +95,9 @@ export class Storage extends LitElement {
         td {
           padding-right: 0.5rem;
         }
+        td:last-child {
+          --sure-width: auto;
+        }
         td button {
           min-width: 0;
           padding-inline: 0.7rem;
@@ -88,6 +112,8 @@ export class Storage extends LitElement {
   constructor() {
     super();
     /** @type {Stored[]} */ this.models = [];
+    /** Runs of training. @type {Run[]} */ this.runs = [];
+    /** @type {recent.Result[]} */ this.results = [];
     /** @type {StorageEstimate} */ this.used = {};
     /** The model that is on its way. @type {{ id: string, done: number, total: number, stop: AbortController } | undefined} */
     this.coming = undefined;
@@ -97,23 +123,27 @@ export class Storage extends LitElement {
 
   connectedCallback() {
     super.connectedCallback();
+    for (const database of KEPT) changes.addEventListener(database, this.#count);
     void this.#count();
   }
 
   disconnectedCallback() {
     super.disconnectedCallback();
+    for (const database of KEPT) changes.removeEventListener(database, this.#count);
     this.coming?.stop.abort();
   }
 
-  async #count() {
+  #count = async () => {
     try {
-      this.models = await storedModels();
+      // A browser that keeps no records may keep models all the same.
+      const records = Promise.all([keptRuns(), recent.results()]).catch(() => [[], []]);
+      [this.models, [this.runs, this.results]] = await Promise.all([storedModels(), records]);
       this.used = await navigator.storage.estimate();
       this.persisted = await navigator.storage.persisted();
     } catch {
       this.message = "This browser does not say what it stores.";
     }
-  }
+  };
 
   /** One after the other, until one fails. @param {Stored[]} models */
   async #keep(models) {
@@ -139,9 +169,13 @@ export class Storage extends LitElement {
 
   /** @param {() => Promise<void>} work @param {string} said */
   async #clear(work, said) {
-    await work();
+    try {
+      await work();
+      this.message = said;
+    } catch (error) {
+      this.message = `This browser did not delete it: ${error instanceof Error ? error.message : error}`;
+    }
     await this.#count();
-    this.message = said;
   }
 
   render() {
@@ -157,7 +191,7 @@ export class Storage extends LitElement {
       <table>
         <thead>
           <tr>
-            <th scope="col">Model</th>
+            <th scope="col">What is kept</th>
             <th scope="col">On this device</th>
             <td></td>
           </tr>
@@ -165,14 +199,24 @@ export class Storage extends LitElement {
         <tbody>
           ${this.models.map((model) => this.#row(model))}
         </tbody>
+        <tbody>
+          ${this.runs.map((run) => this.#runRow(run))} ${this.results.length > 0 ? this.#resultsRow() : nothing}
+        </tbody>
+        <tfoot>
+          <tr>
+            <th scope="row">All together</th>
+            <td>${megabytes(all + this.runs.reduce((sum, run) => sum + sizeOf(run), recent.sizeOf(this.results)))}</td>
+            <td></td>
+          </tr>
+        </tfoot>
       </table>
       <div class="all">
         <button type="button" ?disabled=${missing.length === 0 || this.coming !== undefined} @click=${() => this.#keep(missing)}>
           Keep all models${missing.length > 0 ? ` (${megabytes(left)})` : nothing}
         </button>
-        <button type="button" ?disabled=${all === 0 || this.coming !== undefined} @click=${() => this.#clear(clearAll, "All models are cleared from this device.")}>
+        <pofx-sure yes="Clear them" ?disabled=${all === 0 || this.coming !== undefined} @sure=${() => this.#clear(clearAll, "All models are cleared from this device.")}>
           Clear all models${all > 0 ? ` (${megabytes(all)})` : nothing}
-        </button>
+        </pofx-sure>
       </div>
       <p role="status">${this.message}</p>`;
   }
@@ -186,6 +230,33 @@ export class Storage extends LitElement {
       <td>${this.coming?.id === id ? this.#progress(title, this.coming) : kept}</td>
       <td>${this.#button(model)}</td>
     </tr>`;
+  }
+
+  /** @param {Run} run */
+  #runRow(run) {
+    const { model, step, settings } = run;
+    const { pictures, weights, moments } = sizesOf(run);
+    const title = this.models.find(({ id }) => id === model)?.title ?? model;
+    return html`<tr>
+      <th scope="row">
+        ${title} on your pictures, step ${step} of ${settings.steps}<small>pictures ${megabytes(pictures)}, weights ${megabytes(weights)}, moments ${megabytes(moments)}</small>
+      </th>
+      <td>${megabytes(sizeOf(run))}</td>
+      <td>${this.#delete(`the run of ${title}`, () => forget(model), `The run of ${title} is deleted.`)}</td>
+    </tr>`;
+  }
+
+  #resultsRow() {
+    return html`<tr>
+      <th scope="row">Recent results, ${this.results.length}</th>
+      <td>${megabytes(recent.sizeOf(this.results))}</td>
+      <td>${this.#delete("recent results", recent.forgetAll, "The recent results are deleted.")}</td>
+    </tr>`;
+  }
+
+  /** @param {string} what @param {() => Promise<void>} work @param {string} said */
+  #delete(what, work, said) {
+    return html`<pofx-sure yes="Delete" @sure=${() => this.#clear(work, said)}>Delete <span class="hidden">${what}</span></pofx-sure>`;
   }
 
   /** @param {string} title @param {{ done: number, total: number }} coming */

@@ -5,6 +5,7 @@ import { megabytes } from "../ui/format.js";
 import { BASE, keep, storedModels } from "./models.js";
 import { Note } from "./note.js";
 import { listen } from "./notices.js";
+import { advice } from "./room.js";
 
 /** @typedef {{ name: string, bytes: number }} NoRoom a model, and the file of it that could not be kept */
 
@@ -71,8 +72,5 @@ function takeOver(waiting, wish) {
 
 /** @param {NoRoom} notice */
 async function noRoom({ name, bytes }) {
-  const stored = (await storedModels().catch(() => [])).filter((model) => model.bytes > 0 && model.id !== name);
-  const frees = stored.reduce((sum, model) => sum + model.bytes, 0);
-  const advice = frees > 0 ? `Clearing other models under “Storage and offline use” frees ${megabytes(frees)}` : "Free some space on this device";
-  return `This browser has no room to keep ${name} (${megabytes(bytes)}); it works now, but is downloaded again at the next visit. ${advice}.`;
+  return `This browser has no room to keep ${name} (${megabytes(bytes)}); it works now, but is downloaded again at the next visit. ${await advice({ model: name })}`;
 }

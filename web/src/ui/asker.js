@@ -252,15 +252,17 @@ export class Asker extends LitElement {
     this.#tell("say", "Stopped.");
   }
 
-  /** @param {CustomEvent<{ last: boolean }>} event */
+  /** @param {CustomEvent<{ last: boolean, undone?: boolean }>} event */
   async #onStroke({ detail }) {
+    // What can be taken back is the pad's to say.
+    this.requestUpdate();
     this.example = -1;
     this.#tell("asked", {});
     if (this.asking && !detail.last) {
       this.#drawnMeanwhile = true;
       return;
     }
-    await this.#askHeld("Your drawing");
+    await this.#askHeld(detail.undone ? "What was on the pad before" : "Your drawing");
     if (!this.#drawnMeanwhile) return;
     this.#drawnMeanwhile = false;
     await this.#askHeld("Your drawing");
@@ -423,6 +425,7 @@ export class Asker extends LitElement {
       <p class="caption">${this.question}</p>
       <div class="tools">
         <button type="button" @click=${() => this.#pad?.clear()}>Clear</button>
+        <button type="button" ?disabled=${!this.#pad?.undoable} @click=${() => this.#pad?.undo()}>Undo</button>
         <button type="button" @click=${() => this.renderRoot.querySelector("input")?.click()}>Open picture…</button>
         ${this.#renderCamera()}
         <input class="hidden" id="file" type="file" accept="image/*" tabindex="-1" aria-hidden="true" @change=${this.#onFile} />

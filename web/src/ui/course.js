@@ -11,10 +11,12 @@ import { openStore } from "./store.js";
 
 /**
  * A run as it is kept: pictures to learn from and held-out ones (`channels` x `height` x `width` bytes each), how many of the latter
- * are asked about, and where it stands. `before` is what the weights that were there say of those, `best` the weights that said most.
+ * are asked about, and where it stands. `at`: when it was kept last, in milliseconds since 1970, or 0. `before` is what the weights that were there say of those, `best` the weights that said most.
  * @typedef {{ model: string, at: number, settings: Settings, pictures: Uint8Array, heldOut: Uint8Array, asked: number, kind: string,
  *   before?: Point, points: Point[], step: number, weights?: Blob, states?: Blob, best?: { step: number, nats: number, weights: Blob } }} Run
  */
+
+/** Told whenever a run was to be kept, with why it was not. @typedef {(thrown?: unknown) => void | Promise<void>} Kept */
 
 /** Fewer teach nothing; more take longer than anyone waits for in a tab. */
 export const FEWEST = 20;
@@ -29,16 +31,30 @@ const FIRST_STEPS = 4;
 /** So many at least, for a curve. */
 const FEWEST_PARTS = 12;
 
-const kept = openStore("p-of-x-courses", "runs", "model");
+/** The database of runs. */
+export const RUNS = "p-of-x-courses";
+const kept = openStore(RUNS, "runs", "model");
 
 /** The run of a model that is kept on this device. @param {string} model @returns {Promise<Run | undefined>} */
 export async function keptRun(model) {
   return /** @type {Run | undefined} */ (await kept("readonly", (store) => store.get(model)));
 }
 
-/** @param {Run} run */
-async function keep(run) {
-  await kept("readwrite", (store) => store.put({ ...run, at: Date.now() }));
+/** All runs that are kept on this device. @returns {Promise<Run[]>} */
+export async function keptRuns() {
+  return /** @type {Run[]} */ (await kept("readonly", (store) => store.getAll()));
+}
+
+/** Keeps a run as it is now. @param {Run} run @param {Kept} onKept */
+async function keep(run, onKept) {
+  try {
+    const at = Date.now();
+    await kept("readwrite", (store) => store.put({ ...run, at }));
+    run.at = at;
+    await onKept();
+  } catch (thrown) {
+    await onKept(thrown);
+  }
 }
 
 /** @param {string} model */
@@ -55,7 +71,7 @@ export async function forget(model) {
  */
 export function newRun(model, all, settings) {
   const of = (/** @type {boolean} */ held) => joined(all.filter((_, i) => (i % HELD_OUT === HELD_OUT - 1) === held));
-  return { model, at: Date.now(), settings, pictures: of(false), heldOut: of(true), asked: 0, kind: "", points: [], step: 0 };
+  return { model, at: 0, settings, pictures: of(false), heldOut: of(true), asked: 0, kind: "", points: [], step: 0 };
 }
 
 /** @param {Uint8Array[]} arrays */
@@ -75,13 +91,28 @@ export function bytesOf(model) {
   return size * size * channels;
 }
 
+/** Bytes that a run takes where it is kept: its pictures, its weights, and the moments that Adam goes on with. @param {Run} run */
+export function sizesOf({ pictures, heldOut, weights, states, best }) {
+  return {
+    pictures: pictures.length + heldOut.length,
+    weights: (weights?.size ?? 0) + (best?.weights.size ?? 0),
+    moments: states?.size ?? 0,
+  };
+}
+
+/** @param {Run} run */
+export function sizeOf(run) {
+  const { pictures, weights, moments } = sizesOf(run);
+  return pictures + weights + moments;
+}
+
 /**
- * Goes on with a run to its end, in parts; yields after each, when it has been kept.
+ * Goes on with a run to its end, in parts; yields after each. It is kept meanwhile, and goes on where it can't be.
  * @param {Model} model
  * @param {Run} run moves along
- * @param {{ signal: AbortSignal, onProgress: (progress: Progress) => void }} options
+ * @param {{ signal: AbortSignal, onProgress: (progress: Progress) => void, onKept: Kept }} options
  */
-export async function* goOn(model, run, { signal, onProgress }) {
+export async function* goOn(model, run, { signal, onProgress, onKept }) {
   if (!run.before) {
     run.before = { step: 0, ...(await ask(model, run, signal)) };
     if (!run.settings.fresh) run.points.push(run.before);
@@ -100,17 +131,17 @@ export async function* goOn(model, run, { signal, onProgress }) {
       // What was learnt up to the stop is there once the worker has answered the next question.
       await model.prepare(pictureAt(model, run.heldOut, 0)).catch(() => {});
       if (model.learnt && model.learnt.step > from && model.learnt.step <= from + part) take(run, model.learnt);
-      await keep(run).catch(() => {});
+      await keep(run, onKept);
       throw thrown;
     }
     pace = (performance.now() - began) / 1000 / part;
     if (model.learnt) take(run, model.learnt);
     // Before it is asked about: what was learnt is not lost where that is stopped.
-    await keep(run).catch(() => {});
+    await keep(run, onKept);
     const answer = await ask(model, run, signal);
     run.points.push({ step: run.step, loss, ...answer });
     if (run.weights && !(answer.nats <= (run.best?.nats ?? -Infinity))) run.best = { step: run.step, nats: answer.nats, weights: run.weights };
-    await keep(run).catch(() => {});
+    await keep(run, onKept);
     yield;
   }
 }

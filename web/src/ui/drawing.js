@@ -6,11 +6,12 @@ import { duration } from "./format.js";
 
 /**
  * How far a run is, and the way to stop it.
- * @param {{ sampling: boolean, stale: boolean, step?: import("../p-of-x.js").SampleStep, encoding?: import("../p-of-x.js").Progress }} run
- *   `stale`: the controls have moved since; `encoding`: latents are looked for before anything is drawn
+ * @param {{ sampling: boolean, stale: boolean, step?: import("../p-of-x.js").SampleStep, encoding?: import("../p-of-x.js").Progress, surveying?: [number, number] }} run
+ *   `stale`: the controls have moved since; `encoding`: latents are looked for before anything is drawn; `surveying`: pictures of the map of two latents
  * @param {() => void} stop
  */
-export function drawingProgress({ sampling, stale, step, encoding }, stop) {
+export function drawingProgress({ sampling, stale, step, encoding, surveying }, stop) {
+  if (!sampling && surveying) return surveyProgress(surveying, stop);
   if (!sampling) return stale ? html`<span>The controls have moved since these were drawn.</span>` : nothing;
   const button = html`<button type="button" @click=${stop}>Stop</button>`;
   if (encoding) {
@@ -22,6 +23,12 @@ export function drawingProgress({ sampling, stale, step, encoding }, stop) {
   const steps = step.steps > 1 ? `Step ${step.step} of ${step.steps}, ` : "";
   return html`<progress max=${step.total} value=${worth(step)} aria-label="Progress of drawing"></progress>
     <span>${steps}${step.done} of ${step.total} pictures${duration(step.seconds_left)}</span> ${button}`;
+}
+
+/** @param {[number, number]} surveying @param {() => void} stop */
+function surveyProgress([done, total], stop) {
+  return html`<progress max=${total} value=${done} aria-label="Progress of the map"></progress>
+    <span>${done} of ${total} pictures of the map</span> <button type="button" @click=${stop}>Stop</button>`;
 }
 
 /**

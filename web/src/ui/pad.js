@@ -9,12 +9,16 @@ import { shared } from "./styles.js";
 const SIZE = 280;
 const CELL = SIZE / SIDE;
 const STROKE = 21;
+/** So many changes can be taken back. */
+const MOST = 20;
 
 /** @typedef {import("../engine/image.js").Levels} Levels */
 
+/** What is on the pad. @typedef {{ ink: ImageData, placed: boolean, empty: boolean }} Drawing */
+
 /**
- * `<pofx-pad>`: events `stroke` (while drawing and at its end; `detail.last`), `clear`; method `show(values)` and the
- * getter `picture`.
+ * `<pofx-pad>`: events `stroke` (while drawing and at its end: `detail.last`; when one is taken back: `detail.undone`), `clear`; methods
+ * `show(values)`, `clear()` and `undo()`, getters `picture` and `undoable`.
  */
 export class Pad extends LitElement {
   static properties = {
@@ -91,6 +95,7 @@ export class Pad extends LitElement {
   /** A picture of 28 x 28 was shown: what is drawn on it keeps its place. */
   #placed = false;
   /** @type {{ x: number, y: number } | undefined} */ #last;
+  /** What was on the pad before each change, the latest last. @type {Drawing[]} */ #past = [];
 
   constructor() {
     super();
@@ -110,7 +115,7 @@ export class Pad extends LitElement {
         tabindex="0"
         role="application"
         aria-roledescription="drawing pad"
-        aria-label="Drawing pad. Arrow keys move the pen, Space lowers or lifts it, Delete clears."
+        aria-label="Drawing pad. Arrow keys move the pen, Space lowers or lifts it, Delete clears, Control and Z take the last change back."
         @pointerdown=${this.#onDown}
         @pointermove=${this.#onMove}
         @pointerup=${this.#onUp}
@@ -142,6 +147,7 @@ export class Pad extends LitElement {
   /** Shows a picture of 28 x 28 values from 0 to 255. @param {ArrayLike<number>} values */
   async show(values) {
     await this.updateComplete;
+    if (!this.empty) this.#remember();
     this.#wipe();
     this.#placed = true;
     this.empty = false;
@@ -154,6 +160,32 @@ export class Pad extends LitElement {
 
   /** Empties the pad. */
   clear() {
+    if (!this.empty) this.#remember();
+    this.#empty();
+  }
+
+  /** Whether there is a change to take back. */
+  get undoable() {
+    return this.#past.length > 0;
+  }
+
+  /** Takes back the last stroke, the last clearing, or the last picture that was shown. */
+  undo() {
+    const before = this.#past.pop();
+    if (!before) return;
+    if (before.empty) return this.#empty();
+    this.#wipe();
+    this.#ink?.putImageData(before.ink, 0, 0);
+    [this.#placed, this.empty] = [before.placed, false];
+    this.dispatchEvent(new CustomEvent("stroke", { detail: { last: true, undone: true } }));
+  }
+
+  #remember() {
+    const ink = this.#ink?.getImageData(0, 0, SIZE, SIZE);
+    if (ink) this.#past = [...this.#past.slice(1 - MOST), { ink, placed: this.#placed, empty: this.empty }];
+  }
+
+  #empty() {
     this.#wipe();
     this.#placed = false;
     this.empty = true;
@@ -172,6 +204,7 @@ export class Pad extends LitElement {
     const canvas = /** @type {HTMLCanvasElement} */ (event.target);
     canvas.setPointerCapture(event.pointerId);
     this.#hideCursor();
+    this.#remember();
     this.#last = this.#at(event);
     this.#line(this.#last, this.#last);
   }
@@ -233,9 +266,11 @@ export class Pad extends LitElement {
     } else if (event.key === " ") {
       this.cursor = from;
       this.down = !this.down;
+      if (this.down) this.#remember();
       if (this.down) this.#line(from, from);
       else this.#report(true);
-    } else if (event.key === "Delete" || event.key === "Backspace") this.clear();
+    } else if (event.key === "z" && (event.ctrlKey || event.metaKey) && !event.shiftKey) this.undo();
+    else if (event.key === "Delete" || event.key === "Backspace") this.clear();
     else return;
     event.preventDefault();
   }

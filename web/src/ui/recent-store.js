@@ -9,7 +9,9 @@ import { openStore } from "./store.js";
  * @typedef {{ key: string, at: number, model: string, seed: string, n: number, values: Record<string, any>, pictures: Pixels[] }} Result
  */
 
-const run = openStore("p-of-x-recent", "results", "key");
+/** The database of results. */
+export const RESULTS = "p-of-x-recent";
+const run = openStore(RESULTS, "results", "key");
 /** So many are kept. */
 const MOST = 24;
 
@@ -37,4 +39,16 @@ export async function forget(key) {
 
 export async function forgetAll() {
   await run("readwrite", (store) => store.clear());
+}
+
+/** Keeps results again that were forgotten. @param {Result[]} forgotten */
+export async function putBack(forgotten) {
+  for (const result of forgotten) await run("readwrite", (store) => store.put(result));
+}
+
+/** Bytes of results, about. @param {Result[]} all */
+export function sizeOf(all) {
+  const given = (/** @type {any} */ value) => value?.size ?? value?.data?.length ?? value?.byteLength ?? 0;
+  const one = (/** @type {Result} */ { key, values, pictures }) => [...Object.values(values).map(given), ...pictures.map(given), key.length];
+  return all.flatMap(one).reduce((sum, bytes) => sum + bytes, 0);
 }

@@ -2,7 +2,8 @@
 
 import { LitElement, css, html, nothing } from "lit";
 import { megabytes } from "./format.js";
-import { forget, forgetAll, keep, results } from "./recent-store.js";
+import { RESULTS, forget, forgetAll, keep, putBack, results, sizeOf } from "./recent-store.js";
+import { changes } from "./store.js";
 import { shared } from "./styles.js";
 import "./picture.js";
 
@@ -10,7 +11,7 @@ import "./picture.js";
 
 /** `<pofx-recent>`: method `keep`; event `restore` (detail: the Result). */
 export class Recent extends LitElement {
-  static properties = { results: { state: true }, trouble: { state: true } };
+  static properties = { results: { state: true }, deleted: { state: true }, trouble: { state: true } };
 
   static styles = [
     shared,
@@ -80,12 +81,19 @@ export class Recent extends LitElement {
   constructor() {
     super();
     /** @type {Result[]} */ this.results = [];
+    /** What was deleted last, to be put back. @type {Result[]} */ this.deleted = [];
     /** Why nothing can be kept. */ this.trouble = "";
   }
 
   connectedCallback() {
     super.connectedCallback();
-    void this.#change();
+    changes.addEventListener(RESULTS, this.#read);
+    void this.#read();
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    changes.removeEventListener(RESULTS, this.#read);
   }
 
   /** @param {Omit<Result, "key" | "at">} result */
@@ -93,30 +101,53 @@ export class Recent extends LitElement {
     return this.#change(() => keep(result));
   }
 
-  /** @param {() => Promise<void>} [change] */
+  #read = () => this.#change(async () => void (this.results = await results()));
+
+  /** @param {() => Promise<void>} change */
   async #change(change) {
     try {
-      await change?.();
-      this.results = await results();
+      await change();
       this.trouble = "";
     } catch (thrown) {
       this.trouble = `Results can’t be kept in this browser: ${thrown instanceof Error ? thrown.message : thrown}`;
     }
   }
 
+  /** @param {Result[]} deleted @param {() => Promise<void>} change */
+  async #delete(deleted, change) {
+    await this.#change(change);
+    this.deleted = deleted;
+    // The button that was pressed is gone.
+    await this.updateComplete;
+    /** @type {HTMLElement | null} */ (this.renderRoot.querySelector(".undo"))?.focus();
+  }
+
+  async #undo() {
+    const { deleted } = this;
+    this.deleted = [];
+    await this.#change(() => putBack(deleted));
+  }
+
   render() {
     const { results, trouble } = this;
     if (trouble) return html`<p role="status">${trouble}</p>`;
-    if (results.length === 0) return nothing;
-    const bytes = results.reduce((sum, { pictures, key }) => sum + key.length + pictures.reduce((sum, { data }) => sum + data.length, 0), 0);
+    if (results.length === 0) return this.#renderDeleted();
     return html`<div class="head">
         <h2 id="title">Recent results</h2>
-        <span class="about">${results.length} in this browser, ${megabytes(bytes)}</span>
-        <button type="button" class="quiet" @click=${() => void this.#change(forgetAll)}>Delete all</button>
+        <span class="about">${results.length} in this browser, ${megabytes(sizeOf(results))}</span>
+        <button type="button" class="quiet" @click=${() => void this.#delete(results, forgetAll)}>Delete all</button>
+        ${this.#renderDeleted()}
       </div>
       <ul aria-labelledby="title">
         ${results.map((result) => this.#renderResult(result))}
       </ul>`;
+  }
+
+  #renderDeleted() {
+    const { length } = this.deleted;
+    const said = `${length} ${length === 1 ? "result was" : "results were"} deleted.`;
+    return html`<span role="status" class="about">${length > 0 ? said : nothing}</span>
+      ${length > 0 ? html`<button type="button" class="quiet undo" @click=${this.#undo}>Undo</button>` : nothing}`;
   }
 
   /** @param {Result} result */
@@ -129,7 +160,7 @@ export class Recent extends LitElement {
         <span class="pictures" aria-hidden="true">${pictures.map((pixels) => html`<pofx-picture .pixels=${pixels}></pofx-picture>`)}</span>
         ${name}<span class="about">, ${n === 1 ? "1 picture" : `${n} pictures`}, ${time}</span>
       </button>
-      <button type="button" class="forget" aria-label="Delete ${name}, ${time}" title="Delete" @click=${() => void this.#change(() => forget(key))}>×</button>
+      <button type="button" class="forget" aria-label="Delete ${name}, ${time}" title="Delete" @click=${() => void this.#delete([result], () => forget(key))}>×</button>
     </li>`;
   }
 }

@@ -47,6 +47,7 @@ export class Sampler extends LitElement {
     which: { state: true },
     shown: { state: true },
     atlas: { state: true },
+    surveying: { state: true },
     own: { type: Boolean },
     answered: { type: Boolean },
     rooms: { type: Boolean },
@@ -78,6 +79,7 @@ export class Sampler extends LitElement {
     /** The picture whose film is shown. */
     this.shown = 0;
     /** Pictures below the map of two latents. @type {Pixels[]} */ this.atlas = [];
+    /** How many of them have been drawn of how many, while they are. @type {[number, number] | undefined} */ this.surveying = undefined;
     /** Whether the weights are a person's own. */ this.own = false;
     /** Whether what is chosen is asked about elsewhere. */ this.answered = false;
     /** Whether there is a place to ask more about it. */ this.rooms = false;
@@ -91,12 +93,14 @@ export class Sampler extends LitElement {
   #undo = new Undo();
   /** The setting of another model that is gone back to, until that is open. @type {import("./undo.js").Setting | undefined} */ #wanted;
   #job = new AbortController();
+  /** The survey goes beside the other jobs: a picture of it takes no time. */ #survey = new AbortController();
   /** How long the last run took. */ #took = Infinity;
   /** A control has moved while the last values were drawn. */ #again = false;
 
   disconnectedCallback() {
     super.disconnectedCallback();
     this.#job.abort();
+    this.#survey.abort();
   }
 
   /**
@@ -108,14 +112,13 @@ export class Sampler extends LitElement {
     const same = this.model?.id === model.id;
     this.#job.abort();
     // Other weights are no other setting.
-    if (this.model !== model) this.pinned = undefined;
+    if (this.model !== model) this.#leave();
     this.model = model;
     this.#took = Infinity;
     if (!same) {
       this.step = undefined;
       this.open = false;
       this.from = undefined;
-      this.atlas = [];
       this.which = "images";
       this.shown = 0;
       this.values = startValues(model.controls);
@@ -124,6 +127,12 @@ export class Sampler extends LitElement {
     if (this.#wanted?.model === model.id) this.values = this.#wanted.values;
     this.#wanted = undefined;
     this.errors = {};
+  }
+
+  /** Lets go of what the model before has drawn beside the samples. */
+  #leave() {
+    this.#survey.abort();
+    Object.assign(this, { pinned: undefined, atlas: [], surveying: undefined });
   }
 
   /** @param {Map<string, unknown>} changed */
@@ -250,20 +259,27 @@ export class Sampler extends LitElement {
     if (found) await this.generate();
   }
 
-  /** Draws what lies below the map of two latents, a row at a time. */
-  async #survey() {
+  /** Draws what lies below the map of two latents, a row at a time; after a stop, from where it stood. */
+  async #drawAtlas() {
     const { model } = this;
-    if (!model || this.atlas.length > 0) return;
-    /** @type {Pixels[]} */ const atlas = [];
+    if (!model) return;
+    this.#survey.abort();
+    const { signal } = (this.#survey = new AbortController());
+    const atlas = [...this.atlas];
     try {
       const { ATLAS_POINTS } = await import("./latent.js");
-      for (const latent of ATLAS_POINTS) {
-        for await (const step of model.sample({ n: 1, latent })) atlas.push(pictureOf(step, 0));
-        if (this.model !== model) return;
+      for (const latent of ATLAS_POINTS.slice(atlas.length)) {
+        this.surveying = [atlas.length, ATLAS_POINTS.length];
+        for await (const step of model.sample({ n: 1, latent, signal })) atlas.push(pictureOf(step, 0));
+        if (signal.aborted) return;
         if (atlas.length % 11 === 0) this.atlas = [...atlas];
       }
     } catch (thrown) {
-      this.#fail(PofxError.from(thrown));
+      const error = PofxError.from(thrown);
+      // The model was closed: another takes its place in a moment.
+      if (!signal.aborted && error.code !== "bad-request") this.#fail(error);
+    } finally {
+      if (!signal.aborted) this.surveying = undefined;
     }
   }
 
@@ -301,7 +317,9 @@ export class Sampler extends LitElement {
 
   #stop() {
     this.#job.abort();
+    this.#survey.abort();
     this.sampling = false;
+    this.surveying = undefined;
     this.#say("Stopped.");
   }
 
@@ -478,7 +496,7 @@ export class Sampler extends LitElement {
         @change=${this.#onControl}
         .atlas=${this.atlas}
         @encode=${(/** @type {CustomEvent<{ name: string }>} */ { detail }) => this.#choice && void this.#encode({ [detail.name]: this.#choice })}
-        @survey=${() => void this.#survey()}
+        @survey=${() => void this.#drawAtlas()}
       ></pofx-controls>
     </section>`;
   }

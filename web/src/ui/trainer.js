@@ -3,12 +3,15 @@
 import { LitElement, css, html, nothing } from "lit";
 import { PofxError } from "../p-of-x.js";
 import { save } from "../export/save.js";
-import { FEWEST, MOST, bytesOf, forget, goOn, keptRun, newRun, pictureAt } from "./course.js";
+import { advice, isFull } from "../offline/room.js";
+import { FEWEST, MOST, RUNS, bytesOf, forget, goOn, keptRun, newRun, pictureAt, sizeOf } from "./course.js";
 import { fields } from "./field-styles.js";
-import { duration, nats } from "./format.js";
+import { asSentence, duration, megabytes, nats } from "./format.js";
 import { pictureOf } from "./picture.js";
+import { changes } from "./store.js";
 import { shared } from "./styles.js";
 import "./chart.js";
+import "./sure.js";
 
 /** @typedef {import("../p-of-x.js").Model} Model */
 /** @typedef {import("./course.js").Run} Run */
@@ -30,6 +33,7 @@ export class Trainer extends LitElement {
     model: { attribute: false },
     seed: {},
     run: { state: true },
+    unkept: { state: true },
     reading: { state: true },
     notices: { state: true },
     progress: { state: true },
@@ -88,6 +92,11 @@ export class Trainer extends LitElement {
         max-width: 62rem;
         text-wrap: pretty;
       }
+      .unkept {
+        margin: 0 0 0.8rem;
+        max-width: 62rem;
+        color: var(--bad);
+      }
       h4 {
         margin: 0 0 0.3rem;
         font: 500 1.0625rem/1.4 var(--serif);
@@ -111,6 +120,7 @@ export class Trainer extends LitElement {
     /** @type {Model | undefined} */ this.model = undefined;
     this.seed = "0";
     /** @type {Run | undefined} */ this.run = undefined;
+    /** Why the run can't be kept. */ this.unkept = "";
     /** How many files have been read of how many. @type {[number, number] | undefined} */ this.reading = undefined;
     /** @type {string[]} */ this.notices = [];
     /** @type {import("../p-of-x.js").Progress | undefined} */ this.progress = undefined;
@@ -122,8 +132,14 @@ export class Trainer extends LitElement {
   #job = new AbortController();
   /** Prepared pictures of which no run was made yet. @type {Uint8Array[]} */ #pictures = [];
 
+  connectedCallback() {
+    super.connectedCallback();
+    changes.addEventListener(RUNS, this.#onStored);
+  }
+
   disconnectedCallback() {
     super.disconnectedCallback();
+    changes.removeEventListener(RUNS, this.#onStored);
     this.#job.abort();
   }
 
@@ -135,7 +151,7 @@ export class Trainer extends LitElement {
     this.training = false;
     // A file of weights that was opened meanwhile is another beginning of the same run.
     if (before?.id === this.model?.id) return;
-    Object.assign(this, { run: undefined, notices: [], samples: [], reading: undefined });
+    Object.assign(this, { run: undefined, unkept: "", notices: [], samples: [], reading: undefined });
     this.#pictures = [];
     void this.#recall();
   }
@@ -148,15 +164,25 @@ export class Trainer extends LitElement {
     if (run && this.model === model && !this.run) this.run = run;
   }
 
+  /** What is kept of the run may be deleted elsewhere on the page. */
+  #onStored = async () => {
+    const { run } = this;
+    if (!run || this.training || (await keptRun(run.model).catch(() => undefined))) return;
+    run.at = 0;
+    this.requestUpdate();
+  };
+
   /** @param {File[]} files */
   async #read(files) {
     const { model } = this;
     if (!model || files.length === 0 || this.training) return;
+    this.#job.abort();
     const { signal } = (this.#job = new AbortController());
     const some = files.slice(0, MOST);
     /** @type {Uint8Array[]} */ const pictures = [];
     /** @type {Map<string, number>} */ const done = new Map();
-    this.notices = [];
+    const capped = files.length > MOST ? [`Of ${files.length.toLocaleString("en")} files the first ${MOST.toLocaleString("en")} are taken.`] : [];
+    this.notices = capped;
     let unread = 0;
     for (const [i, file] of some.entries()) {
       if (i % 20 === 0) this.reading = [i, some.length];
@@ -173,7 +199,7 @@ export class Trainer extends LitElement {
     this.reading = undefined;
     const many = [...done].toSorted((a, b) => b[1] - a[1]).slice(0, 3);
     this.notices = [
-      ...(files.length > MOST ? [`Of ${files.length.toLocaleString("en")} files the first ${MOST.toLocaleString("en")} were taken.`] : []),
+      ...capped,
       ...(unread > 0 ? [`${unread} ${unread === 1 ? "file is" : "files are"} no picture that can be read.`] : []),
       ...many.map(([notice, n]) => `${n} of ${pictures.length}: ${notice}`),
     ];
@@ -196,18 +222,27 @@ export class Trainer extends LitElement {
     const number = (/** @type {string} */ name) => Number(given.get(name));
     // Seeds of an address are wider than what a run needs.
     const seed = Number(BigInt(/^\d+$/.test(this.seed) ? this.seed : 0) % 1_000_000n);
+    this.unkept = "";
     this.run = newRun(model.id, this.#pictures, { fresh: this.fresh, steps: number("steps"), batch: number("batch"), rate: number("rate"), seed });
     void this.#train();
+  }
+
+  #stopReading() {
+    this.#job.abort();
+    [this.reading, this.notices] = [undefined, ["Reading was stopped; no picture was taken."]];
   }
 
   async #train() {
     const { model, run } = this;
     if (!model || !run) return;
+    this.#job.abort();
     const { signal } = (this.#job = new AbortController());
     const onProgress = (/** @type {import("../p-of-x.js").Progress} */ progress) => (this.progress = progress);
+    const onKept = (/** @type {unknown} */ thrown) => this.#onKept(run, thrown);
+    this.reading = undefined;
     this.training = true;
     try {
-      for await (const _ of goOn(model, run, { signal, onProgress })) {
+      for await (const _ of goOn(model, run, { signal, onProgress, onKept })) {
         await this.#draw(model, signal);
         if (run.step > 0) this.#tell("learnt", describe(run));
       }
@@ -218,6 +253,14 @@ export class Trainer extends LitElement {
     } finally {
       if (this.run === run) [this.training, this.progress] = [false, undefined];
     }
+  }
+
+  /** A run that can't be kept goes on, and the person is told. @param {Run} run @param {unknown} thrown */
+  async #onKept(run, thrown) {
+    const unkept = thrown === undefined ? "" : await whyUnkept(run, thrown);
+    if (this.run !== run) return;
+    if (unkept && !this.unkept) this.#say(unkept);
+    this.unkept = unkept;
   }
 
   /** @param {Model} model @param {AbortSignal} signal */
@@ -238,7 +281,7 @@ export class Trainer extends LitElement {
     if (!model) return;
     this.#job.abort();
     await forget(model.id).catch(() => {});
-    Object.assign(this, { run: undefined, samples: [], training: false });
+    Object.assign(this, { run: undefined, unkept: "", samples: [], training: false });
     this.#pictures = [];
     if (model.learnt) this.#tell("shipped");
     this.#say("The run was forgotten.");
@@ -312,7 +355,9 @@ export class Trainer extends LitElement {
       </p>
       <input class="hidden" type="file" id="pictures" accept="image/*" multiple tabindex="-1" aria-hidden="true" @change=${this.#onFiles} />
       <button type="button" @click=${() => /** @type {HTMLInputElement | null} */ (this.renderRoot.querySelector("#pictures"))?.click()}>Choose pictures…</button>
-      ${this.reading ? html`<span role="status">Reading, ${this.reading[0]} of ${this.reading[1]}</span>` : nothing}
+      ${this.reading
+        ? html`<span role="status">Reading, ${this.reading[0].toLocaleString("en")} of ${this.reading[1].toLocaleString("en")}</span><button type="button" @click=${this.#stopReading}>Stop</button>`
+        : nothing}
     </div>`;
   }
 
@@ -343,14 +388,15 @@ export class Trainer extends LitElement {
     const size = bytesOf(model);
     return html`
       <h4>Step ${step.toLocaleString("en")} of ${settings.steps.toLocaleString("en")}</h4>
-      <p>${run.pictures.length / size} pictures to learn from, ${run.heldOut.length / size} held out; ${settings.fresh ? "from new weights" : "from the weights that were in use"}. ${this.training ? "What is learnt is kept on this device every few seconds." : `Kept on this device since ${new Date(run.at).toLocaleString()}.`}</p>
+      <p>${run.pictures.length / size} pictures to learn from, ${run.heldOut.length / size} held out; ${settings.fresh ? "from new weights" : "from the weights that were in use"}. ${this.#whereKept(run)}</p>
+      ${this.unkept ? html`<p class="unkept">${this.unkept}</p>` : nothing}
       ${this.training ? this.#renderProgress(run) : nothing}
       <div class="tools">
         ${this.training ? html`<button type="button" @click=${() => this.#job.abort()}>Stop</button>` : nothing}
         ${!this.training && !over ? html`<button type="button" class="primary" @click=${() => void this.#train()}>Go on</button>` : nothing}
         ${this.training ? nothing : this.#renderUse(run)}
         ${run.weights ? html`<button type="button" @click=${() => run.weights && save({ name: `${run.model}-step-${step}.safetensors`, type: "application/octet-stream", content: run.weights })}>Save weights (.safetensors)</button>` : nothing}
-        ${this.training ? nothing : html`<button type="button" @click=${this.#again}>Another run on these pictures</button><button type="button" class="quiet" @click=${() => void this.#drop()}>Forget this run</button>`}
+        ${this.training ? nothing : html`<button type="button" @click=${this.#again}>Another run on these pictures</button><pofx-sure yes="Forget it" @sure=${() => void this.#drop()}>Forget this run</pofx-sure>`}
       </div>
       <div class="learning">
         <div>
@@ -368,6 +414,13 @@ export class Trainer extends LitElement {
           <pofx-chart even .label=${"loss"} .lines=${line(run, "loss", "Loss")}></pofx-chart>
         </div>
       </div>`;
+  }
+
+  /** @param {Run} run */
+  #whereKept({ at }) {
+    if (this.unkept) return "";
+    if (this.training) return "What is learnt is kept on this device every few seconds.";
+    return at > 0 ? `Kept on this device since ${new Date(at).toLocaleString()}.` : "It is not kept on this device.";
   }
 
   /** Weights that were learnt: the last ones, and those before the pictures were learnt by heart. @param {Run} run */
@@ -388,6 +441,13 @@ export class Trainer extends LitElement {
     const doing = progress?.phase === "train" ? `Learning, step ${progress.done} of ${progress.total}${duration(progress.seconds_left)}` : "Asking, and drawing";
     return html`<p role="presentation">${doing}<br /><progress max=${settings.steps} value=${progress?.phase === "train" ? progress.done : step} aria-label="Steps of training"></progress></p>`;
   }
+}
+
+/** @param {Run} run @param {unknown} thrown */
+async function whyUnkept(run, thrown) {
+  const lost = "It goes on, but is lost when this page is closed, unless you save its weights.";
+  if (!isFull(thrown)) return `This browser keeps no run. ${asSentence(thrown instanceof Error ? thrown.message : String(thrown))} ${lost}`;
+  return `This browser has no room to keep this run (${megabytes(sizeOf(run))}). ${lost} ${await advice({ run: run.model })}`;
 }
 
 /** @param {Uint8Array} all @param {number} size */

@@ -118,7 +118,9 @@ export class Cache {
    * @param {Uint8Array<ArrayBuffer>} bytes
    */
   async write(name, bytes) {
-    if (this.#folder || typeof caches !== "object") return;
+    // The file system has given no part to write.
+    if (this.#folder) throw new Error("no room");
+    if (typeof caches !== "object") return;
     await (await caches.open(FOLDER)).put(address(name), new Response(bytes));
   }
 
