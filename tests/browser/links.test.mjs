@@ -95,9 +95,17 @@ test(`${HASHES} addresses of no sense: nothing is thrown, nothing takes long, no
   for (let i = 0; i < HASHES; i += 1) {
     const parts = Array.from({ length: roll(5) }, () => `${names[roll(names.length)]}=${roll(2) ? encodeURIComponent(text().toWellFormed()) : text()}`);
     const hash = `#${parts.join("&")}${roll(50) === 0 ? "y".repeat(1e6) : ""}`;
-    const from = performance.now();
-    const [state, lab] = [parseHash(hash), parseLab(hash)];
-    longest = Math.max(longest, performance.now() - from);
+    let quickest = Infinity;
+    const read = () => {
+      const from = performance.now();
+      const all = /** @type {const} */ ([parseHash(hash), parseLab(hash)]);
+      quickest = Math.min(quickest, performance.now() - from);
+      return all;
+    };
+    const [state, lab] = read();
+    // A garbage collection or other work may fall into a call, hardly into three.
+    for (let more = 2; more > 0 && quickest >= LONGEST_MS; more -= 1) read();
+    longest = Math.max(longest, quickest);
     assert.ok(state.pixels === undefined || state.pixels.length === 784);
     assert.ok(state.n === undefined || (state.n >= 1 && state.n <= 64));
     const { data, width = 0, height = 0, channels = 0 } = state.picture ?? {};
@@ -109,6 +117,5 @@ test(`${HASHES} addresses of no sense: nothing is thrown, nothing takes long, no
   }
   assert.equal(Object.getOwnPropertyNames(Object.prototype).length, before);
   assert.equal(/** @type {any} */ ({}).steps, undefined);
-  // One garbage collection may fall into a call.
-  assert.ok(longest < 20 * LONGEST_MS, `${longest} ms`);
+  assert.ok(longest < LONGEST_MS, `${longest} ms`);
 });

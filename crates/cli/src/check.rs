@@ -318,6 +318,9 @@ fn observed(model: &Model, images: &Images, n: usize) -> Images {
 }
 
 #[cfg(test)]
+mod shipped;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -140,7 +140,7 @@ fn label(model: &Model, name: Option<&str>) -> Result<(usize, Label)> {
 }
 
 /// Estimates of log p(x | y) of the first `n` images under each of the values of label `a`, all with the same noise.
-fn under_each(
+pub(crate) fn under_each(
     model: &Model,
     images: &Images,
     n: usize,

@@ -1,5 +1,6 @@
 //! The likelihood by the probability flow, against closed forms.
 
+mod goldens;
 mod networks;
 mod oracle;
 

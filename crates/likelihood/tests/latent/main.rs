@@ -2,6 +2,7 @@
 
 mod networks;
 mod oracle;
+mod perturbed;
 
 use data::rng::{Rng, stream};
 use likelihood::hmc::{Path, energies};

@@ -51,22 +51,32 @@ impl Linear {
         flat.log_p() + 0.5 * d * ((TAU * flat.variance).ln() - beta * (TAU * self.variance).ln())
     }
 
+    /// W^T W, (L, L).
+    pub(crate) fn gram(&self) -> Vec<f64> {
+        let l = self.latents;
+        let column = |k: usize| self.w.iter().skip(k).step_by(l);
+        (0..l * l).map(|n| column(n / l).zip(column(n % l)).map(|(a, b)| a * b).sum()).collect()
+    }
+
     /// p(z|x).
     pub(crate) fn posterior(&self) -> Normal {
+        self.posterior_stretched(1.0)
+    }
+
+    /// p(z|x) with its deviations times `by`.
+    pub(crate) fn posterior_stretched(&self, by: f64) -> Normal {
         let l = self.latents;
-        let precision: Vec<f64> = (0..l * l)
-            .map(|n| {
-                let column = |k: usize| self.w.iter().skip(k).step_by(l);
-                let dot: f64 = column(n / l).zip(column(n % l)).map(|(a, b)| a * b).sum();
-                dot / self.variance + if n / l == n % l { 1.0 } else { 0.0 }
-            })
-            .collect();
+        let unit = |n: usize| if n / l == n % l { 1.0 } else { 0.0 };
+        let gram = self.gram();
+        let precision = |by: f64| -> Vec<f64> {
+            gram.iter().enumerate().map(|(n, g)| (g / self.variance + unit(n)) / (by * by)).collect()
+        };
         let pull: Vec<f64> = (0..l)
             .map(|k| self.w.iter().skip(k).step_by(l).zip(&self.x).map(|(w, x)| w * x).sum::<f64>() / self.variance)
             .collect();
-        let normal = Normal::from_precision(&vec![0.0; l], &precision);
-        let mean = normal.covariance_times(&pull);
-        normal.about(mean)
+        let zero = vec![0.0; l];
+        let mean = Normal::from_precision(&zero, &precision(1.0)).covariance_times(&pull);
+        Normal::from_precision(&mean, &precision(by))
     }
 }
 
@@ -207,7 +217,7 @@ pub(crate) fn normals(n: usize, noise: &mut data::rng::Rng) -> Vec<f64> {
 }
 
 /// ln det A and b^T A^-1 b of a positive definite A (n, n), by Cholesky.
-fn solve(a: &[f64], b: &[f64]) -> (f64, f64) {
+pub(crate) fn solve(a: &[f64], b: &[f64]) -> (f64, f64) {
     let n = b.len();
     let (mut c, mut y) = (vec![0.0; n * n], vec![0.0; n]);
     for i in 0..n {

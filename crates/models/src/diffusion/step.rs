@@ -73,14 +73,18 @@ pub fn sum(parts: &[(f64, &[f32])]) -> Vec<f32> {
 /// DDIM (Song, Meng & Ermon 2021, arXiv:2010.02502, eq. 12 with the deviation of eq. 16). `eta` 0 takes no noise; 1 is the
 /// ancestral sampler of DDPM (Ho et al. 2020, arXiv:2006.11239, algorithm 2, with the posterior's variance of eq. 7).
 pub fn ddim(p: &Prediction, s: Level, eta: f64, noise: &[f32]) -> Vec<f32> {
-    let t = p.level;
-    let fresh = eta * (s.sigma / t.sigma) * (1.0 - (t.alpha / s.alpha).powi(2)).max(0.0).sqrt();
-    let kept = (s.sigma * s.sigma - fresh * fresh).max(0.0).sqrt();
+    let [kept, fresh] = ddim_factors(p.level, s, eta);
     if fresh > 0.0 {
         sum(&[(s.alpha, &p.x), (kept, &p.eps), (fresh, noise)])
     } else {
         sum(&[(s.alpha, &p.x), (s.sigma, &p.eps)])
     }
+}
+
+/// Factors of the noise that [`ddim`] keeps on its way from t to s, and of the noise that it adds.
+pub fn ddim_factors(t: Level, s: Level, eta: f64) -> [f64; 2] {
+    let fresh = eta * (s.sigma / t.sigma) * (1.0 - (t.alpha / s.alpha).powi(2)).max(0.0).sqrt();
+    [(s.sigma * s.sigma - fresh * fresh).max(0.0).sqrt(), fresh]
 }
 
 /// Euler's step along the probability-flow ODE, and Heun's for another prediction `end` at where Euler's ends (Karras et al.

@@ -285,3 +285,57 @@ impl Choice {
         at.map_or(likeliest, |at| order[at])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOGITS: [f32; 6] = [0.3, -1.0, 2.0, 1.1, 2.0, -4.0];
+    const PLAIN: Choice = Choice { temperature: 1.0, top_k: None, top_p: 1.0, min_p: 0.0 };
+
+    /// Probabilities at a temperature.
+    fn softmax(temperature: f64) -> Vec<f64> {
+        let weights = LOGITS.map(|l| (f64::from(l) / temperature).exp());
+        weights.iter().map(|w| w / weights.iter().sum::<f64>()).collect()
+    }
+
+    /// How often each token is chosen at even steps of u.
+    fn shares(choice: &Choice) -> Vec<f64> {
+        let n = 1 << 16;
+        let mut shares = vec![0.0; LOGITS.len()];
+        (0..n).for_each(|i| shares[choice.token(&LOGITS, i as f32 / n as f32)] += 1.0 / f64::from(n));
+        shares
+    }
+
+    /// What the bounds leave is drawn in proportion to the softmax: its probabilities sum to 1 again, and those of all other
+    /// tokens are 0, not small.
+    #[test]
+    fn a_truncated_choice_is_the_softmax_of_what_is_left() {
+        for (choice, left) in [
+            (PLAIN, &[0, 1, 2, 3, 4, 5][..]),
+            (Choice { temperature: 0.5, ..PLAIN }, &[0, 1, 2, 3, 4, 5]),
+            (Choice { top_k: Some(3), ..PLAIN }, &[2, 3, 4]),
+            // 0.37 and 0.37 are less than 0.8, with 0.15 they are enough.
+            (Choice { top_p: 0.8, ..PLAIN }, &[2, 3, 4]),
+            (Choice { top_p: 0.3, ..PLAIN }, &[2]),
+            // e^-0.9 = 0.41 and e^-1.7 = 0.18 of the likeliest.
+            (Choice { min_p: 0.3, ..PLAIN }, &[2, 3, 4]),
+            (Choice { min_p: 0.15, top_k: Some(3), ..PLAIN }, &[2, 3, 4]),
+            (Choice { temperature: 4.0, min_p: 0.3, ..PLAIN }, &[0, 1, 2, 3, 4]),
+            (Choice { temperature: 0.0, ..PLAIN }, &[2]),
+        ] {
+            let p = softmax(choice.temperature.max(1e-3));
+            let mass: f64 = left.iter().map(|&token| p[token]).sum();
+            let shares = shares(&choice);
+            assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-9);
+            for (token, share) in shares.iter().enumerate() {
+                let expected = if left.contains(&token) { p[token] / mass } else { 0.0 };
+                if expected == 0.0 || left.len() == 1 {
+                    assert_eq!(*share, f64::from(u8::from(left == [token])), "token {token}");
+                } else {
+                    assert!((share - expected).abs() < 1e-4, "token {token}: {share} and not {expected}");
+                }
+            }
+        }
+    }
+}
