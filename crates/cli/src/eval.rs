@@ -86,6 +86,9 @@ fn fit(model: &Model, n: usize, k: usize) -> Result<Fit> {
     let estimates = score(model, &test, n, &train::labels(&model.recipe, &test)?, k)?;
     let mean_of = |f: &dyn Fn(&Estimate) -> f64| mean_and_error(&estimates.iter().map(f).collect::<Vec<_>>());
     let defined = !estimates.iter().any(|e| matches!(e.kind, Kind::Undefined(_)));
+    if defined {
+        finite("test images", estimates.iter().map(|e| e.nats))?;
+    }
     let (nats, std_error) = mean_of(&|e| e.nats);
     let exact = matches!(estimates.first(), Some(Estimate { kind: Kind::Exact, .. }));
     let unlabelled = if exact && !model.recipe.network.classes().is_empty() {
@@ -128,8 +131,16 @@ pub(crate) fn reference(model: &Model, n: usize, k: usize) -> Result<Option<Refe
     Ok(Some(Reference { estimator, k, held_out, own, others: Vec::new(), complexity: Vec::new() }))
 }
 
-/// Scores of `what` in order, as a card keeps them: it has no place for one that is infinite or no number.
+/// Scores of `what` in order, as a card keeps them.
 pub(crate) fn ascending(what: &str, scores: impl Iterator<Item = f64>) -> Result<Vec<f32>> {
+    let scores = finite(what, scores)?;
+    let mut scores: Vec<f32> = scores.into_iter().map(|s| (s * 100.0).round() as f32 / 100.0).collect();
+    scores.sort_by(f32::total_cmp);
+    Ok(scores)
+}
+
+/// Scores of `what`, of which a card has no place for one that is infinite or no number.
+fn finite(what: &str, scores: impl Iterator<Item = f64>) -> Result<Vec<f64>> {
     let scores: Vec<f64> = scores.collect();
     if let Some(i) = scores.iter().position(|s| s.is_nan()) {
         bail!(
@@ -139,12 +150,10 @@ pub(crate) fn ascending(what: &str, scores: impl Iterator<Item = f64>) -> Result
     let impossible = scores.iter().filter(|s| s.is_infinite()).count();
     if impossible > 0 {
         bail!(
-            "{impossible} of the {} {what} are impossible under this model, and a card keeps finite scores",
+            "{impossible} of the {} {what} are impossible under this model: there is no mean of log p(x)",
             scores.len()
         );
     }
-    let mut scores: Vec<f32> = scores.into_iter().map(|s| (s * 100.0).round() as f32 / 100.0).collect();
-    scores.sort_by(f32::total_cmp);
     Ok(scores)
 }
 
