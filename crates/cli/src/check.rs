@@ -10,7 +10,7 @@ use data::images::Images;
 use data::rng::{Rng, stream};
 use engine::Engine;
 use likelihood::query::{Method, Question};
-use likelihood::{Estimate, Kind, mean_and_error};
+use likelihood::{Estimate, Kind, footing, mean_and_error};
 use models::Network;
 use models::vae::Likelihood;
 use serde::Serialize;
@@ -38,7 +38,7 @@ pub(crate) struct Sizes {
 }
 
 /// What `pofx check --json` prints.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 pub(crate) struct Report {
     model: String,
     data: String,
@@ -58,6 +58,8 @@ struct Rung {
     estimator: String,
     nats: f64,
     std_error: f64,
+    bits_per_dim: f64,
+    bits_per_dim_std_error: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     gain: Option<Difference>,
 }
@@ -67,8 +69,9 @@ struct Rung {
 struct Difference {
     nats: f64,
     std_error: f64,
-    /// Not negative, within three standard errors.
-    holds: bool,
+    /// Not negative, within three standard errors; none where it may be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    holds: Option<bool>,
 }
 
 /// Pictures of which this share of the values is noise.
@@ -112,7 +115,9 @@ impl Report {
     /// Whether every order and every fall holds.
     pub(crate) fn holds(&self) -> bool {
         let gains = self.order.iter().filter_map(|rung| rung.gain.as_ref());
-        gains.chain(self.corruption.iter().filter_map(|step| step.fall.as_ref())).all(|difference| difference.holds)
+        gains
+            .chain(self.corruption.iter().filter_map(|step| step.fall.as_ref()))
+            .all(|difference| difference.holds != Some(false))
     }
 }
 
@@ -175,8 +180,8 @@ fn asked(
     Ok(estimates)
 }
 
-/// Estimators from the loosest to the tightest: a VAE's bounds to the integral where it can be had, the bound of a diffusion
-/// model to its probability flow.
+/// Estimators from the loosest to the tightest, a VAE's bounds to the integral where it can be had; and the bound of a diffusion
+/// model with its probability flow, another model by the same network, so that neither has to be above the other.
 fn order(model: &Model, test: &Images, some: Range<usize>) -> Result<Vec<Rung>> {
     let ask = |method: Method, k: usize| answers(model, test, some.clone(), method, k);
     let mut rungs: Vec<(String, Vec<f64>)> = Vec::new();
@@ -206,21 +211,41 @@ fn order(model: &Model, test: &Images, some: Range<usize>) -> Result<Vec<Rung>> 
         }
         Network::Transformer(_) | Network::Classifier(_) => {}
     }
+    let neither = matches!(model.recipe.network, Network::Diffusion(_));
+    Ok(ranked(&rungs, test.len_of_one(), neither))
+}
+
+/// Names and values of estimators of the same images of `d` values, and how far each is above the one before it; whether that
+/// holds is not asked where `neither` has to be above the other.
+fn ranked(rungs: &[(String, Vec<f64>)], d: usize, neither: bool) -> Vec<Rung> {
     let mut before: Option<&[f64]> = None;
-    Ok(rungs
+    let rung = |(estimator, of): &(String, Vec<f64>)| {
+        let (nats, std_error) = mean_and_error(of);
+        Rung {
+            estimator: estimator.clone(),
+            nats,
+            std_error,
+            bits_per_dim: footing::bits_per_dim(nats, d),
+            bits_per_dim_std_error: footing::bits_per_dim(-std_error, d),
+            gain: None,
+        }
+    };
+    rungs
         .iter()
-        .map(|(estimator, of)| {
-            let (nats, std_error) = mean_and_error(of);
-            let gain = before.replace(of).map(|looser| difference(looser, of));
-            Rung { estimator: estimator.clone(), nats, std_error, gain }
+        .map(|named| {
+            let mut gain = before.replace(&named.1).map(|looser| difference(looser, &named.1));
+            if let Some(gain) = gain.as_mut().filter(|_| neither) {
+                gain.holds = None;
+            }
+            Rung { gain, ..rung(named) }
         })
-        .collect())
+        .collect()
 }
 
 /// Mean of b - a.
 fn difference(a: &[f64], b: &[f64]) -> Difference {
     let (nats, std_error) = mean_and_error(&a.iter().zip(b).map(|(a, b)| b - a).collect::<Vec<_>>());
-    Difference { nats, std_error, holds: nats >= -ALLOWED * std_error }
+    Difference { nats, std_error, holds: Some(nats >= -ALLOWED * std_error) }
 }
 
 /// The family's own estimator of pictures of which more and more is noise.
@@ -326,10 +351,21 @@ mod tests {
 
     #[test]
     fn a_difference_holds_within_three_standard_errors() {
-        assert!(difference(&[1.0, 2.0, 3.0], &[2.0, 3.0, 4.0]).holds);
-        assert!(!difference(&[1.0, 2.0, 3.0], &[0.0, 1.1, 1.9]).holds);
+        assert_eq!(difference(&[1.0, 2.0, 3.0], &[2.0, 3.0, 4.0]).holds, Some(true));
+        assert_eq!(difference(&[1.0, 2.0, 3.0], &[0.0, 1.1, 1.9]).holds, Some(false));
         // -0.1 with a standard error of 0.06.
-        assert!(difference(&[0.0; 4], &[-0.2, 0.0, 0.0, -0.2]).holds);
+        assert_eq!(difference(&[0.0; 4], &[-0.2, 0.0, 0.0, -0.2]).holds, Some(true));
+    }
+
+    #[test]
+    fn numbers_of_different_models_have_a_difference_and_no_order() {
+        let rungs = [("bound".to_string(), vec![-1.0, -2.0, -3.0]), ("flow".to_string(), vec![-3.0, -4.1, -4.9])];
+        let [of_one, of_two] = [false, true].map(|neither| ranked(&rungs, 2, neither));
+        let gains = [&of_one, &of_two].map(|of| of[1].gain.as_ref().unwrap());
+        assert_eq!(gains.map(|gain| (gain.nats, gain.holds)), [(-2.0, Some(false)), (-2.0, None)]);
+        assert!(of_one[0].gain.is_none() && (of_one[0].bits_per_dim - 1.0 / std::f64::consts::LN_2).abs() < 1e-12);
+        let report = |order| Report { order, ..Report::default() };
+        assert!(!report(of_one).holds() && report(of_two).holds());
     }
 
     #[test]

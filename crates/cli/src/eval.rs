@@ -18,7 +18,7 @@ use crate::datasets::{self, Split};
 use crate::logprob::Query;
 use crate::model::Model;
 use crate::train;
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use data::images::Images;
 use engine::Engine;
 use likelihood::query::Method;
@@ -86,6 +86,9 @@ fn fit(model: &Model, n: usize, k: usize) -> Result<Fit> {
     let estimates = score(model, &test, n, &train::labels(&model.recipe, &test)?, k)?;
     let mean_of = |f: &dyn Fn(&Estimate) -> f64| mean_and_error(&estimates.iter().map(f).collect::<Vec<_>>());
     let defined = !estimates.iter().any(|e| matches!(e.kind, Kind::Undefined(_)));
+    if defined {
+        finite("test images", estimates.iter().map(|e| e.nats))?;
+    }
     let (nats, std_error) = mean_of(&|e| e.nats);
     let exact = matches!(estimates.first(), Some(Estimate { kind: Kind::Exact, .. }));
     let unlabelled = if exact && !model.recipe.network.classes().is_empty() {
@@ -108,30 +111,50 @@ fn fit(model: &Model, n: usize, k: usize) -> Result<Fit> {
 }
 
 /// Scores of `n` test images and of `n` samples of the model, each with `k` importance samples and given no label, as the
-/// page asks where nothing else is said; none for a family without density.
+/// page asks where nothing else is said; none for a family without density. Nor has a sample a label: it is drawn from the
+/// p(x) that scores it, and the weight of labels has no say.
 pub(crate) fn reference(model: &Model, n: usize, k: usize) -> Result<Option<Reference>> {
-    let test = datasets::set(&model.recipe.data)?.load(Split::Test)?;
-    // A decoder's mean is no image of the data: what is scored is drawn.
-    let drawn = [("pixels", Value::Text("drawn".into()))];
-    let controls = model.recipe.network.controls();
-    let given = if controls.iter().any(|c| c.name == "pixels") { &drawn[..] } else { &[] };
-    let (own, _) = quality::samples(model, n, &test, given)?;
-    let none = model.recipe.network.no_labels();
+    let (network, test) = (&model.recipe.network, datasets::set(&model.recipe.data)?.load(Split::Test)?);
+    let none = network.no_labels();
     let scores = |images: &Images| score(model, images, n, &none.repeat(images.len()), k);
-    let (held_out, own) = (scores(&test)?, scores(&own)?);
+    let held_out = scores(&test)?;
     let Some(Estimate { kind, estimator, k, .. }) = held_out.first().cloned() else { return Ok(None) };
     if let Kind::Undefined(_) = kind {
         return Ok(None);
     }
-    let [held_out, own] = [held_out, own].map(|scores| ascending(scores.iter().map(|e| e.nats)));
+    // A decoder's mean is no image of the data: what is scored is drawn.
+    let drawn = [("pixels", Value::Text("drawn".into()))];
+    let given = if network.controls().iter().any(|c| c.name == "pixels") { &drawn[..] } else { &[] };
+    let own = scores(&quality::drawn(model, n, &none.repeat(n), given)?)?;
+    let held_out = ascending("test images", held_out.iter().map(|e| e.nats))?;
+    let own = ascending("samples of the model", own.iter().map(|e| e.nats))?;
     Ok(Some(Reference { estimator, k, held_out, own, others: Vec::new(), complexity: Vec::new() }))
 }
 
-/// Scores in order, as a card keeps them.
-pub(crate) fn ascending(scores: impl Iterator<Item = f64>) -> Vec<f32> {
-    let mut scores: Vec<f32> = scores.map(|s| (s * 100.0).round() as f32 / 100.0).map(|s| s.max(f32::MIN)).collect();
+/// Scores of `what` in order, as a card keeps them.
+pub(crate) fn ascending(what: &str, scores: impl Iterator<Item = f64>) -> Result<Vec<f32>> {
+    let scores = finite(what, scores)?;
+    let mut scores: Vec<f32> = scores.into_iter().map(|s| (s * 100.0).round() as f32 / 100.0).collect();
     scores.sort_by(f32::total_cmp);
-    scores
+    Ok(scores)
+}
+
+/// Scores of `what`, of which a card has no place for one that is infinite or no number.
+fn finite(what: &str, scores: impl Iterator<Item = f64>) -> Result<Vec<f64>> {
+    let scores: Vec<f64> = scores.collect();
+    if let Some(i) = scores.iter().position(|s| s.is_nan()) {
+        bail!(
+            "the score of image {i} of the {what} is no number: are the weights damaged, or has training gone astray?"
+        );
+    }
+    let impossible = scores.iter().filter(|s| s.is_infinite()).count();
+    if impossible > 0 {
+        bail!(
+            "{impossible} of the {} {what} are impossible under this model: there is no mean of log p(x)",
+            scores.len()
+        );
+    }
+    Ok(scores)
 }
 
 /// Scores of the first `n` images with the labels (n, A).
@@ -139,6 +162,21 @@ pub(crate) fn score(model: &Model, images: &Images, n: usize, labels: &[f32], k:
     let a = model.recipe.network.classes().len();
     let load = || Query::load(model, Method::Own, &Engine::cpu(), k, false);
     on_all_cores("scoring", n.min(images.len()), load, |query, i| {
-        query.log_prob(images.image(i), &labels[i * a..][..a], k, data::TEST_SEED, i as u64)
+        let estimate = query.log_prob(images.image(i), &labels[i * a..][..a], k, data::TEST_SEED, i as u64);
+        estimate.with_context(|| format!("image {i} can't be scored"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_of_a_card_are_in_order_and_finite() {
+        let of = |scores: &[f64]| ascending("test images", scores.iter().copied()).map_err(|e| e.to_string());
+        assert_eq!(of(&[-1.234, -99.996, 3.0]).unwrap(), [-100.0, -1.23, 3.0]);
+        assert!(of(&[-1.0, f64::NAN]).unwrap_err().starts_with("the score of image 1 of the test images is no number"));
+        let infinite = [f64::NEG_INFINITY, -1.0, f64::NEG_INFINITY];
+        assert!(of(&infinite).unwrap_err().starts_with("2 of the 3 test images are impossible under this model"));
+    }
 }

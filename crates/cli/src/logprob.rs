@@ -21,7 +21,7 @@ pub(crate) fn batch(method: Method, k: usize) -> usize {
 
 /// Points that move together on the CPU: of a climb from the encoder one, of a climb for a GAN, of the chains that choose the
 /// steps of annealing and of those of a run alone eight.
-const FEW: [usize; 2] = [1, 8];
+pub(crate) const FEW: [usize; 2] = [1, 8];
 
 /// The Programs of a query, loaded.
 pub(crate) struct Query(query::Query<Loaded>);

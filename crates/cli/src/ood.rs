@@ -76,11 +76,12 @@ pub(crate) fn ood(model: &Model, n: usize) -> Result<(Report, Reference)> {
         };
         let (bits_per_dim, std_error) = mean_and_error(&of.bits);
         told.push(Told { name: name.clone(), bits_per_dim, std_error, auroc });
-        reference.others.push(Others { name, nats: ascending(of.nats.into_iter()), auroc });
+        let nats = ascending(&format!("pictures of {name}"), of.nats.into_iter())?;
+        reference.others.push(Others { name, nats, auroc });
     }
     let (test_bits_per_dim, test_std_error) = mean_and_error(&held_out.bits);
     let (images, seconds) = (held_out.bits.len(), start.elapsed().as_secs_f64());
-    reference.complexity = ascending(held_out.complexity.into_iter());
+    reference.complexity = ascending("test images", held_out.complexity.into_iter())?;
     let (model, data) = (id.clone(), format!("test set of {}", set.name));
     let report = Report { model, data, estimator, images, test_bits_per_dim, test_std_error, others: told, seconds };
     Ok((report, reference))

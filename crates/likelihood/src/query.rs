@@ -97,12 +97,12 @@ impl Method {
 }
 
 /// Draws of the prior for a GAN.
-const DRAWS: usize = 256;
+pub const DRAWS: usize = 256;
 /// The best of them, from which a mode of p(z|x) is climbed.
-const STARTS: usize = 8;
+pub const STARTS: usize = 8;
 /// Steps from a Gaussian about the best mode to the one nearest to p(z|x), for a GAN; fewer where an answer is to be quick (up
 /// to the k of [`Method::samples`]).
-const FIT_STEPS: [usize; 2] = [32, 60];
+pub const FIT_STEPS: [usize; 2] = [32, 60];
 /// Importance samples from the encoder, or from the prior of a GAN: what is said while a better proposal is looked for.
 const LOOK: usize = 16;
 /// Nodes a side of the quadrature.

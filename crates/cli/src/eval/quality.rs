@@ -25,10 +25,10 @@ const NEAREST: usize = 1000;
 const SEED: u64 = 0;
 
 /// Samples of a model, each with the labels of one of the test images, in their order and from the first one again.
-pub(super) fn samples(model: &Model, n: usize, test: &Images, given: &[(&str, Value)]) -> Result<(Images, Vec<f32>)> {
+fn samples(model: &Model, n: usize, test: &Images) -> Result<(Images, Vec<f32>)> {
     let labels = train::labels(&model.recipe, test)?;
     let asked: Vec<f32> = labels.into_iter().cycle().take(n * model.recipe.network.classes().len()).collect();
-    Ok((drawn(model, n, &asked, given)?, asked))
+    Ok((drawn(model, n, &asked, &[])?, asked))
 }
 
 /// Samples of a model with the labels `asked` (n, A).
@@ -54,7 +54,7 @@ pub(crate) fn drawn(model: &Model, n: usize, asked: &[f32], given: &[(&str, Valu
 pub(super) fn quality(model: &Model, n: usize) -> Result<Quality> {
     let set = datasets::set(&model.recipe.data)?;
     let test = set.load(Split::Test)?;
-    let (images, asked) = samples(model, n, &test, &[])?;
+    let (images, asked) = samples(model, n, &test)?;
     let train = set.load(Split::Train)?;
     let near = neighbour::nearness(&levels(&images, NEAREST), &levels(&test, NEAREST), &levels(&train, train.len()));
     let mut quality = Quality {
