@@ -5,7 +5,6 @@ import { megabytes } from "../ui/format.js";
 import { BASE, keep, storedModels } from "./models.js";
 import { Note } from "./note.js";
 import { listen } from "./notices.js";
-import { advice } from "./room.js";
 
 /** @typedef {{ name: string, bytes: number }} NoRoom a model, and the file of it that could not be kept */
 
@@ -72,5 +71,6 @@ function takeOver(waiting, wish) {
 
 /** @param {NoRoom} notice */
 async function noRoom({ name, bytes }) {
+  const { advice } = await import("./room.js");
   return `This browser has no room to keep ${name} (${megabytes(bytes)}); it works now, but is downloaded again at the next visit. ${await advice({ model: name })}`;
 }
