@@ -187,6 +187,38 @@ fn the_likelihood_is_the_sum_of_its_surprises_and_labels_follow_by_bayes() {
     assert!((both[0] - e.nats).abs() < 1e-5 && (both[1] - joint[1].ln()).abs() < 1e-5, "{both:?}");
 }
 
+/// log p(rest | first) = log p(x) - log p(first), where the latter adds up all ways to go on.
+#[test]
+fn the_chain_rule_from_a_prefix_on_is_the_difference_of_two_joints() {
+    let c = tiny(&BLACK_AND_RED);
+    let class = [1.0, 2.0];
+    let red: Vec<bool> = (0..N).map(|i| i % 3 == 0 || i == 5).collect();
+    let levels = |red: &[bool]| -> Vec<u8> { (0..3 * N).map(|i| if i < N && red[i] { 255 } else { 0 }).collect() };
+    let (mut one, places) = (scorer(&c, 1), order().collect::<Vec<usize>>());
+    let whole = block_on(exact::log_prob(&mut one, &c, &levels(&red), &class)).unwrap();
+    for known in [4, 6, 11, N - 1] {
+        let rest = N - known;
+        let ways = (0..1 << rest).map(|way: usize| {
+            let mut red = red.clone();
+            (0..rest).for_each(|i| red[places[known + i]] = way >> i & 1 == 1);
+            levels(&red)
+        });
+        let mut first = Vec::new();
+        let mut many = scorer(&c, 1 << rest.min(10));
+        for some in ways.collect::<Vec<_>>().chunks(1 << rest.min(10)) {
+            let images: Vec<&[u8]> = some.iter().map(Vec::as_slice).collect();
+            first.extend(block_on(exact::log_probs(&mut many, &c, &images, &class.repeat(images.len()))).unwrap());
+        }
+        let first = likelihood::log_sum_exp(&first);
+        let e = block_on(exact::log_prob_of_rest(&mut one, &c, &levels(&red), &class, known)).unwrap();
+        println!("{known} given: {:.6}, {:.6}", e.nats, whole.nats - first);
+        assert!((e.nats - (whole.nats - first)).abs() < 1e-5, "{known}: {} {} {first}", e.nats, whole.nats);
+        assert!((e.bits_per_dim + e.nats / (rest as f64 * 2f64.ln())).abs() < 1e-12);
+        assert!(places[..known].iter().all(|&at| e.terms[at] == 0.0) && e.terms[places[known]] > 0.0);
+        assert!(e.assumptions.iter().any(|a| a.contains(&format!("first {known} of 16 pixels"))));
+    }
+}
+
 /// One of two images, which have a third of their pixels in common.
 fn known(label: usize) -> Vec<u8> {
     (0..3 * N).map(|i| if i < N && (i + label).is_multiple_of(3) { 255 } else { 0 }).collect()

@@ -30,7 +30,7 @@ export interface Estimate {
   effective_samples: number | null;
   /** elbo = reconstruction - kl. */
   parts: { elbo: number; elbo_std_error: number; reconstruction: number; kl: number } | null;
-  /** Surprise of each pixel, in nats. */
+  /** Surprise of each pixel, in nats; what it sums to is said in `assumptions`. Empty where an estimator knows the whole picture only. */
   terms: Float32Array;
   /** Evaluations of the network. */
   n_evals: number;

@@ -197,7 +197,7 @@ export class Model extends EventTarget {
    * Asks for log p(x).
    * @param {ImageInput} image a file, a canvas, ImageData, or grey values (0 paper, 255 ink)
    * @param {JobOptions & { estimator?: Estimator, budget?: Budget, precision?: number, seed?: number | string } & Record<string, any>} [options]
-   *   `estimator` is one of `model.estimators`; `precision` is a standard error in nats at which less work is enough; labels of the model may be given: then it is log p(x | label)
+   *   `estimator` is one of `model.estimators`; `precision` is a standard error in nats at which less work is enough; labels of the model may be given: then it is log p(x | label), without them the p(x) that the model learned from pictures whose labels were left out
    * @returns {Promise<Estimate>}
    */
   async logProb(image, { estimator = "own", budget = "fast", precision, seed = 0, signal, onProgress, ...given } = {}) {

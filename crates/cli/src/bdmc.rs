@@ -11,7 +11,8 @@ use engine::{Engine, Loaded};
 use graph::Run;
 use likelihood::laplace::{self, Cover};
 use likelihood::latent::{Decoder, Latent, Proposal, encoded};
-use likelihood::query::{DRAWS, FIT_STEPS, Method, STARTS};
+use likelihood::integral::{DRAWS, FIT_STEPS, STARTS};
+use likelihood::query::Method;
 use likelihood::{Effort, Estimate, ais, footing, mean_and_error, variational};
 use models::vae::Likelihood;
 use models::{Network, gan, vae};
@@ -95,12 +96,12 @@ impl Simulator {
         let load = |program| model.load(&engine, &program);
         let (source, decoder) = match model.recipe.network.clone() {
             Network::Vae(config) => {
-                let decoder = pollster::block_on(Decoder::vae(&config, &host, batch, &FEW))?;
+                let decoder = pollster::block_on(Decoder::vae(&config, &host, (batch, &FEW), false))?;
                 let (drawer, encoder) = (load(vae::drawer(&config, 1))?, load(vae::encoder(&config, 1))?);
                 (Source::Vae { config, drawer, encoder }, decoder)
             }
             Network::Gan(config) => {
-                let decoder = pollster::block_on(Decoder::gan(&config, &host, batch, &FEW))?;
+                let decoder = pollster::block_on(Decoder::gan(&config, &host, (batch, &FEW), false))?;
                 let generator = load(gan::generator(&config, 1))?;
                 (Source::Gan { config, generator }, decoder)
             }
@@ -173,7 +174,7 @@ impl Simulator {
             }
             Source::Gan { .. } => {
                 let steps = FIT_STEPS[usize::from(temperatures > Method::Ais.samples(false))];
-                let starts = laplace::best_of_prior(&mut self.decoder, DRAWS, STARTS, of_starts).await?;
+                let starts = laplace::best_of_prior(&mut self.decoder, DRAWS, STARTS, of_starts, go_on).await?;
                 variational::propose(&mut self.decoder, &starts, steps, of_fit, go_on).await?
             }
         })

@@ -11,9 +11,10 @@
 //! The weights of chains have too heavy a tail for their spread to tell the error of the log of their mean. So chains make runs,
 //! whose values are averaged: see `runs`.
 
+use crate::effort::{enough_runs, first_runs};
 use crate::hmc::{Path, Points};
 use crate::iwae::{Error, Progress};
-use crate::latent::{self, Latent, Proposal};
+use crate::latent::{self, Best, Latent, Proposal};
 use crate::runs::Runs;
 use crate::{Effort, Estimate};
 use data::rng::Rng;
@@ -43,8 +44,10 @@ pub struct Plan {
     pub temperatures: usize,
     /// Chains of a run.
     pub chains: usize,
-    /// Runs that are averaged; the chains of all run together.
+    /// Runs that are averaged at most; the chains of all run together where no precision is asked for.
     pub runs: usize,
+    /// Standard error in nats at which fewer runs are enough.
+    pub precision: Option<f64>,
     /// Leapfrog steps of a trajectory, of which a chain has one at each temperature.
     pub leapfrogs: usize,
 }
@@ -52,14 +55,14 @@ pub struct Plan {
 impl Plan {
     /// Of a question's temperatures and runs. One run alone has more chains, as their spread is all there is.
     pub fn of(effort: Effort) -> Plan {
-        let Effort { k: temperatures, runs, .. } = effort;
-        Plan { temperatures, chains: if runs == 1 { 8 } else { 4 }, runs, ..Plan::default() }
+        let Effort { k: temperatures, runs, precision } = effort;
+        Plan { temperatures, chains: if runs == 1 { 8 } else { 4 }, runs, precision, ..Plan::default() }
     }
 }
 
 impl Default for Plan {
     fn default() -> Plan {
-        Plan { temperatures: 100, chains: 4, runs: 8, leapfrogs: 10 }
+        Plan { temperatures: 100, chains: 4, runs: 8, precision: None, leapfrogs: 10 }
     }
 }
 
@@ -70,9 +73,10 @@ pub fn schedule(temperatures: usize) -> Vec<f64> {
     (0..=temperatures).map(|i| (at(i) - least) / (most - least)).collect()
 }
 
-/// A lower bound on log p(x). `noise` is where the stream of the estimate starts. `progress` is awaited after each
-/// temperature, with log of the integral of q^(1 - beta) p(x, z)^beta at it (log p(x) at the last), and can stop the
-/// query.
+/// A lower bound on log p(x). `noise` is where the stream of the estimate starts. `progress` is awaited after each temperature
+/// and each step of a trajectory, and can stop the query: while steps are chosen with what the chains that choose them say as
+/// draws of the proposal, then with log of the integral of q^(1 - beta) p(x, z)^beta at the temperature (log p(x) at the last),
+/// or with the mean of the runs that are through.
 pub async fn log_prob<M: Latent>(
     model: &mut M,
     start: &Proposal,
@@ -80,9 +84,33 @@ pub async fn log_prob<M: Latent>(
     mut noise: Rng,
     mut progress: impl AsyncFnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Estimate, Error<M::Error>> {
-    let mut run = Annealing::new(model, start, plan, &mut noise).await?;
-    let log_w = run.forwards(&mut noise, &mut progress).await?;
-    Ok(run.estimate(&log_w, false))
+    let first = first_runs(plan.precision, plan.runs);
+    let parts = 1 + plan.runs - first;
+    let total = parts * plan.temperatures;
+    let mut run = Annealing::new(model, start, plan, &mut noise, &mut of_part(0, total, None, &mut progress)).await?;
+    let mut log_w = Vec::new();
+    for part in 0..parts {
+        let before = (part > 0).then(|| run.bound(&log_w));
+        let mut tell = of_part(part * plan.temperatures, total, before, &mut progress);
+        log_w.extend(run.forwards(if part == 0 { first } else { 1 }, &mut noise, &mut tell).await?);
+        if enough_runs(plan.precision, first + part, run.bound(&log_w).1) {
+            break;
+        }
+    }
+    run.estimate(&log_w, false).await
+}
+
+/// Tells of a part that begins after `done` steps of `total`; in place of its value, that of the runs before it, if there is one.
+fn of_part(
+    begun: usize,
+    total: usize,
+    before: Option<(f64, f64)>,
+    progress: &mut impl AsyncFnMut(Progress) -> ControlFlow<()>,
+) -> impl AsyncFnMut(Progress) -> ControlFlow<()> {
+    async move |p: Progress| {
+        let (nats, std_error) = before.unwrap_or((p.nats, p.std_error));
+        progress(Progress { done: begun + p.done, total, nats, std_error }).await
+    }
 }
 
 /// A lower and an upper bound on log p(x) for an x that was drawn from the model together with the latent `z` (L): from
@@ -96,11 +124,11 @@ pub async fn bdmc<M: Latent>(
     mut noise: Rng,
     mut progress: impl AsyncFnMut(Progress) -> ControlFlow<()>,
 ) -> Result<[Estimate; 2], Error<M::Error>> {
-    let mut run = Annealing::new(model, start, plan, &mut noise).await?;
-    let lower = run.forwards(&mut noise, &mut progress).await?;
-    let lower = run.estimate(&lower, false);
+    let mut run = Annealing::new(model, start, plan, &mut noise, &mut progress).await?;
+    let lower = run.forwards(plan.runs, &mut noise, &mut progress).await?;
+    let lower = run.estimate(&lower, false).await?;
     let upper = run.backwards(z, &mut noise, &mut progress).await?;
-    Ok([lower, run.estimate(&upper, true)])
+    Ok([lower, run.estimate(&upper, true).await?])
 }
 
 /// A path with its temperatures, and the steps of the trajectories at each.
@@ -109,6 +137,7 @@ struct Annealing<'a, M> {
     plan: Plan,
     betas: Vec<f64>,
     steps: Vec<f64>,
+    best: Best,
 }
 
 impl<'a, M: Latent> Annealing<'a, M> {
@@ -118,20 +147,26 @@ impl<'a, M: Latent> Annealing<'a, M> {
         start: &'a Proposal,
         plan: Plan,
         noise: &mut Rng,
+        progress: &mut impl AsyncFnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Annealing<'a, M>, Error<M::Error>> {
         let path = Path { model, start, leapfrogs: plan.leapfrogs, n_evals: start.n_evals };
-        let mut run = Annealing { path, plan, betas: schedule(plan.temperatures), steps: Vec::new() };
+        let (betas, best) = (schedule(plan.temperatures), Best::default());
+        let mut run = Annealing { path, plan, betas, steps: Vec::new(), best };
         // The choice is to cost no more than what it is for.
         let n = (plan.temperatures / TEMPERATURES_PER_KNOT).clamp(1, KNOTS);
         let first_trials = (plan.temperatures / TEMPERATURES_PER_FIRST_TRIAL).clamp(TRIALS, FIRST_TRIALS);
         let knots: Vec<usize> = (1..=n).map(|i| (i * plan.temperatures).div_ceil(n)).collect();
-        let (mut points, mut log_step, mut chosen) =
-            (run.draw(run.all().min(PILOTS), noise).await?, FIRST_STEP.ln(), Vec::new());
+        let mut points = run.draw((plan.chains * plan.runs).min(PILOTS), noise).await?;
+        let drawn = points.slope();
+        // Few draws of the proposal say little of their error.
+        let told = Progress { std_error: f64::INFINITY, ..run.told((0, drawn.len()), &drawn, false)? };
+        let watch = &mut async || progress(told).await;
+        let (mut log_step, mut chosen) = (FIRST_STEP.ln(), Vec::new());
         for (i, &knot) in knots.iter().enumerate() {
             let mut tried = Vec::new();
             for _ in 0..if i == 0 { first_trials } else { TRIALS } {
                 let step = f64::exp(log_step);
-                log_step += run.path.transition(&mut points, run.betas[knot], step, noise).await? - ACCEPTANCE;
+                log_step += run.path.transition(&mut points, run.betas[knot], step, noise, watch).await? - ACCEPTANCE;
                 tried.push(log_step);
             }
             let last = &tried[tried.len() - TRIALS..];
@@ -141,33 +176,34 @@ impl<'a, M: Latent> Annealing<'a, M> {
         Ok(run)
     }
 
-    /// How many chains there are.
-    fn all(&self) -> usize {
-        self.plan.chains * self.plan.runs
-    }
-
     /// `n` chains at draws of q.
     async fn draw(&mut self, n: usize, noise: &mut Rng) -> Result<Points, Error<M::Error>> {
         let z = self.path.start.draw(n, noise).1;
         Ok(self.path.at(z).await?)
     }
 
-    /// log weights of the chains, of expectation p(x) (Neal 2001, eq. 11).
+    /// log weights of the chains of so many runs, of expectation p(x) (Neal 2001, eq. 11).
     async fn forwards(
         &mut self,
+        runs: usize,
         noise: &mut Rng,
         progress: &mut impl AsyncFnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Vec<f64>, Error<M::Error>> {
-        let (total, mut log_w) = (self.plan.temperatures, vec![0.0; self.all()]);
+        let (total, mut log_w) = (self.plan.temperatures, vec![0.0; self.plan.chains * runs]);
         let mut points = self.draw(log_w.len(), noise).await?;
         for t in 1..=total {
             let rise = self.betas[t] - self.betas[t - 1];
             log_w.iter_mut().zip(points.slope()).for_each(|(w, slope)| *w += rise * slope);
-            self.show(&log_w, t, false, progress).await?;
+            let told = self.told((t, self.plan.chains), &log_w, false)?;
+            let mut watch = async || progress(told).await;
+            if watch().await.is_break() {
+                return Err(Error::Stopped);
+            }
             if t < total {
-                self.path.transition(&mut points, self.betas[t], self.steps[t], noise).await?;
+                self.path.transition(&mut points, self.betas[t], self.steps[t], noise, &mut watch).await?;
             }
         }
+        self.best.look(&points.z, &points.joint.log_p);
         Ok(log_w)
     }
 
@@ -178,40 +214,41 @@ impl<'a, M: Latent> Annealing<'a, M> {
         noise: &mut Rng,
         progress: &mut impl AsyncFnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Vec<f64>, Error<M::Error>> {
-        let (total, mut log_w) = (self.plan.temperatures, vec![0.0; self.all()]);
+        let (total, mut log_w) = (self.plan.temperatures, vec![0.0; self.plan.chains * self.plan.runs]);
         let mut points = self.path.at(z.repeat(log_w.len())).await?;
+        let mut told = Progress { done: 0, total, nats: f64::INFINITY, std_error: f64::INFINITY };
         for t in (1..=total).rev() {
-            self.path.transition(&mut points, self.betas[t], self.steps[t], noise).await?;
+            let watch = &mut async || progress(told).await;
+            self.path.transition(&mut points, self.betas[t], self.steps[t], noise, watch).await?;
             let rise = self.betas[t] - self.betas[t - 1];
             log_w.iter_mut().zip(points.slope()).for_each(|(w, slope)| *w -= rise * slope);
-            self.show(&log_w, total + 1 - t, true, progress).await?;
+            told = self.told((total + 1 - t, self.plan.chains), &log_w, true)?;
         }
         Ok(log_w)
     }
 
-    async fn show(
-        &self,
-        log_w: &[f64],
-        done: usize,
-        upper: bool,
-        progress: &mut impl AsyncFnMut(Progress) -> ControlFlow<()>,
-    ) -> Result<(), Error<M::Error>> {
-        let (nats, std_error) = Runs::of_chains(log_w, self.plan.chains, upper).bound();
+    /// What is told after `done` temperatures of the log weights of chains, of which so many are a run.
+    fn told(&self, (done, chains): (usize, usize), log_w: &[f64], upper: bool) -> Result<Progress, Error<M::Error>> {
+        let (nats, std_error) = Runs::of_chains(log_w, chains, upper).bound();
         if nats.is_nan() {
             return Err(Error::NotANumber);
         }
         let nats = nats + self.path.model.log_unit();
-        match progress(Progress { done, total: self.plan.temperatures, nats, std_error }).await {
-            ControlFlow::Continue(()) => Ok(()),
-            ControlFlow::Break(()) => Err(Error::Stopped),
-        }
+        Ok(Progress { done, total: self.plan.temperatures, nats, std_error })
     }
 
-    fn estimate(&self, log_w: &[f64], upper: bool) -> Estimate {
+    /// The mean of runs that are through, and its error.
+    fn bound(&self, log_w: &[f64]) -> (f64, f64) {
+        let (nats, std_error) = Runs::of_chains(log_w, self.plan.chains, false).bound();
+        (nats + self.path.model.log_unit(), std_error)
+    }
+
+    async fn estimate(&mut self, log_w: &[f64], upper: bool) -> Result<Estimate, Error<M::Error>> {
         let Plan { temperatures, chains, .. } = self.plan;
         let (name, start) = (if upper { "reverse AIS" } else { "AIS" }, &self.path.start.name);
         let estimator = format!("{name}, {temperatures} temperatures, {chains} chains, from the {start}");
-        latent::estimate(self.path.model, &Runs::of_chains(log_w, chains, upper), estimator, self.path.n_evals)
+        let runs = Runs::of_chains(log_w, chains, upper);
+        Ok(latent::estimate(self.path.model, &runs, &self.best, estimator, self.path.n_evals).await?)
     }
 }
 

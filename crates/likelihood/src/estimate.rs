@@ -70,8 +70,8 @@ pub struct Estimate {
     pub effective_samples: Option<f64>,
     /// The bound's parts, for models with latents.
     pub parts: Option<Parts>,
-    /// Surprise of each pixel or token in nats, -log p(x_d|z) averaged over the posterior; what it sums to is said in
-    /// `assumptions`.
+    /// Surprise of each pixel or token in nats: of models with latents -log p(x_d|z), averaged over the posterior or at its
+    /// likeliest z; which, and what it sums to, is said in `assumptions`. Empty where the estimator knows the whole picture only.
     pub terms: Vec<f32>,
     /// Evaluations of the network.
     pub n_evals: usize,

@@ -30,7 +30,6 @@ pub async fn log_prob<R: Run>(
     let tokens = c.tokens(levels);
     let terms = surprise(scorer, &tokens.iter().copied().map(f32::from).collect::<Vec<_>>(), class).await?;
     let nats = total(&terms);
-    let given = c.classes.iter().zip(class).filter(|(n, v)| **v < **n as f32).count();
     let mut assumptions = vec![
         if c.palette.is_empty() {
             "The probability of these 256 grey levels, pixel by pixel.".to_string()
@@ -39,9 +38,6 @@ pub async fn log_prob<R: Run>(
         },
         "The surprises of the pixels sum to -log p(x).".into(),
     ];
-    if given > 0 {
-        assumptions.push(format!("Given {given} of {} labels.", c.classes.len()));
-    }
     let (n, plane) = (tokens.len(), c.picture(&tokens));
     let shown: Vec<u8> = plane.iter().map(|v| (v * 255.0).round() as u8).collect();
     let other = (0..n).filter(|i| (0..c.channels()).any(|k| shown[k * n + i] != levels[k * n + i])).count();
@@ -62,6 +58,29 @@ pub async fn log_prob<R: Run>(
         assumptions,
         place: Place::default(),
     })
+}
+
+/// log p(rest | first) of an image (C, S, S): of all but its first `known` pixels given those, in the order of the model
+/// ([`Config::order`]). By the chain rule that is log p(x) less log p(first), and the terms of the rest are its surprises;
+/// those of the first are 0. Otherwise as [`log_prob`]. Panics where there are no more than `known` pixels.
+pub async fn log_prob_of_rest<R: Run>(
+    scorer: &mut R,
+    c: &Config,
+    levels: &[u8],
+    class: &[f32],
+    known: usize,
+) -> Result<Estimate, Error<R::Error>> {
+    let n = c.size * c.size;
+    assert!(known < n, "{known} of {n} pixels given");
+    let mut e = log_prob(scorer, c, levels, class).await?;
+    c.order().take(known).for_each(|at| e.terms[at] = 0.0);
+    e.nats = total(&e.terms);
+    e.bits_per_dim = -e.nats / ((n - known) as f64 * std::f64::consts::LN_2);
+    e.assumptions.push(format!(
+        "Given the first {known} of {n} pixels, in patches of {} x {}: log p(rest | first), in bits over the rest.",
+        c.patch, c.patch
+    ));
+    Ok(e)
 }
 
 /// p(value | x) for each value of label number `label`, by Bayes' rule with all values equally likely before; other labels

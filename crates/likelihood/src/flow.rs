@@ -18,7 +18,7 @@
 
 use crate::iwae::{self, Progress};
 use crate::runge_kutta::{self, Equation, Limits, root_mean_square, solve};
-use crate::{Effort, Estimate, Kind, Place, mean_and_stated_error};
+use crate::{Effort, Estimate, Kind, Place, mean_and_error, mean_and_stated_error};
 use data::rng::Rng;
 use graph::Run;
 use std::f64::consts::{FRAC_PI_2, LN_2, TAU};
@@ -134,11 +134,13 @@ pub struct Plan {
     pub tolerance: f64,
     /// Most evaluations of the field.
     pub max_evals: usize,
+    /// Whether the first paths of an answer are followed once more, at half the tolerance, to tell how far that moves them.
+    pub halved: bool,
 }
 
 impl Default for Plan {
     fn default() -> Plan {
-        Plan { from: FROM, tolerance: 1e-4, max_evals: 5000 }
+        Plan { from: FROM, tolerance: 1e-4, max_evals: 5000, halved: false }
     }
 }
 
@@ -274,38 +276,74 @@ pub async fn log_prob<R: Run>(
     let mut field = Denoiser::new(denoiser, class);
     let (d, at_once) = (levels.len(), (field.batch / 2).max(1));
     let effort = effort.into();
-    let total = effort.k.div_ceil(at_once).max(1) * at_once;
-    let (mut readings, mut n_evals) = (Vec::new(), Vec::new());
-    while readings.len() < total {
+    let wanted = effort.k.div_ceil(at_once).max(1) * at_once;
+    let total = wanted + if plan.halved { at_once } else { 0 };
+    let (mut readings, mut n_evals, mut first) = (Vec::new(), Vec::new(), None);
+    while readings.len() < wanted {
         let x: Vec<f64> = (0..at_once).flat_map(|_| dequantise(levels, &mut noise)).collect();
         let probes = Probes::rademacher(at_once, 1, d, &mut noise);
-        let mut not_a_number = false;
-        let watch = async |moment: Moment| {
+        let tell = async |moment: Moment| {
             let done = 100 * readings.len() + (100.0 * moment.share * at_once as f64) as usize;
             let (nats, std_error) = mean_and_stated_error(&[readings.as_slice(), &moment.log_p].concat());
-            not_a_number = nats.is_nan();
-            if not_a_number {
-                return ControlFlow::Break(());
-            }
             progress(Progress { done, total: 100 * total, nats: nats + log_unit(d), std_error }).await
         };
-        match densities(&mut field, &x, &probes, plan, watch).await {
-            Ok(paths) if paths.log_p.iter().all(|p| p.is_finite()) => {
+        match follow(&mut field, &x, &probes, plan, tell).await? {
+            Ok(paths) => {
                 readings.extend(paths.log_p);
                 n_evals.push(paths.n_evals);
             }
-            Err(runge_kutta::Error::Slope(error)) if !not_a_number => return Err(error),
-            Err(error @ runge_kutta::Error::TooManyEvaluations { .. }) => {
-                let kind = Kind::Undefined(error.to_string());
+            Err(why) => {
+                let kind = Kind::Undefined(why);
                 return Ok(Estimate { kind, assumptions: Vec::new(), ..estimate(&[], &[], plan, d) });
             }
-            _ => return Err(iwae::Error::NotANumber),
         }
+        first.get_or_insert((x, probes));
         if effort.is_met(readings.len(), mean_and_stated_error(&readings).1) {
             break;
         }
     }
-    Ok(estimate(&readings, &n_evals, plan, d))
+    let mut answer = estimate(&readings, &n_evals, plan, d);
+    if let Some((x, probes)) = first.filter(|_| plan.halved) {
+        let (nats, std_error) = (answer.nats, answer.std_error.unwrap_or(f64::INFINITY));
+        let tell = async |moment: Moment| {
+            let done = 100 * wanted + (100.0 * moment.share * at_once as f64) as usize;
+            progress(Progress { done, total: 100 * total, nats, std_error }).await
+        };
+        let finer = Plan { tolerance: 0.5 * plan.tolerance, ..plan };
+        let again = follow(&mut field, &x, &probes, finer, tell).await?;
+        answer.n_evals += again.as_ref().map_or(0, |paths| 2 * at_once * paths.n_evals);
+        answer.assumptions.push(moved(&readings[..at_once], again.ok()));
+    }
+    Ok(answer)
+}
+
+/// [`densities`] of an answer: that paths take too many evaluations is said in words, and a value that is no number ends them.
+async fn follow<F: Field>(
+    field: &mut F,
+    x: &[f64],
+    probes: &Probes,
+    plan: Plan,
+    mut tell: impl AsyncFnMut(Moment) -> ControlFlow<()>,
+) -> Result<Result<Paths, String>, iwae::Error<F::Error>> {
+    let mut not_a_number = false;
+    let watch = async |moment: Moment| {
+        not_a_number = moment.log_p.iter().any(|p| p.is_nan());
+        if not_a_number { ControlFlow::Break(()) } else { tell(moment).await }
+    };
+    match densities(field, x, probes, plan, watch).await {
+        Ok(paths) if paths.log_p.iter().all(|p| p.is_finite()) => Ok(Ok(paths)),
+        Err(runge_kutta::Error::Slope(error)) if !not_a_number => Err(error),
+        Err(error @ runge_kutta::Error::TooManyEvaluations { .. }) => Ok(Err(error.to_string())),
+        _ => Err(iwae::Error::NotANumber),
+    }
+}
+
+/// How far half the tolerance moves the first readings, of the same noise and probes.
+fn moved(readings: &[f64], finer: Option<Paths>) -> String {
+    let Some(finer) = finer else { return "At half the tolerance the paths take too many evaluations.".into() };
+    let apart: Vec<f64> = finer.log_p.iter().zip(readings).map(|(finer, reading)| finer - reading).collect();
+    let (mean, n) = (mean_and_error(&apart).0, apart.len());
+    format!("Half the tolerance moves the number by {mean:+.2} nats (the mean of {n} of its probes, followed again).")
 }
 
 /// The answer from `readings` of log p, made in batches of `n_evals` evaluations.

@@ -4,8 +4,10 @@
 //! from a proposal q to the posterior of z, for many chains at once. z moves in units of the proposal's first part, z =
 //! F y, in which a proposal near the posterior makes the posterior nearly round.
 
+use crate::iwae::Error;
 use crate::latent::{self, Latent, Proposal, Values, proposal};
 use data::rng::Rng;
+use std::ops::ControlFlow;
 
 /// Share by which the size of a trajectory's steps is drawn to be larger or smaller, lest trajectories close in circles
 /// (Neal 2011, section 5.4.2.2).
@@ -70,14 +72,15 @@ impl<M: Latent> Path<'_, M> {
     }
 
     /// The ends of the trajectories of `momentum` (n, L), which becomes that at the end: leapfrog steps of size `step`
-    /// (Neal 2011, eq. 5.18 to 5.20).
+    /// (Neal 2011, eq. 5.18 to 5.20). `watch` is awaited after each step and can stop it.
     pub async fn trajectory(
         &mut self,
         from: &Points,
         momentum: &mut [f64],
         beta: f64,
         step: f64,
-    ) -> Result<Points, M::Error> {
+        watch: &mut impl AsyncFnMut() -> ControlFlow<()>,
+    ) -> Result<Points, Error<M::Error>> {
         let mut at = from.clone();
         self.kick(momentum, &at, beta, 0.5 * step);
         for i in 1..=self.leapfrogs {
@@ -89,6 +92,9 @@ impl<M: Latent> Path<'_, M> {
             }
             at = self.at(z).await?;
             self.kick(momentum, &at, beta, if i < self.leapfrogs { step } else { 0.5 * step });
+            if watch().await.is_break() {
+                return Err(Error::Stopped);
+            }
         }
         Ok(at)
     }
@@ -103,21 +109,23 @@ impl<M: Latent> Path<'_, M> {
     }
 
     /// A trajectory of each chain, accepted or not for each alone; f_beta stays invariant. Returns the mean probability
-    /// of acceptance. The end of a trajectory at which the density is no number is taken to have none.
+    /// of acceptance. The end of a trajectory at which the density is no number is taken to have none. `watch` as for
+    /// [`Path::trajectory`].
     pub async fn transition(
         &mut self,
         points: &mut Points,
         beta: f64,
         step: f64,
         noise: &mut Rng,
-    ) -> Result<f64, M::Error> {
+        watch: &mut impl AsyncFnMut() -> ControlFlow<()>,
+    ) -> Result<f64, Error<M::Error>> {
         let n = points.joint.log_p.len();
         let mut u = vec![0f32; n + 1];
         noise.fill_uniform(&mut u);
         let step = step * (1.0 + JITTER * (2.0 * f64::from(u[n]) - 1.0));
         let mut momentum = proposal::normals(points.z.len(), noise);
         let before = energies(points, &momentum, beta);
-        let end = self.trajectory(points, &mut momentum, beta, step).await?;
+        let end = self.trajectory(points, &mut momentum, beta, step, watch).await?;
         let after = energies(&end, &momentum, beta);
         let mut accepted = 0.0;
         for i in 0..n {

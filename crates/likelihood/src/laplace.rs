@@ -7,7 +7,7 @@
 
 use crate::iwae::{Error, Progress};
 use crate::latent::proposal::times_transposed;
-use crate::latent::{self, Latent, Normal, Proposal, joint};
+use crate::latent::{self, Best, Latent, Normal, Proposal, joint};
 use crate::runs::Runs;
 use crate::{Effort, Estimate};
 use data::rng::Rng;
@@ -20,8 +20,6 @@ const STEPS: usize = 200;
 const RATE: f64 = 0.1;
 /// Decay rates of the means of gradients and of their squares.
 const DECAY: [f64; 2] = [0.9, 0.99];
-/// Steps of the gradient between two looks for a stop.
-const LOOK: usize = 10;
 /// Newton steps at most, each with the best of these shares of its length.
 const NEWTON: usize = 5;
 const SHARES: [f64; 5] = [1.0, 0.5, 0.25, 0.1, 0.02];
@@ -83,11 +81,12 @@ pub async fn importance<M: Latent>(
     mut progress: impl AsyncFnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Estimate, Error<M::Error>> {
     let effort = effort.into();
-    let mut runs = Runs::new(effort.k, effort.runs);
+    let (mut runs, mut best) = (Runs::new(effort.k, effort.runs), Best::default());
     'drawing: while runs.ended() < effort.runs {
         let (drawn, z) = proposal.draw(effort.k, &mut noise);
         for some in z.chunks(model.batch() * model.latents()) {
             let joint = joint(model, some, false).await?.log_p;
+            best.look(some, &joint);
             let log_w: Vec<f64> = joint.iter().zip(drawn.log_prob(some).log_p).map(|(joint, q)| joint - q).collect();
             runs.push(&log_w, &[], None);
             if runs.bound().0.is_nan() {
@@ -102,19 +101,21 @@ pub async fn importance<M: Latent>(
         }
     }
     let estimator = format!("importance sampling k={}, {}", runs.k(), proposal.name);
-    Ok(latent::estimate(model, &runs, estimator, proposal.n_evals + runs.whole().len()))
+    Ok(latent::estimate(model, &runs, &best, estimator, proposal.n_evals + runs.whole().len()).await?)
 }
 
-/// The `keep` latents (keep, L) of largest log p(x, z) among `draws` from the prior, the best first.
+/// The `keep` latents (keep, L) of largest log p(x, z) among `draws` from the prior, the best first. `watch` is awaited after
+/// each batch of the model and can stop the search.
 pub async fn best_of_prior<M: Latent>(
     model: &mut M,
     draws: usize,
     keep: usize,
     mut noise: Rng,
+    mut watch: impl AsyncFnMut() -> ControlFlow<()>,
 ) -> Result<Vec<f64>, Error<M::Error>> {
     let l = model.latents();
     let z = Proposal::single("prior", Normal::standard(l)).draw(draws, &mut noise).1;
-    let log_p = joint(model, &z, false).await?.log_p;
+    let log_p = latent::watched(model, &z, false, &mut watch).await?.log_p;
     let mut order: Vec<usize> = (0..draws).collect();
     order.sort_by(|&i, &j| log_p[j].total_cmp(&log_p[i]));
     Ok(order.iter().take(keep).flat_map(|&i| &z[i * l..][..l]).copied().collect())
@@ -167,7 +168,7 @@ pub async fn mode<M: Latent>(
     let (l, mut n_evals) = (model.latents(), 0);
     let ends = ascend(model, starts, &mut n_evals, &mut watch).await?;
     let small = Normal::diagonal(&ends[..l], &vec![2.0 * (APART / DEVIATIONS).ln(); l]);
-    Ok((curvature(model, &small, &mut n_evals).await?, n_evals))
+    Ok((curvature(model, &small, &mut n_evals, &mut watch).await?, n_evals))
 }
 
 /// Whether two Gaussians have one mean, to half a standard deviation.
@@ -185,16 +186,13 @@ async fn ascend<M: Latent>(
     let (l, mut z) = (model.latents(), starts.to_vec());
     let [mut mean, mut square] = [vec![0.0; z.len()], vec![0.0; z.len()]];
     for step in 0..STEPS {
-        let grad = joint(model, &z, true).await?.grad;
+        let grad = latent::watched(model, &z, true, watch).await?.grad;
         let rate = 0.5 * RATE * (1.0 + (PI * step as f64 / STEPS as f64).cos());
         let unbias = DECAY.map(|decay| 1.0 - decay.powi(step as i32 + 1));
         for (i, g) in grad.iter().enumerate() {
             mean[i] += (1.0 - DECAY[0]) * (g - mean[i]);
             square[i] += (1.0 - DECAY[1]) * (g * g - square[i]);
             z[i] += rate * mean[i] / unbias[0] / ((square[i] / unbias[1]).sqrt() + 1e-8);
-        }
-        if step % LOOK == 0 && watch().await.is_break() {
-            return Err(Error::Stopped);
         }
     }
     let log_p = joint(model, &z, false).await?.log_p;
@@ -217,7 +215,7 @@ async fn climb<M: Latent>(
 ) -> Result<(f64, Normal), Error<M::Error>> {
     let l = z.len();
     let small = Normal::diagonal(z, &vec![2.0 * (APART / DEVIATIONS).ln(); l]);
-    let mut normal = curvature(model, &small, n_evals).await?;
+    let mut normal = curvature(model, &small, n_evals, watch).await?;
     let mut step = 1;
     loop {
         if watch().await.is_break() {
@@ -238,7 +236,7 @@ async fn climb<M: Latent>(
         if step >= NEWTON || step > 1 && gain < ENOUGH {
             return Ok((here.log_p[0] + gain, normal));
         }
-        normal = curvature(model, &normal, n_evals).await?;
+        normal = curvature(model, &normal, n_evals, watch).await?;
         step += 1;
     }
 }
@@ -246,7 +244,12 @@ async fn climb<M: Latent>(
 /// The Gaussian about the mean of `frame` whose precision is minus the second derivatives of log p(x, z), by
 /// differences of gradients over [`DEVIATIONS`] of the frame to either side: those are neither lost in the rounding of
 /// f32 nor left to a few of the bends of a network.
-async fn curvature<M: Latent>(model: &mut M, frame: &Normal, n_evals: &mut usize) -> Result<Normal, Error<M::Error>> {
+async fn curvature<M: Latent>(
+    model: &mut M,
+    frame: &Normal,
+    n_evals: &mut usize,
+    watch: &mut impl AsyncFnMut() -> ControlFlow<()>,
+) -> Result<Normal, Error<M::Error>> {
     let l = frame.mean().len();
     let unit = |i: usize, length: f64| {
         let mut u = vec![0.0; l];
@@ -255,7 +258,7 @@ async fn curvature<M: Latent>(model: &mut M, frame: &Normal, n_evals: &mut usize
     };
     let around: Vec<f64> =
         (0..l).flat_map(|i| [DEVIATIONS, -DEVIATIONS].map(|by| frame.colour(&unit(i, by)))).flatten().collect();
-    let grad = joint(model, &around, true).await?.grad;
+    let grad = latent::watched(model, &around, true, watch).await?.grad;
     *n_evals += 2 * l;
     if !grad.iter().all(|g| g.is_finite()) {
         return Err(Error::NotANumber);

@@ -10,6 +10,7 @@ pub mod exact;
 pub mod flow;
 pub mod footing;
 pub mod hmc;
+pub mod integral;
 pub mod iwae;
 pub mod laplace;
 pub mod latent;
@@ -82,6 +83,13 @@ pub(crate) fn student(free: f64) -> f64 {
     1.0 + terms.iter().rev().fold(0.0, |sum, term| (sum + term) / free)
 }
 
+/// The sum (S, S) of the planes of a square image (C, S, S) of one colour or of three.
+pub(crate) fn per_pixel(values: &[f64]) -> Vec<f32> {
+    let is_square = values.len().isqrt().pow(2) == values.len();
+    let plane = if is_square { values.len() } else { values.len() / 3 };
+    (0..plane).map(|i| values[i..].iter().step_by(plane).sum::<f64>() as f32).collect()
+}
+
 /// Percentage of `sorted` (ascending) that is below `nats`; ties count half.
 pub fn percentile(sorted: &[f32], nats: f64) -> Option<f64> {
     if sorted.is_empty() || nats.is_nan() {
@@ -103,6 +111,15 @@ mod tests {
         assert_eq!(log_sum_exp(&[f64::NEG_INFINITY; 3]), f64::NEG_INFINITY);
         assert_eq!(log_sum_exp(&[]), f64::NEG_INFINITY);
         assert_eq!(log_sum_exp(&[f64::NEG_INFINITY, 2.0]), 2.0);
+    }
+
+    #[test]
+    fn planes_of_a_picture_are_added() {
+        assert_eq!(per_pixel(&[1.0, 2.0, 3.0, 4.0]), [1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(
+            per_pixel(&[1.0, 2.0, 3.0, 4.0, 10.0, 20.0, 30.0, 40.0, 0.5, 0.5, 0.5, 0.5]),
+            [11.5, 22.5, 33.5, 44.5]
+        );
     }
 
     #[test]

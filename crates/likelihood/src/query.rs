@@ -1,18 +1,13 @@
 //! The one question for every family: log p(x) of a picture, by the family's own estimator or by another that it has.
 
 use crate::iwae::{self, Error, Progress};
-use crate::laplace::Cover;
-use crate::latent::{self, Decoder, Latent, Normal, Proposal};
-use crate::{
-    Effort, Estimate, Kind, Place, ais, exact, flow, laplace, log_sum_exp, mean_and_stated_error, quadrature, ratio,
-    runs, variational, vlb,
-};
+use crate::latent::{self, Decoder};
+use crate::{Effort, Estimate, Kind, Place, exact, flow, integral, log_sum_exp, ratio, vlb};
 use data::rng::{Rng, stream};
 use graph::{Load, Run};
 use models::registry::Calibration;
 use models::{Network, diffusion, gan, pixel_transformer, vae};
 use serde::{Deserialize, Serialize};
-use std::f64::consts::LN_2;
 use std::ops::ControlFlow;
 
 /// How the answer is made.
@@ -96,18 +91,6 @@ impl Method {
     }
 }
 
-/// Draws of the prior for a GAN.
-pub const DRAWS: usize = 256;
-/// The best of them, from which a mode of p(z|x) is climbed.
-pub const STARTS: usize = 8;
-/// Steps from a Gaussian about the best mode to the one nearest to p(z|x), for a GAN; fewer where an answer is to be quick (up
-/// to the k of [`Method::samples`]).
-pub const FIT_STEPS: [usize; 2] = [32, 60];
-/// Importance samples from the encoder, or from the prior of a GAN: what is said while a better proposal is looked for.
-const LOOK: usize = 16;
-/// Nodes a side of the quadrature.
-const NODES: usize = 100;
-
 /// What is asked.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
@@ -120,7 +103,7 @@ pub struct Question<'a> {
     pub k: usize,
     /// How many values of a bound are averaged: each of `k` samples, of some annealed chains, or, of a GAN, of a search of its own.
     pub runs: usize,
-    /// Standard error in nats at which fewer samples are enough; not for annealed chains, which run together.
+    /// Standard error in nats at which fewer samples or runs are enough; of no effect where no error is told.
     pub precision: Option<f64>,
     /// Seed of all noise.
     pub seed: u64,
@@ -128,8 +111,15 @@ pub struct Question<'a> {
     pub index: u64,
 }
 
-/// The Programs that answer for one model.
-pub enum Query<R> {
+/// A question's answerer for one model, by one of its methods.
+pub struct Query<R> {
+    programs: Programs<R>,
+    /// Number of values of each label.
+    classes: Vec<usize>,
+}
+
+/// The Programs that answer.
+enum Programs<R> {
     /// The importance-weighted bound.
     Vae {
         /// The network.
@@ -192,47 +182,8 @@ impl<R: Run> Query<R> {
         (batch, few): (usize, &[usize]),
         terms: bool,
     ) -> Result<Query<R>, R::Error> {
-        Ok(match network {
-            Network::Gan(c) if method == Method::Ratio => match calibration {
-                Some(calibration) => Query::Ratio {
-                    discriminator: host.load(&gan::discriminator(c, 1)).await?,
-                    calibration: calibration.clone(),
-                    none: network.no_labels(),
-                },
-                None => Query::Undefined(
-                    "the discriminator of these weights was not compared with the data (`pofx calibrate`), so its logit \
-                     is no ratio of densities",
-                ),
-            },
-            Network::Vae(c) if method != Method::Own => Query::Latent {
-                method,
-                vae: Some((c.clone(), host.load(&vae::encoder(c, 1)).await?)),
-                decoder: Decoder::vae(c, host, batch, few).await?,
-            },
-            Network::Gan(c) if method != Method::Own => {
-                Query::Latent { method, vae: None, decoder: Decoder::gan(c, host, batch, few).await? }
-            }
-            Network::Vae(c) => Query::Vae {
-                network: c.clone(),
-                encoder: host.load(&vae::encoder(c, 1)).await?,
-                weigher: host.load(&vae::weigher(c, batch, terms)).await?,
-            },
-            Network::Transformer(c) => {
-                Query::Transformer { network: c.clone(), scorer: host.load(&pixel_transformer::scorer(c, 1)).await? }
-            }
-            Network::Gan(_) => Query::Undefined(
-                "a GAN draws pictures on a thin sheet within the space of all pictures, where almost every picture has \
-                 no density at all",
-            ),
-            Network::Diffusion(c) if method == Method::Flow => {
-                Query::Flow { denoiser: host.load(&diffusion::denoiser(&c.unet, batch)).await? }
-            }
-            Network::Diffusion(c) => {
-                let decoder = diffusion::decoder::Decoder::new(&c.levels);
-                Query::Diffusion { denoiser: host.load(&diffusion::denoiser(&c.unet, batch)).await?, decoder }
-            }
-            Network::Classifier(_) => Query::Undefined("a classifier says p(label | x), not p(x)"),
-        })
+        let programs = Programs::load(network, method, calibration, host, (batch, few), terms).await?;
+        Ok(Query { programs, classes: network.classes().to_vec() })
     }
 
     /// The answer. `progress` is awaited now and then, and can stop the query.
@@ -241,31 +192,99 @@ impl<R: Run> Query<R> {
         question: &Question<'_>,
         progress: impl AsyncFnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Estimate, Error<R::Error>> {
+        let mut estimate = self.programs.log_prob(question, progress).await?;
+        estimate.assumptions.extend(given(&self.classes, question.labels, &estimate.kind));
+        Ok(estimate)
+    }
+}
+
+impl<R: Run> Programs<R> {
+    /// As [`Query::load`].
+    async fn load(
+        network: &Network,
+        method: Method,
+        calibration: Option<&Calibration>,
+        host: &impl Load<Run = R>,
+        (batch, few): (usize, &[usize]),
+        terms: bool,
+    ) -> Result<Programs<R>, R::Error> {
+        Ok(match network {
+            Network::Gan(c) if method == Method::Ratio => match calibration {
+                Some(calibration) => Programs::Ratio {
+                    discriminator: host.load(&gan::discriminator(c, 1)).await?,
+                    calibration: calibration.clone(),
+                    none: network.no_labels(),
+                },
+                None => Programs::Undefined(
+                    "the discriminator of these weights was not compared with the data (`pofx calibrate`), so its logit \
+                     is no ratio of densities",
+                ),
+            },
+            Network::Vae(c) if method != Method::Own => Programs::Latent {
+                method,
+                vae: Some((c.clone(), host.load(&vae::encoder(c, 1)).await?)),
+                decoder: Decoder::vae(c, host, (batch, few), terms).await?,
+            },
+            Network::Gan(c) if method != Method::Own => {
+                Programs::Latent { method, vae: None, decoder: Decoder::gan(c, host, (batch, few), terms).await? }
+            }
+            Network::Vae(c) => Programs::Vae {
+                network: c.clone(),
+                encoder: host.load(&vae::encoder(c, 1)).await?,
+                weigher: host.load(&vae::weigher(c, batch, terms)).await?,
+            },
+            Network::Transformer(c) => {
+                Programs::Transformer { network: c.clone(), scorer: host.load(&pixel_transformer::scorer(c, 1)).await? }
+            }
+            Network::Gan(_) => Programs::Undefined(
+                "a GAN draws pictures on a thin sheet within the space of all pictures, where almost every picture has \
+                 no density at all",
+            ),
+            Network::Diffusion(c) if method == Method::Flow => {
+                Programs::Flow { denoiser: host.load(&diffusion::denoiser(&c.unet, batch)).await? }
+            }
+            Network::Diffusion(c) => {
+                let decoder = diffusion::decoder::Decoder::new(&c.levels);
+                Programs::Diffusion { denoiser: host.load(&diffusion::denoiser(&c.unet, batch)).await?, decoder }
+            }
+            Network::Classifier(_) => Programs::Undefined("a classifier says p(label | x), not p(x)"),
+        })
+    }
+
+    /// As [`Query::log_prob`], without what it says of labels.
+    async fn log_prob(
+        &mut self,
+        question: &Question<'_>,
+        progress: impl AsyncFnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Estimate, Error<R::Error>> {
         let &Question { levels, labels, k, runs, precision, seed, index } = question;
         let effort = Effort { k, runs, precision };
         match self {
-            Query::Vae { network, encoder, weigher } => {
+            Programs::Vae { network, encoder, weigher } => {
                 let x = network.observe(levels, seed, index);
                 let noise = Rng::new(seed, stream::ESTIMATE).skip(index << 32);
-                iwae::log_prob(encoder, weigher, &x, labels, effort, noise, progress).await
+                let mut bound = iwae::log_prob(encoder, weigher, &x, labels, effort, noise, progress).await?;
+                bound.assumptions.push(latent::footing(network).into());
+                Ok(bound)
             }
-            Query::Transformer { network, scorer } => exact::log_prob(scorer, network, levels, labels).await,
-            Query::Diffusion { denoiser, decoder } => {
+            Programs::Transformer { network, scorer } => exact::log_prob(scorer, network, levels, labels).await,
+            Programs::Diffusion { denoiser, decoder } => {
                 let noise = Rng::new(seed, stream::ESTIMATE).skip(index << 32);
                 vlb::log_prob(denoiser, decoder, levels, labels, effort, noise, progress).await
             }
-            Query::Flow { denoiser } => {
+            Programs::Flow { denoiser } => {
                 let noise = Rng::new(seed, stream::ESTIMATE).skip(index << 32);
-                flow::log_prob(denoiser, levels, labels, effort, flow::Plan::default(), noise, progress).await
+                let plan = flow::Plan { halved: k > Method::Flow.samples(false), ..flow::Plan::default() };
+                flow::log_prob(denoiser, levels, labels, effort, plan, noise, progress).await
             }
-            Query::Latent { method, vae, decoder } => {
+            Programs::Latent { method, vae, decoder } => {
                 let noise = Rng::new(seed, stream::ESTIMATE).skip(index << 32);
-                integrate(*method, vae.as_mut(), decoder, question, noise, progress).await
+                integral::log_prob(*method, vae.as_mut(), decoder, question, noise, progress).await
             }
-            Query::Ratio { discriminator, calibration, none } => {
+            Programs::Ratio { discriminator, calibration, none } => {
                 ratio::log_ratio(discriminator, calibration, levels, none).await
             }
-            Query::Undefined(why) => Ok(undefined(why)),
+            Programs::Undefined(why) => Ok(undefined(why)),
         }
     }
 }
@@ -280,6 +299,27 @@ pub fn scored(network: &Network, levels: &[u8], seed: u64, index: u64) -> Vec<u8
     }
 }
 
+/// What an answer owes to the labels of a question, where the model has some: all models learn from pictures of which a part has
+/// lost its labels, so that they know one p(x) for those without, which p(x | label) do not add up to.
+fn given(classes: &[usize], labels: &[f32], kind: &Kind) -> Option<String> {
+    let (all, given) = (classes.len(), classes.iter().zip(labels).filter(|(n, v)| **v < **n as f32).count());
+    match (kind, given) {
+        _ if all == 0 => None,
+        (Kind::Undefined(_), _) | (Kind::DensityRatio, 0) => None,
+        (Kind::DensityRatio, _) => Some("The labels that were given have no part in the ratio.".into()),
+        (_, 0) => Some(
+            "No label given: p(x) as the model learned it from pictures whose labels were left out in training, which is no \
+             mixture of its p(x | label)."
+                .into(),
+        ),
+        _ if given < all => {
+            Some(format!("Given {given} of {all} labels, p(x | labels), as learned from pictures without the others."))
+        }
+        (_, 1) => Some("Given the label: p(x | label).".into()),
+        _ => Some(format!("Given all {all} labels: p(x | labels).")),
+    }
+}
+
 /// p(y | x) of each value y of a label from log p(x | y), by Bayes' rule with all values alike before; NaN where no
 /// value makes the picture possible.
 pub fn posterior(log_p: &[f64]) -> Vec<f64> {
@@ -287,126 +327,8 @@ pub fn posterior(log_p: &[f64]) -> Vec<f64> {
     log_p.iter().map(|p| (p - all).exp()).collect()
 }
 
-/// The integral over the latents of a picture.
-async fn integrate<R: Run>(
-    method: Method,
-    vae: Option<&mut (vae::Config, R)>,
-    decoder: &mut Decoder<R>,
-    question: &Question<'_>,
-    noise: Rng,
-    mut progress: impl AsyncFnMut(Progress) -> ControlFlow<()>,
-) -> Result<Estimate, Error<R::Error>> {
-    let &Question { levels, labels, k, runs, precision, seed, index } = question;
-    let effort = Effort { k, runs, precision };
-    let Some((network, encoder)) = vae else {
-        return searched(method, decoder, question, noise, progress).await;
-    };
-    let x = network.observe(levels, seed, index);
-    decoder.observe(&x, labels)?;
-    if method == Method::Quadrature {
-        return quadrature::log_prob(decoder, NODES).await;
-    }
-    let [of_look, of_estimate] = [1, 2].map(|part| part_of(&noise, part));
-    let q = latent::encoded(encoder, &x, labels).await?;
-    let first = look(decoder, Proposal::single("encoder", q.clone()), effort, of_look).await?;
-    let mean = q.mean().to_vec();
-    let proposal = laplace::propose(decoder, &mean, Cover::encoder(q), async || progress(first).await).await?;
-    value(method, decoder, &proposal, effort, of_estimate, progress).await
-}
-
-/// A stream of its own of the noise of a question.
-fn part_of(noise: &Rng, part: u64) -> Rng {
-    noise.clone().skip(part << 30)
-}
-
-/// The integral from a proposal.
-async fn value<R: Run>(
-    method: Method,
-    decoder: &mut Decoder<R>,
-    proposal: &Proposal,
-    effort: Effort,
-    noise: Rng,
-    progress: impl AsyncFnMut(Progress) -> ControlFlow<()>,
-) -> Result<Estimate, Error<R::Error>> {
-    if method == Method::Ais {
-        return ais::log_prob(decoder, proposal, ais::Plan::of(effort), noise, progress).await;
-    }
-    laplace::importance(decoder, proposal, effort, noise, progress).await
-}
-
-/// The integral over the latents of a GAN, whose posterior has many modes, far apart: another search finds another one. So each
-/// run searches for itself, and their spread is the error; one run alone states none.
-async fn searched<R: Run>(
-    method: Method,
-    decoder: &mut Decoder<R>,
-    question: &Question<'_>,
-    noise: Rng,
-    mut progress: impl AsyncFnMut(Progress) -> ControlFlow<()>,
-) -> Result<Estimate, Error<R::Error>> {
-    let &Question { levels, labels, k, runs, precision, .. } = question;
-    let effort = Effort { k, runs: 1, precision };
-    let fit_steps = FIT_STEPS[usize::from(k > method.samples(false))];
-    let mut answers: Vec<Estimate> = Vec::new();
-    for run in 0..runs {
-        let noise = noise.clone().skip((run as u64) << 52);
-        let [of_levels, of_starts, of_estimate, of_fit] = [0, 1, 2, 3].map(|part| part_of(&noise, part));
-        let before: Vec<f64> = answers.iter().map(|e| e.nats).collect();
-        let mut tell = async |so_far: Progress| {
-            let (nats, std_error) = match before[..] {
-                [] => (so_far.nats, if runs == 1 { so_far.std_error } else { f64::INFINITY }),
-                _ => mean_and_stated_error(&before),
-            };
-            let done = run * so_far.total + so_far.done;
-            progress(Progress { done, total: runs * so_far.total, nats, std_error }).await
-        };
-        decoder.observe(&models::latent::dequantise(levels, of_levels), labels)?;
-        let prior = Proposal::single("prior", Normal::standard(decoder.latents()));
-        let first = look(decoder, prior, effort, of_starts.clone()).await?;
-        let starts = laplace::best_of_prior(decoder, DRAWS, STARTS, of_starts).await?;
-        let proposal = variational::propose(decoder, &starts, fit_steps, of_fit, async || tell(first).await).await?;
-        answers.push(value(method, decoder, &proposal, effort, of_estimate, tell).await?);
-    }
-    Ok(of_searches(decoder, answers))
-}
-
-/// One answer from those of one or more searches.
-fn of_searches<M: Latent>(model: &M, answers: Vec<Estimate>) -> Estimate {
-    let nats: Vec<f64> = answers.iter().map(|e| e.nats).collect();
-    let n_evals = answers.iter().map(|e| e.n_evals).sum();
-    let (n, Some(one)) = (answers.len(), answers.into_iter().next()) else { return undefined("nothing was asked") };
-    if n == 1 {
-        let mut one = Estimate { std_error: None, ..one };
-        one.assumptions
-            .insert(1, "One search for latents: another may end many nats away, so no error is told.".into());
-        return one;
-    }
-    let (nats, std_error) = mean_and_stated_error(&nats);
-    let mean = runs::mean_of(n, ", each with a search for latents of its own", "above");
-    let bound = format!("A lower bound in expectation: {mean}");
-    Estimate {
-        nats,
-        std_error: Some(std_error).filter(|error| error.is_finite()),
-        bits_per_dim: -nats / (model.dims() as f64 * LN_2),
-        n_evals,
-        assumptions: std::iter::once(bound).chain(model.assumptions()).collect(),
-        ..one
-    }
-}
-
-/// A first value, of few importance samples.
-async fn look<R: Run>(
-    decoder: &mut Decoder<R>,
-    proposal: Proposal,
-    Effort { k, runs, .. }: Effort,
-    noise: Rng,
-) -> Result<Progress, Error<R::Error>> {
-    let Estimate { nats, .. } =
-        laplace::importance(decoder, &proposal, LOOK, noise, async |_| ControlFlow::Continue(())).await?;
-    Ok(Progress { done: 0, total: k * runs, nats, std_error: f64::INFINITY })
-}
-
 /// The honest answer of a model without a density.
-fn undefined(why: &str) -> Estimate {
+pub(crate) fn undefined(why: &str) -> Estimate {
     Estimate {
         nats: f64::NAN,
         std_error: None,
@@ -426,6 +348,19 @@ fn undefined(why: &str) -> Estimate {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_says_which_labels_it_was_given() {
+        let said = |classes: &[usize], labels: &[f32]| given(classes, labels, &Kind::LowerBound).unwrap_or_default();
+        assert_eq!(said(&[], &[]), "");
+        assert!(said(&[10], &[10.0]).starts_with("No label given: p(x) as the model learned it"));
+        assert_eq!(said(&[10], &[0.0]), "Given the label: p(x | label).");
+        assert!(said(&[10, 3], &[9.0, 3.0]).starts_with("Given 1 of 2 labels, p(x | labels)"));
+        assert_eq!(said(&[10, 3], &[9.0, 2.0]), "Given all 2 labels: p(x | labels).");
+        let ratio = |label: f32| given(&[10], &[label], &Kind::DensityRatio).is_some();
+        assert_eq!((ratio(3.0), ratio(10.0)), (true, false));
+        assert_eq!(given(&[10], &[10.0], &Kind::Undefined("none".into())), None);
+    }
 
     #[test]
     fn bayes_rule_neither_underflows_nor_hides_the_impossible() {

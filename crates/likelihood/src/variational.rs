@@ -13,7 +13,7 @@
 use crate::iwae::Error;
 use crate::laplace;
 use crate::latent::proposal::{normals, times_transposed};
-use crate::latent::{Latent, Normal, Proposal, Values, joint};
+use crate::latent::{self, Latent, Normal, Proposal};
 use data::rng::Rng;
 use std::f64::consts::{E, PI, TAU};
 use std::ops::ControlFlow;
@@ -105,15 +105,7 @@ async fn look<M: Latent>(
     let radius = (l as f64).sqrt();
     let at = |axis: &[f64], by: f64| q.colour(&axis.iter().map(|o| by * o).collect::<Vec<f64>>());
     let points: Vec<f64> = axes.iter().flat_map(|o| [radius, -radius].map(|by| at(o, by))).flatten().collect();
-    let mut values = Values::default();
-    for some in points.chunks(model.batch() * l) {
-        let part = joint(model, some, true).await?;
-        values.log_p.extend(part.log_p);
-        values.grad.extend(part.grad);
-        if watch().await.is_break() {
-            return Err(Error::Stopped);
-        }
-    }
+    let values = latent::watched(model, &points, true, watch).await?;
     if !values.log_p.iter().chain(&values.grad).all(|v| v.is_finite()) {
         return Err(Error::NotANumber);
     }

@@ -4,7 +4,7 @@
 //! pi / (alpha sigma), and eps - eps^ is alpha (v - v^). Times run from [`FROM`] to 1: less noise than that belongs to p(x | z_0).
 
 use crate::iwae::{Error, Progress};
-use crate::{Effort, Estimate, Kind, Parts, Place, mean_and_error};
+use crate::{Effort, Estimate, Kind, Parts, Place, mean_and_error, per_pixel};
 use data::rng::Rng;
 use graph::Run;
 use models::diffusion::decoder::Decoder;
@@ -212,10 +212,7 @@ impl Bound {
     fn surprise(&self) -> Vec<f32> {
         let (zeros, times) = (self.recon.len() as f64, self.integral.len() as f64);
         let terms = self.recon_terms.iter().zip(&self.integral_terms).map(|(r, i)| r / zeros + i / times);
-        let terms: Vec<f64> = terms.collect();
-        // The least number of planes of a square image.
-        let plane = if is_square(terms.len()) { terms.len() } else { terms.len() / 3 };
-        (0..plane).map(|i| terms[i..].iter().step_by(plane).sum::<f64>() as f32).collect()
+        per_pixel(&terms.collect::<Vec<f64>>())
     }
 }
 
@@ -224,10 +221,6 @@ struct Noisy {
     z: Vec<f32>,
     noise: Vec<f32>,
     v: Vec<f32>,
-}
-
-fn is_square(n: usize) -> bool {
-    n.isqrt().pow(2) == n
 }
 
 /// Adds `terms` to `sums` one by one, and returns their sum.

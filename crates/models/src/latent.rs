@@ -11,28 +11,40 @@ use data::rng::Rng;
 use graph::{Graph, Program, Tensor, grad};
 use std::f32::consts::TAU;
 
-/// log p(x|z) of a VAE: inputs `x` (1, D), `z` (b, L) and, with labels, `class` (1, A); outputs `log_p` (b) and, if
-/// wanted, its gradient in z, `grad` (b, L).
-pub fn vae(c: &vae::Config, b: usize, gradient: bool) -> Program {
+/// What a Program says beside log p(x|z).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Output {
+    /// Nothing.
+    Total,
+    /// Its gradient in z, `grad` (b, L).
+    Gradient,
+    /// Its part of each value of the image, `pixels` (b, D).
+    Pixels,
+}
+
+/// log p(x|z) of a VAE: inputs `x` (1, D), `z` (b, L) and, with labels, `class` (1, A); outputs `log_p` (b) and what else is
+/// wanted.
+pub fn vae(c: &vae::Config, b: usize, output: Output) -> Program {
     let g = Graph::new();
     let (p, z, x) = (Params::new(&g), g.input("z", &[b, c.latents]), g.input("x", &[1, c.pixels()]));
     let class = (!c.classes.is_empty()).then(|| class(&g, c.classes.len(), b));
-    let log_p = vae::decode(&p, c, z, class).log_prob(x).sum(&[1]).reshape(&[b]);
-    program(log_p, z, gradient)
+    let pixels = vae::decode(&p, c, z, class).log_prob(x);
+    program(pixels.sum(&[1]).reshape(&[b]), pixels, z, output)
 }
 
 /// log N(x; G(z), sigma^2 I) of a GAN on the scale of [`dequantise`], where level k is the bin \[k, k + 1) / 256 and G
 /// draws its middle: inputs `x` (1, D), `variance` (), sigma^2, `z` (b, L) and, with labels, `class` (1, A); outputs as
 /// of [`vae`].
-pub fn gan(c: &gan::Config, b: usize, gradient: bool) -> Program {
+pub fn gan(c: &gan::Config, b: usize, output: Output) -> Program {
     let g = Graph::new();
     let d = c.image_channels * c.size() * c.size();
     let (z, x, variance) = (g.input("z", &[b, c.latents]), g.input("x", &[1, d]), g.input("variance", &[]));
     let image = gan::generate(&Params::new(&g), c, z, class(&g, c.classes.len(), b)).reshape(&[b, d]);
     let mean = (127.5 * (image + 1.0) + 0.5) * (1.0 / 256.0);
-    let misfit = (x - mean).square().sum(&[1]).reshape(&[b]);
-    let log_p = -0.5 * (misfit / variance + (variance * TAU).ln() * d as f32);
-    program(log_p, z, gradient)
+    let misfit = (x - mean).square();
+    let log_p = -0.5 * (misfit.sum(&[1]).reshape(&[b]) / variance + (variance * TAU).ln() * d as f32);
+    let pixels = -0.5 * (misfit / variance + (variance * TAU).ln());
+    program(log_p, pixels, z, output)
 }
 
 /// Levels k made continuous by uniform noise, (k + u) / 256 in \[0, 1\]: the log density of that, less D ln 256, is in
@@ -49,9 +61,11 @@ fn class(g: &Graph, labels: usize, b: usize) -> Tensor<'_> {
     g.input("class", &[1, labels]).expand(&[b, labels])
 }
 
-fn program<'g>(log_p: Tensor<'g>, z: Tensor<'g>, gradient: bool) -> Program {
-    if !gradient {
-        return Program::new(&[("log_p", log_p)], &[]);
-    }
-    Program::new(&[("log_p", log_p), ("grad", grad(log_p.sum_all(), &[z])[0])], &[])
+fn program<'g>(log_p: Tensor<'g>, pixels: Tensor<'g>, z: Tensor<'g>, output: Output) -> Program {
+    let beside = match output {
+        Output::Total => return Program::new(&[("log_p", log_p)], &[]),
+        Output::Gradient => ("grad", grad(log_p.sum_all(), &[z])[0]),
+        Output::Pixels => ("pixels", pixels),
+    };
+    Program::new(&[("log_p", log_p), beside], &[])
 }

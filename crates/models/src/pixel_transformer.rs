@@ -101,6 +101,20 @@ impl Config {
         self.across() * self.across()
     }
 
+    /// Where a pixel of a patch is in the picture.
+    fn place(&self, patch: usize, pixel: usize) -> usize {
+        let across = self.across();
+        let (y, x) =
+            (patch / across * self.patch + pixel / self.patch, patch % across * self.patch + pixel % self.patch);
+        y * self.size + x
+    }
+
+    /// Places of the pixels in the order in which each is drawn given those before it: patch by patch, row by row within one.
+    pub fn order(&self) -> impl Iterator<Item = usize> {
+        let pixels = self.patch * self.patch;
+        (0..self.patches()).flat_map(move |patch| (0..pixels).map(move |pixel| self.place(patch, pixel)))
+    }
+
     fn stack(&self) -> Stack {
         Stack { layers: self.layers, heads: self.heads, width: self.width }
     }

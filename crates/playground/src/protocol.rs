@@ -68,7 +68,8 @@ pub enum Command {
         /// Seed of all noise.
         #[tsify(type = "number")]
         seed: u64,
-        /// Labels under which the picture is judged; without them the model's own mixture of all.
+        /// Labels under which the picture is judged; without them it is p(x) as the model learned it from pictures whose
+        /// labels were left out, which is no mixture of p(x | label).
         #[tsify(type = "Record<string, number | string | boolean | null>")]
         settings: Given,
     },

@@ -130,7 +130,7 @@ export class Breakdown extends LitElement {
       </section>
       <section class="parts">
         <h3>Where the number comes from</h3>
-        ${!answerable(this.card).parts || (e && !e.parts) ? html`<p>${e ? `${nats(e.nats)} nats${e.terms.length > 0 ? ": the sum of the surprises" : ""} (${e.estimator}).` : "No answer yet."}</p>` : this.#parts()}
+        ${!answerable(this.card).parts || (e && !e.parts) ? html`<p>${e ? `${nats(e.nats)} nats (${e.estimator})${surprises(e)}.` : "No answer yet."}</p>` : this.#parts()}
         <details>
           <summary>What it rests on</summary>
           <ul>
@@ -182,6 +182,14 @@ export class Breakdown extends LitElement {
       </tbody>
     </table>`;
   }
+}
+
+/** What the surprises of the pixels are to the number. @param {Estimate} e */
+function surprises({ terms, nats: value }) {
+  if (terms.length === 0) return "";
+  const sum = terms.reduce((all, term) => all + term, 0);
+  if (Math.abs(sum + value) < 1e-3 * Math.abs(value)) return ": the sum of the surprises";
+  return `. The surprises are those given the likeliest code alone: they sum to ${nats(sum)} nats`;
 }
 
 /** @param {Estimate} e */

@@ -5,7 +5,7 @@ use engine::{Engine, Loaded};
 use graph::{Graph, Program, Tensor};
 use likelihood::flow::{self, Denoiser, FROM, Field, Plan, dequantise, log_unit};
 use likelihood::iwae::{Error, Progress};
-use likelihood::{Effort, Kind, vlb};
+use likelihood::{Effort, Estimate, Kind, vlb};
 use models::diffusion::{self, decoder::Decoder};
 use models::{Family, Network, Weights, registry};
 use pollster::block_on;
@@ -133,8 +133,16 @@ fn the_shipped_network_gives_one_number_for_one_seed() {
         println!("{name}: {bound}; {:.3} bits/dim", bound.bits_per_dim);
         assert!(e.nats.is_finite() && e.std_error.is_some_and(f64::is_finite) && e.bits_per_dim < 8.0);
         if name == "stroke" {
-            let again = flow::log_prob(&mut run, &levels, &class, 2, Plan::default(), noise(1), on);
-            assert_eq!(block_on(again).unwrap(), e);
+            // The same but for what is said of half the tolerance.
+            let plan = Plan { halved: true, ..Plan::default() };
+            let mut again = block_on(flow::log_prob(&mut run, &levels, &class, 2, plan, noise(1), on)).unwrap();
+            let said = again.assumptions.pop().unwrap();
+            let finer = Plan { tolerance: 5e-5, ..Plan::default() };
+            let finer = block_on(flow::log_prob(&mut run, &levels, &class, 2, finer, noise(1), on)).unwrap();
+            println!("{said}");
+            assert!(said.contains(&format!("moves the number by {:+.2} nats", finer.nats - e.nats)), "{said}");
+            assert_eq!(again.n_evals, e.n_evals + finer.n_evals);
+            assert_eq!(Estimate { n_evals: e.n_evals, ..again }, e);
         }
     }
 }

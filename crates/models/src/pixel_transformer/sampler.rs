@@ -92,7 +92,7 @@ impl<R: Run> Sampler<R> {
             runs.patch.step()?;
             let mut context = Some(runs.patch.read("context").await?);
             for pixel in 0..c.patch * c.patch {
-                let at = canvas.place(patch, pixel);
+                let at = c.place(patch, pixel);
                 if pixel % c.patch == 0 {
                     canvas.show(patch * c.patch + pixel / c.patch, watch).await?;
                 }
@@ -165,13 +165,6 @@ impl<'a> Canvas<'a> {
         }
         let forced = forced(c, draw.settings).map_err(Error::Setting)?;
         Ok(Canvas { config: c, batch, tokens: vec![0; draw.count * n], forced, u })
-    }
-
-    /// Where a pixel of a patch is in the picture.
-    fn place(&self, patch: usize, pixel: usize) -> usize {
-        let (c, across) = (self.config, self.config.across());
-        let (y, x) = (patch / across * c.patch + pixel / c.patch, patch % across * c.patch + pixel % c.patch);
-        y * c.size + x
     }
 
     /// A patch with its neighbours above and at the sides, (batch, 2 P, 3 P); -1 outside of the image.
