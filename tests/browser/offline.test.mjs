@@ -281,6 +281,33 @@ test("page and engine of two versions are told apart before the first call", asy
   assert.equal(message, "The page and its engine are of two versions; reload the page.");
 });
 
+test("a page that the browser held while the person was elsewhere draws on with the engine that it had", { skip: IN_FIREFOX && "Chromium alone is told to hold pages" }, async (t) => {
+  const holding = await launch([], { ignoreDefaultArgs: ["--disable-back-forward-cache"] });
+  t.after(() => holding.close());
+  const { page, trouble, url, close } = await openSite(holding, { query: "?backend=cpu" });
+  await sampled(page);
+  await controlled(page);
+  // What the page does once it is alive is over.
+  await page.waitForTimeout(1000);
+  const engines = [];
+  page.on("worker", (worker) => worker.url().endsWith("/worker.js") && engines.push(worker.url()));
+  await page.evaluate(() => addEventListener("pageshow", ({ persisted }) => void (globalThis.held = persisted)));
+  await page.goto(`${url}models/models.json`);
+  await page.goBack({ waitUntil: "commit" });
+  await page.waitForFunction(() => document.querySelector("p-of-x")?.opened);
+  assert.equal(await page.evaluate(() => globalThis.held), true);
+  await page.locator("p-of-x #seed").fill("12");
+  await page.locator("p-of-x").getByRole("button", { name: "Generate" }).click();
+  await page.waitForFunction(() => {
+    const { sampling, step } = document.querySelector("p-of-x").shadowRoot.querySelector("pofx-sampler");
+    return !sampling && step.done === step.n && step.seed === 12;
+  });
+  assert.deepEqual(engines, []);
+  assert.equal(await page.locator("p-of-x .alert").count(), 0);
+  assert.deepEqual(trouble, []);
+  await close();
+});
+
 test("retire.js in place of the worker takes the page out of the browser", async () => {
   const { state, intercept } = versions();
   const { page, close } = await installed({ intercept });

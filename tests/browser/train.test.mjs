@@ -188,12 +188,13 @@ test("a diffusion model learns them too; other families say where to turn; too f
   const { before, after } = await heldOut(trainer);
   assert.ok(after > before + 20, `${before} before, ${after} after`);
   await trainer.getByRole("button", { name: "Another run on these pictures" }).click();
-  await start({ begin: "fresh", Steps: "2", "Pictures a step": "4" });
+  await start({ begin: "fresh", Steps: "1", "Pictures a step": "4" });
   await trainer.getByText("24 pictures to learn from, 6 held out; from new weights.").waitFor();
   await trainer.getByRole("button", { name: "Another run on these pictures" }).waitFor({ timeout: 120_000 });
   const fresh = await heldOut(trainer);
-  assert.ok(fresh.step === 2 && fresh.after < after, `${fresh.after} of new weights, ${after} of those that had learnt`);
-  assert.match(await trainer.locator("pofx-chart").nth(1).innerText(), /\d/);
+  assert.ok(fresh.step === 1 && fresh.after < after, `${fresh.after} of new weights, ${after} of those that had learnt`);
+  const losses = await trainer.evaluate(({ run }) => run.points.map(({ loss }) => loss));
+  assert.ok(losses.length === 1 && losses[0] > 0 && Number.isFinite(losses[0]), `${losses}`);
   await page.locator("p-of-x").evaluate((element) => element.setAttribute("model", "mnist-gan"));
   await trainer.getByText("this is neither").waitFor({ timeout: 30_000 });
   assert.deepEqual(trouble, []);

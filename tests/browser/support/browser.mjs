@@ -37,12 +37,15 @@ const QUIET = { "browser.download.alwaysOpenPanel": false };
 /** Where Firefox puts what a page saves. @type {string | undefined} */
 let downloads;
 
-/** @param {string[]} [flags] more command line flags; Firefox knows those of [`CAMERA`] alone */
-export function launch(flags = []) {
+/**
+ * @param {string[]} [flags] more command line flags; Firefox knows those of [`CAMERA`] alone
+ * @param {import("playwright-core").LaunchOptions} [options] of Chromium
+ */
+export function launch(flags = [], options = {}) {
   if (IN_FIREFOX) return launchFirefox(flags);
   const executablePath = process.env.CHROME;
   if (!executablePath) throw new Error("$CHROME names no browser: run `cargo xtask test --browser`");
-  return chromium.launch({ executablePath, args: [...FLAGS, ...flags] });
+  return chromium.launch({ executablePath, args: [...FLAGS, ...flags], ...options });
 }
 
 /** @param {string[]} flags */

@@ -169,13 +169,12 @@ export class Storage extends LitElement {
 
   /** @param {() => Promise<void>} work @param {string} said */
   async #clear(work, said) {
-    try {
-      await work();
-      this.message = said;
-    } catch (error) {
-      this.message = `This browser did not delete it: ${error instanceof Error ? error.message : error}`;
-    }
+    const failed = await work().then(
+      () => "",
+      (error) => `This browser did not delete it: ${error instanceof Error ? error.message : error}`,
+    );
     await this.#count();
+    this.message = failed || said;
   }
 
   render() {

@@ -18,6 +18,7 @@ export class Sure extends LitElement {
       div {
         display: inline-flex;
         flex-wrap: wrap;
+        justify-content: end;
         gap: 0.4rem;
       }
       button {
