@@ -197,6 +197,9 @@ fn coded(images: &Images) -> Result<Vec<f64>> {
 }
 
 #[cfg(test)]
+mod real;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use data::rng::{Rng, stream};

@@ -71,3 +71,6 @@ pub(crate) fn write_sheet(path: &Path, images: &Images, n: usize, zoom: usize) -
     }
     write(path, width, height, &levels)
 }
+
+#[cfg(test)]
+mod damaged;
