@@ -14,12 +14,15 @@ use std::ops::ControlFlow;
 
 /// Time of z_0. The bound is best between 0.01 and 0.03 on all images that were tried.
 pub const FROM: f64 = 0.02;
-/// Batches of times for each batch of z_0: the error of both parts of the bound falls with k.
+/// Times for each z_0: the error of both parts of the bound falls with k.
 const TIMES_PER_DECODED: usize = 8;
+/// So many z_0, and so many times, follow each other. It decides which evaluation has which noise, so that the answer of a seed
+/// does not depend on how many an engine takes at once.
+const GROUP: usize = 8;
 
 /// The bound for an image, with the surprise of every pixel. `denoiser` is `models::diffusion::denoiser` with the weights
 /// written and `decoder` that of its model; `levels` (C, S, S) and the labels `class` (A) are those of the image. `k` evaluations,
-/// rounded up to whole batches, are spent on the integral, and one in [`TIMES_PER_DECODED`] more on p(x | z_0). `noise` is where the stream of noise
+/// rounded up to whole groups of [`GROUP`], are spent on the integral, and one in [`TIMES_PER_DECODED`] more on p(x | z_0). `noise` is where the stream of noise
 /// starts. `progress` is awaited after each batch and can stop the query.
 pub async fn log_prob<R: Run>(
     denoiser: &mut R,
@@ -32,27 +35,45 @@ pub async fn log_prob<R: Run>(
 ) -> Result<Estimate, Error<R::Error>> {
     let batch = denoiser.program().shape_of("time").map_or(1, |shape| shape[0]);
     let effort = effort.into();
-    let total = effort.k.div_ceil(batch).max(1) * batch;
+    let total = effort.k.div_ceil(GROUP).max(1) * GROUP;
     let mut bound = Bound::new(levels, class, batch);
-    bound.decode(denoiser, (decoder, levels), &mut noise).await?;
+    let mut eps = vec![0f32; GROUP * levels.len()];
+    noise.fill_normal(&mut eps);
     let times = Times::new(total, &mut noise);
-    for (n, some) in times.drawn.chunks(batch).enumerate() {
-        if n > 0 && n.is_multiple_of(TIMES_PER_DECODED) {
-            bound.decode(denoiser, (decoder, levels), &mut noise).await?;
+    for some in times.order().chunks(batch) {
+        let missing = (some.len() * levels.len()).saturating_sub(eps.len());
+        let from = eps.len();
+        eps.resize(from + missing, 0.0);
+        noise.fill_normal(&mut eps[from..]);
+        let rest = eps.split_off(some.len() * levels.len());
+        bound.evaluate(denoiser, (decoder, levels), some, &eps).await?;
+        eps = rest;
+        // The first ones may all be z_0.
+        if bound.integral.is_empty() {
+            continue;
         }
-        bound.integrate(denoiser, some, &mut noise).await?;
         let (nats, std_error) = bound.so_far();
         if nats.is_nan() {
             return Err(Error::NotANumber);
         }
-        if progress(Progress { done: (n + 1) * batch, total, nats, std_error }).await.is_break() {
+        let done = bound.integral.len();
+        if progress(Progress { done, total, nats, std_error }).await.is_break() {
             return Err(Error::Stopped);
         }
-        if effort.is_met((n + 1) * batch, std_error) {
+        if effort.is_met(done, std_error) {
             break;
         }
     }
     Ok(bound.estimate(&times))
+}
+
+/// What the network is asked about.
+#[derive(Clone, Copy)]
+enum Asked {
+    /// p(x | z_0), at the time [`FROM`].
+    Decoded,
+    /// The integrand at a time.
+    At(f64),
 }
 
 /// Times of the integral. ln t is spread evenly between ln [`FROM`] and 0, about as lambda is: two draws in each of equal
@@ -73,6 +94,16 @@ impl Times {
         let parts = n.div_ceil(2) as f64;
         let at = |&i: &usize| FROM.powf(1.0 - ((i / 2) as f64 + f64::from(u[i])) / parts);
         Times { drawn: order.iter().map(at).collect(), part: order.iter().map(|i| i / 2).collect() }
+    }
+
+    /// All that the network is asked about, in groups: of z_0 at first and after every [`TIMES_PER_DECODED`] groups of times.
+    fn order(&self) -> Vec<Asked> {
+        let groups = self.drawn.chunks(GROUP).enumerate();
+        let with_decoded = groups.flat_map(|(n, times)| {
+            let decoded = if n.is_multiple_of(TIMES_PER_DECODED) { GROUP } else { 0 };
+            std::iter::repeat_n(Asked::Decoded, decoded).chain(times.iter().map(|&t| Asked::At(t)))
+        });
+        with_decoded.collect()
     }
 
     /// Standard error of the mean of `values` at these times.
@@ -113,66 +144,51 @@ impl Bound {
         }
     }
 
-    /// p(x | z_0) at a batch of z_0.
-    async fn decode<R: Run>(
+    /// Adds what the network says of the image with the noise `eps` (n, C, S, S), for n of what it is asked.
+    async fn evaluate<R: Run>(
         &mut self,
         denoiser: &mut R,
         (decoder, levels): (&Decoder, &[u8]),
-        noise: &mut Rng,
+        asked: &[Asked],
+        eps: &[f32],
     ) -> Result<(), Error<R::Error>> {
-        let at = Level::at(FROM);
-        for (_, p) in self.evaluate(denoiser, &vec![FROM; self.batch], noise).await? {
-            let predicted = Prediction::new(&p.z, &p.v, at, true).x;
-            let terms = levels.iter().zip(&predicted).map(|(&level, &x)| -decoder.log_prob(level, x));
-            self.recon.push(-add(terms, &mut self.recon_terms));
-        }
-        Ok(())
-    }
-
-    /// The integrand at a batch of times.
-    async fn integrate<R: Run>(
-        &mut self,
-        denoiser: &mut R,
-        times: &[f64],
-        noise: &mut Rng,
-    ) -> Result<(), Error<R::Error>> {
-        for (t, p) in self.evaluate(denoiser, times, noise).await? {
-            let Level { alpha, sigma, .. } = Level::at(t);
-            // t is drawn from the density 1 / (t ln(1 / FROM)).
-            let weight = 0.5 * PI * alpha / sigma * t * -FROM.ln();
-            let v = sum(&[(alpha, &p.noise), (-sigma, &self.x)]);
-            let terms = v.iter().zip(&p.v).map(|(v, p)| weight * f64::from(v - p).powi(2));
-            self.integral.push(add(terms, &mut self.integral_terms));
-        }
-        Ok(())
-    }
-
-    /// What the network says of the image with noise of these times.
-    async fn evaluate<R: Run>(
-        &self,
-        denoiser: &mut R,
-        times: &[f64],
-        noise: &mut Rng,
-    ) -> Result<Vec<(f64, Noisy)>, Error<R::Error>> {
         let d = self.x.len();
-        let mut eps = vec![0f32; self.batch * d];
-        noise.fill_normal(&mut eps);
-        let mixed = times.iter().zip(eps.chunks(d)).map(|(&t, eps)| {
-            let Level { alpha, sigma, .. } = Level::at(t);
+        let time = |&asked: &Asked| if let Asked::At(t) = asked { t } else { FROM };
+        let mixed = asked.iter().zip(eps.chunks(d)).map(|(asked, eps)| {
+            let Level { alpha, sigma, .. } = Level::at(time(asked));
             sum(&[(alpha, &self.x), (sigma, eps)])
         });
-        let z: Vec<Vec<f32>> = mixed.collect();
+        let mut z = mixed.collect::<Vec<_>>().concat();
+        let mut times: Vec<f32> = asked.iter().map(|asked| time(asked) as f32).collect();
+        // Rows that nobody asks for.
+        z.resize(self.batch * d, 0.0);
+        times.resize(self.batch, FROM as f32);
         denoiser.ready().await?;
-        denoiser.write("z", &z.concat())?;
-        denoiser.write("time", &times.iter().map(|&t| t as f32).collect::<Vec<_>>())?;
+        denoiser.write("z", &z)?;
+        denoiser.write("time", &times)?;
         if !self.class.is_empty() {
             denoiser.write("class", &self.class)?;
         }
         denoiser.step()?;
         let v = denoiser.read("prediction").await?;
-        let rows = z.into_iter().zip(eps.chunks(d)).zip(v.chunks(d));
-        let noisy = rows.map(|((z, eps), v)| Noisy { z, noise: eps.to_vec(), v: v.to_vec() });
-        Ok(times.iter().copied().zip(noisy).collect())
+        for (((&asked, z), eps), v) in asked.iter().zip(z.chunks(d)).zip(eps.chunks(d)).zip(v.chunks(d)) {
+            match asked {
+                Asked::Decoded => {
+                    let predicted = Prediction::new(z, v, Level::at(FROM), true).x;
+                    let terms = levels.iter().zip(&predicted).map(|(&level, &x)| -decoder.log_prob(level, x));
+                    self.recon.push(-add(terms, &mut self.recon_terms));
+                }
+                Asked::At(t) => {
+                    let Level { alpha, sigma, .. } = Level::at(t);
+                    // t is drawn from the density 1 / (t ln(1 / FROM)).
+                    let weight = 0.5 * PI * alpha / sigma * t * -FROM.ln();
+                    let truth = sum(&[(alpha, eps), (-sigma, &self.x)]);
+                    let terms = truth.iter().zip(v).map(|(truth, v)| weight * f64::from(truth - v).powi(2));
+                    self.integral.push(add(terms, &mut self.integral_terms));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The bound by the times so far, and its error as if they were independent.
@@ -214,13 +230,6 @@ impl Bound {
         let terms = self.recon_terms.iter().zip(&self.integral_terms).map(|(r, i)| r / zeros + i / times);
         per_pixel(&terms.collect::<Vec<f64>>())
     }
-}
-
-/// An image with noise, and what the network says of it.
-struct Noisy {
-    z: Vec<f32>,
-    noise: Vec<f32>,
-    v: Vec<f32>,
 }
 
 /// Adds `terms` to `sums` one by one, and returns their sum.

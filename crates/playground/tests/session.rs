@@ -196,7 +196,7 @@ fn a_question_goes_to_the_estimator_that_it_names() {
     for other in [&laplace, &ais] {
         match (own.std_error, other.std_error) {
             (Some(one), Some(two)) => {
-                assert!((other.nats - own.nats).abs() < 5.0 * one.hypot(two) + 0.1, "{other} {own}")
+                assert!((other.nats - own.nats).abs() < 3.0 * one.hypot(two), "{other} {own}")
             }
             (None, _) => assert!(own.nats < other.nats + 5.0, "{other} {own}"),
             (_, None) => assert!(other.nats < own.nats + 5.0, "{other} {own}"),
