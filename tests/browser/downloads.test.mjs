@@ -120,7 +120,7 @@ test("a slow download is stopped at once, and goes on later from where it was", 
   const { name, waited } = await page.evaluate(async (id) => {
     const controller = new AbortController();
     let stopped = 0;
-    const onProgress = ({ bytes }) => bytes > 700_000 && (stopped ||= performance.now()) && controller.abort();
+    const onProgress = ({ phase, bytes }) => phase === "download" && bytes > 700_000 && (stopped ||= performance.now()) && controller.abort();
     const { name } = await outcome(api.open(id, { backend: "cpu", signal: controller.signal, onProgress }));
     return { name, waited: performance.now() - stopped };
   }, MODEL);
@@ -196,7 +196,7 @@ test("a tab that is closed amidst a download leaves what another goes on from", 
   await tab.evaluate(async (id) => {
     const { open } = await import(new URL("./p-of-x.js", location.href).href);
     await new Promise((resolve) => {
-      void open(id, { backend: "cpu", onProgress: ({ bytes }) => bytes > 900_000 && resolve() });
+      void open(id, { backend: "cpu", onProgress: ({ phase, bytes }) => phase === "download" && bytes > 900_000 && resolve() });
     });
   }, MODEL);
   await tab.close();
