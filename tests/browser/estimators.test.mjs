@@ -122,11 +122,13 @@ test("the page offers the estimators, answers by the chosen one, and compares on
   await reply.getByText("variational Gaussian", { exact: false }).first().waitFor();
   assert.equal(await reply.locator("pofx-histogram").count(), 0);
   const breakdown = page.locator("pofx-asker pofx-breakdown");
-  await breakdown.getByText("one number for the whole picture").waitFor();
+  // Of each pixel, at the likeliest latent.
+  await breakdown.locator("pofx-surprise p").getByText(/hold half of the surprise/).waitFor();
   await breakdown.getByText("What it rests on").click();
   await breakdown.getByText(/noise/i).first().waitFor();
   await page.locator("pofx-asker").getByLabel("Estimator").selectOption({ label: "discriminator’s ratio" });
   await reply.locator(".value", { hasText: "pdata(x)/pG(x)" }).waitFor({ timeout: 60_000 });
+  await breakdown.getByText("one number for the whole picture").waitFor();
   assert.doesNotMatch(await page.locator("pofx-asker").innerText(), /NaN/);
   await page.getByRole("button", { name: "Find the nearest picture it draws" }).click();
   await page.getByText(/Root mean square distance 0\.\d{3} a value/).waitFor({ timeout: 60_000 });

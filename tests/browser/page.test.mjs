@@ -380,6 +380,8 @@ for (const [room, ready] of ROOMS) {
         await ready(page);
         const shift = await page.evaluate(() => globalThis.layoutShift);
         if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/${room}-${colorScheme}-${width}.png`, fullPage: true });
+        // What is loaded below an answer, too.
+        if (room === "ask") for (const part of ["pofx-surprise summary", "pofx-compare button"]) await page.locator(part).first().waitFor();
         await page.locator("summary").evaluateAll((all) => all.forEach((summary) => (summary.parentElement.open = true)));
         if (room === "ask") await page.locator("pofx-surprise table").waitFor();
         const violations = await page.evaluate(`${AXE}; axe.run().then(({ violations }) => violations)`);

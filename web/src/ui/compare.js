@@ -1,6 +1,6 @@
 // One picture, all models: tables by bits a value, on one footing, the models of the chosen one's data before all others.
 
-import { LitElement, html, nothing } from "lit";
+import { LitElement, css, html, nothing } from "lit";
 import { storedModels } from "../offline/models.js";
 import { PofxError, models, open } from "../p-of-x.js";
 import { answerable } from "./card.js";
@@ -31,7 +31,16 @@ export class Compare extends LitElement {
     busy: { state: true },
   };
 
-  static styles = [shared, tables];
+  static styles = [
+    shared,
+    tables,
+    css`
+      /* Their words are long for a phone. */
+      button {
+        white-space: normal;
+      }
+    `,
+  ];
 
   constructor() {
     super();
