@@ -16,13 +16,15 @@ use std::ops::ControlFlow;
 pub const FROM: f64 = 0.02;
 /// Times for each z_0: the error of both parts of the bound falls with k.
 const TIMES_PER_DECODED: usize = 8;
-/// So many z_0, and so many times, follow each other. It decides which evaluation has which noise, so that the answer of a seed
-/// does not depend on how many an engine takes at once.
-const GROUP: usize = 8;
+/// So many z_0 have their noise before that of the next times, [`TIMES_PER_DECODED`] as many. It decides which noise an evaluation has, so
+/// that the answer of a seed does not depend on how many an engine takes at once.
+const GROUP: usize = 64;
+/// At first so many z_0 and times take turns, so that there is soon a value of the bound.
+const TURN: usize = 8;
 
 /// The bound for an image, with the surprise of every pixel. `denoiser` is `models::diffusion::denoiser` with the weights
 /// written and `decoder` that of its model; `levels` (C, S, S) and the labels `class` (A) are those of the image. `k` evaluations,
-/// rounded up to whole groups of [`GROUP`], are spent on the integral, and one in [`TIMES_PER_DECODED`] more on p(x | z_0). `noise` is where the stream of noise
+/// rounded up to a multiple of [`GROUP`], are spent on the integral, and one in [`TIMES_PER_DECODED`] more on p(x | z_0). `noise` is where the stream of noise
 /// starts. `progress` is awaited after each batch and can stop the query.
 pub async fn log_prob<R: Run>(
     denoiser: &mut R,
@@ -30,24 +32,16 @@ pub async fn log_prob<R: Run>(
     levels: &[u8],
     class: &[f32],
     effort: impl Into<Effort>,
-    mut noise: Rng,
+    noise: Rng,
     mut progress: impl AsyncFnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Estimate, Error<R::Error>> {
     let batch = denoiser.program().shape_of("time").map_or(1, |shape| shape[0]);
     let effort = effort.into();
     let total = effort.k.div_ceil(GROUP).max(1) * GROUP;
     let mut bound = Bound::new(levels, class, batch);
-    let mut eps = vec![0f32; GROUP * levels.len()];
-    noise.fill_normal(&mut eps);
-    let times = Times::new(total, &mut noise);
-    for some in times.order().chunks(batch) {
-        let missing = (some.len() * levels.len()).saturating_sub(eps.len());
-        let from = eps.len();
-        eps.resize(from + missing, 0.0);
-        noise.fill_normal(&mut eps[from..]);
-        let rest = eps.split_off(some.len() * levels.len());
-        bound.evaluate(denoiser, (decoder, levels), some, &eps).await?;
-        eps = rest;
+    let times = Times::new(total, &mut noise.clone().skip(GROUP as u64 * blocks(levels.len())));
+    for some in times.order(noise, levels.len()).chunks_mut(batch) {
+        bound.evaluate(denoiser, (decoder, levels), some).await?;
         // The first ones may all be z_0.
         if bound.integral.is_empty() {
             continue;
@@ -67,13 +61,17 @@ pub async fn log_prob<R: Run>(
     Ok(bound.estimate(&times))
 }
 
-/// What the network is asked about.
-#[derive(Clone, Copy)]
-enum Asked {
-    /// p(x | z_0), at the time [`FROM`].
-    Decoded,
-    /// The integrand at a time.
-    At(f64),
+/// Blocks of a stream that the noise of one evaluation takes.
+fn blocks(d: usize) -> u64 {
+    d.div_ceil(4) as u64
+}
+
+/// What the network is asked about, and where the stream of its noise starts.
+struct Asked {
+    /// That of z_0, [`FROM`], where it is for p(x | z_0).
+    time: f64,
+    decoded: bool,
+    noise: Rng,
 }
 
 /// Times of the integral. ln t is spread evenly between ln [`FROM`] and 0, about as lambda is: two draws in each of equal
@@ -83,6 +81,8 @@ struct Times {
     drawn: Vec<f64>,
     /// Part of each.
     part: Vec<usize>,
+    /// Blocks of the stream that they were made of.
+    blocks: u64,
 }
 
 impl Times {
@@ -93,17 +93,34 @@ impl Times {
         noise.shuffle(&mut order);
         let parts = n.div_ceil(2) as f64;
         let at = |&i: &usize| FROM.powf(1.0 - ((i / 2) as f64 + f64::from(u[i])) / parts);
-        Times { drawn: order.iter().map(at).collect(), part: order.iter().map(|i| i / 2).collect() }
+        // A block for four uniform numbers, and one for each number below another.
+        let blocks = blocks(n) + (n - 1) as u64;
+        Times { drawn: order.iter().map(at).collect(), part: order.iter().map(|i| i / 2).collect(), blocks }
     }
 
-    /// All that the network is asked about, in groups: of z_0 at first and after every [`TIMES_PER_DECODED`] groups of times.
-    fn order(&self) -> Vec<Asked> {
-        let groups = self.drawn.chunks(GROUP).enumerate();
-        let with_decoded = groups.flat_map(|(n, times)| {
-            let decoded = if n.is_multiple_of(TIMES_PER_DECODED) { GROUP } else { 0 };
-            std::iter::repeat_n(Asked::Decoded, decoded).chain(times.iter().map(|&t| Asked::At(t)))
-        });
-        with_decoded.collect()
+    /// All that the network is asked about, whose noise starts where `noise` does and is of `d` numbers each. Between the noise of the
+    /// first z_0 and that of the first times are the numbers that the times are made of.
+    fn order(&self, noise: Rng, d: usize) -> Vec<Asked> {
+        let mut all = Vec::new();
+        let mut at = 0;
+        let mut next = |time: f64, decoded: bool| {
+            at += 1;
+            Asked {
+                time,
+                decoded,
+                noise: noise.clone().skip((at - 1) * blocks(d) + if at > GROUP as u64 { self.blocks } else { 0 }),
+            }
+        };
+        for times in self.drawn.chunks(GROUP * TIMES_PER_DECODED) {
+            let mut decoded: Vec<Asked> = (0..GROUP).map(|_| next(FROM, true)).collect();
+            let mut times: Vec<Asked> = times.iter().map(|&t| next(t, false)).collect();
+            while !decoded.is_empty() {
+                all.extend(decoded.drain(..TURN));
+                all.extend(times.drain(..TURN));
+            }
+            all.append(&mut times);
+        }
+        all
     }
 
     /// Standard error of the mean of `values` at these times.
@@ -144,22 +161,22 @@ impl Bound {
         }
     }
 
-    /// Adds what the network says of the image with the noise `eps` (n, C, S, S), for n of what it is asked.
+    /// Adds what the network says of the image, as it is asked.
     async fn evaluate<R: Run>(
         &mut self,
         denoiser: &mut R,
         (decoder, levels): (&Decoder, &[u8]),
-        asked: &[Asked],
-        eps: &[f32],
+        asked: &mut [Asked],
     ) -> Result<(), Error<R::Error>> {
         let d = self.x.len();
-        let time = |&asked: &Asked| if let Asked::At(t) = asked { t } else { FROM };
+        let mut eps = vec![0f32; asked.len() * d];
+        asked.iter_mut().zip(eps.chunks_mut(d)).for_each(|(asked, eps)| asked.noise.fill_normal(eps));
         let mixed = asked.iter().zip(eps.chunks(d)).map(|(asked, eps)| {
-            let Level { alpha, sigma, .. } = Level::at(time(asked));
+            let Level { alpha, sigma, .. } = Level::at(asked.time);
             sum(&[(alpha, &self.x), (sigma, eps)])
         });
         let mut z = mixed.collect::<Vec<_>>().concat();
-        let mut times: Vec<f32> = asked.iter().map(|asked| time(asked) as f32).collect();
+        let mut times: Vec<f32> = asked.iter().map(|asked| asked.time as f32).collect();
         // Rows that nobody asks for.
         z.resize(self.batch * d, 0.0);
         times.resize(self.batch, FROM as f32);
@@ -171,22 +188,20 @@ impl Bound {
         }
         denoiser.step()?;
         let v = denoiser.read("prediction").await?;
-        for (((&asked, z), eps), v) in asked.iter().zip(z.chunks(d)).zip(eps.chunks(d)).zip(v.chunks(d)) {
-            match asked {
-                Asked::Decoded => {
-                    let predicted = Prediction::new(z, v, Level::at(FROM), true).x;
-                    let terms = levels.iter().zip(&predicted).map(|(&level, &x)| -decoder.log_prob(level, x));
-                    self.recon.push(-add(terms, &mut self.recon_terms));
-                }
-                Asked::At(t) => {
-                    let Level { alpha, sigma, .. } = Level::at(t);
-                    // t is drawn from the density 1 / (t ln(1 / FROM)).
-                    let weight = 0.5 * PI * alpha / sigma * t * -FROM.ln();
-                    let truth = sum(&[(alpha, eps), (-sigma, &self.x)]);
-                    let terms = truth.iter().zip(v).map(|(truth, v)| weight * f64::from(truth - v).powi(2));
-                    self.integral.push(add(terms, &mut self.integral_terms));
-                }
+        for (((asked, z), eps), v) in asked.iter().zip(z.chunks(d)).zip(eps.chunks(d)).zip(v.chunks(d)) {
+            let level = Level::at(asked.time);
+            if asked.decoded {
+                let predicted = Prediction::new(z, v, level, true).x;
+                let terms = levels.iter().zip(&predicted).map(|(&level, &x)| -decoder.log_prob(level, x));
+                self.recon.push(-add(terms, &mut self.recon_terms));
+                continue;
             }
+            let Level { alpha, sigma, .. } = level;
+            // t is drawn from the density 1 / (t ln(1 / FROM)).
+            let weight = 0.5 * PI * alpha / sigma * asked.time * -FROM.ln();
+            let truth = sum(&[(alpha, eps), (-sigma, &self.x)]);
+            let terms = truth.iter().zip(v).map(|(truth, v)| weight * f64::from(truth - v).powi(2));
+            self.integral.push(add(terms, &mut self.integral_terms));
         }
         Ok(())
     }
