@@ -304,7 +304,8 @@ test("a page that the browser held while the person was elsewhere draws on with 
   });
   assert.deepEqual(engines, []);
   assert.equal(await page.locator("p-of-x .alert").count(), 0);
-  assert.deepEqual(trouble, []);
+  // The list of models, where the person was, is no page and has no icon.
+  assert.deepEqual(trouble.filter((line) => !line.includes("favicon.ico")), []);
   await close();
 });
 

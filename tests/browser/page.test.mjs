@@ -297,7 +297,7 @@ test("a picture that was saved here is drawn again, whichever room it is dropped
   await drop(page, { name: "older.png", type: "image/png", buffer: older });
   await page.locator("p-of-x .note").getByText("drawn with other weights than the model has here").waitFor();
   await page.locator("p-of-x .note").getByRole("button", { name: "Dismiss" }).click();
-  assert.equal(await page.locator("p-of-x .note").count(), 0);
+  await page.locator("p-of-x .note").waitFor({ state: "detached" });
   await close();
   assert.deepEqual(trouble, []);
 });
