@@ -229,7 +229,8 @@ export class Asker extends LitElement {
       setTimeout(() => void Promise.all([import("./among.js"), import("./compare.js")]), BELOW_MS);
       this.#tell("say", `${question}: ${sentence(this.estimate)}.`);
       this.#tell("answer", this.estimate);
-      void import("./breakdown.js");
+      // Once the answer is on the screen.
+      requestAnimationFrame(() => setTimeout(() => void import("./breakdown.js")));
       return this.estimate;
     } catch (thrown) {
       const error = PofxError.from(thrown);
