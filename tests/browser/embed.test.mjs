@@ -113,7 +113,9 @@ test("in a frame: messages go both ways between the two pages, and between no ot
   });
   // Neither another frame nor the frame itself is its parent.
   await page.evaluate(() => document.body.append(Object.assign(document.createElement("iframe"), { src: "about:blank", title: "Another", name: "another" })));
-  await page.frame("another").evaluate(() => parent.frames[0].postMessage({ type: "p-of-x", set: { seed: "66" } }, "*"));
+  const another = () => page.frames().find((frame) => frame !== inner && frame.parentFrame());
+  while (!another()) await page.waitForTimeout(20);
+  await another().evaluate(() => parent.frames[0].postMessage({ type: "p-of-x", set: { seed: "66" } }, "*"));
   await inner.evaluate(() => postMessage({ type: "p-of-x", set: { seed: "66" } }, "*"));
   await page.waitForTimeout(500);
   assert.deepEqual(await inner.evaluate(() => [document.querySelector("p-of-x").getAttribute("seed"), document.querySelector("p-of-x").onclick, document.querySelector("p-of-x").model]), ["5", null, MODEL]);
