@@ -13,7 +13,7 @@ import { dist, probed, sampled } from "./support/lab.mjs";
 import { DIST } from "./support/site.mjs";
 
 /** What is loaded: what page and engine are, the fonts, and small files beside them. */
-const [CODE, FONTS, REST] = [/\.(html|js|css|wasm)$/, /\.woff2$/, /^(icon\.svg|manifest\.webmanifest|models\/models\.json)$/];
+const [CODE, FONTS, REST] = [/\.(html|js|css|wasm)$/, /\.woff2$/, /^(icon\.svg|icons\/\w+\.png|manifest\.webmanifest|models\/models\.json)$/];
 
 /** Bytes of files after brotli. @type {Map<string, number>} */
 const sizes = new Map();
