@@ -27,17 +27,6 @@ const HALVES = {
   generate: () => part(() => import("./ui/sampler.js")),
   ask: () => part(() => import("./ui/asker.js")),
 };
-/** Those that are loaded or on their way. One that failed at first would in Firefox be another module each time that it is asked for. @type {Map<string, Promise<unknown>>} */
-const halves = new Map();
-
-/** @param {string} task */
-function half(task) {
-  const loading = halves.get(task) ?? HALVES[task]();
-  halves.set(task, loading);
-  loading.catch(() => halves.delete(task));
-  return loading;
-}
-
 /** A picture that can be asked about. @typedef {{ pixels: Pixels, label: string, index: number }} Picked */
 /** Loading starts this far before the element comes into view. */
 const NEAR = "200px";
@@ -257,7 +246,7 @@ export class PofxElement extends LitElement {
     this.error = undefined;
     this.#opens = true;
     // Meanwhile: what fails here is asked for once more when it is needed.
-    for (const task of Object.keys(HALVES)) if (this.#shows(task)) half(task).catch(() => {});
+    for (const [task, load] of Object.entries(HALVES)) if (this.#shows(task)) load().catch(() => {});
     try {
       const backend = /** @type {import("./p-of-x.js").BackendChoice} */ (
         ["webgpu", "cpu"].includes(this.backend) ? this.backend : "auto"
@@ -301,10 +290,10 @@ export class PofxElement extends LitElement {
 
   /** Begins what is shown and has not begun. @param {Model} model */
   async #enter(model) {
-    for (const task of Object.keys(HALVES)) {
+    for (const [task, load] of Object.entries(HALVES)) {
       if (!this.#shows(task) || this.#begun.has(task)) continue;
       this.#begun.add(task);
-      await half(task).catch((cause) => {
+      await load().catch((cause) => {
         this.#begun.delete(task);
         throw new PofxError("network", "A part of this element could not be downloaded: the network did not answer.", { cause });
       });
