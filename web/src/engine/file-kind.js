@@ -3,12 +3,19 @@
 const HEAD_BYTES = 1024;
 
 /**
- * `picture` and `weights` are of use here; the others have a `name` in words, to be told what they are.
- * @typedef {{ kind: "picture" | "weights" | "empty" | "unknown" } | { kind: "other", name: string }} Kind
+ * A `picture` and `weights` are of use here; the others have a `name` in words, to be told what they are.
+ * @typedef {{ kind: "picture", format: Format } | { kind: "weights" | "empty" | "unknown" } | { kind: "other", name: string }} Kind
  */
 
-/** Formats of pictures that browsers decode, by their first bytes. */
-const PICTURES = [[0x89, "PNG"], [0xff, 0xd8, 0xff], ["GIF8"], ["BM"]];
+/** @typedef {"png" | "jpeg" | "gif" | "webp" | "bmp"} Format */
+
+/** Formats of pictures that browsers decode, by their first bytes; of a WebP the length stands amidst them. @type {[(number | string)[], Format][]} */
+const PICTURES = [
+  [[0x89, "PNG"], "png"],
+  [[0xff, 0xd8, 0xff], "jpeg"],
+  [["GIF8"], "gif"],
+  [["BM"], "bmp"],
+];
 
 const CHECKPOINT = "a PyTorch checkpoint, which may run code when it is opened; safetensors.torch.save_file writes its tensors as .safetensors";
 const PAGE = "a web page";
@@ -36,7 +43,8 @@ export async function kindOf(file) {
   if (head.length === 0) return { kind: "empty" };
   const text = Array.from(head, (byte) => String.fromCharCode(byte)).join("");
   const starts = (/** @type {(number | string)[]} */ magic) => text.startsWith(magic.map((part) => (typeof part === "number" ? String.fromCharCode(part) : part)).join(""));
-  if (PICTURES.some(starts) || (text.startsWith("RIFF") && text.slice(8, 12) === "WEBP")) return { kind: "picture" };
+  const format = text.slice(8, 12) === "WEBP" ? "webp" : PICTURES.find(([magic]) => starts(magic))?.[1];
+  if (format) return { kind: "picture", format };
   // The length of a header, far below 2^32, and the header.
   if (text.slice(4, 9) === "\0\0\0\0{") return { kind: "weights" };
   const other = OTHERS.find(([magic]) => starts(magic))?.[1] ?? zipOf(text) ?? textOf(text);

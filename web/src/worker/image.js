@@ -22,7 +22,7 @@ export async function readImage(blob) {
   if (kind.kind === "empty") throw new PofxError("bad-image", `${name} is empty.`);
   if (kind.kind === "other") throw new PofxError("bad-image", `${name} ${UNREADABLE}: it is ${kind.name}.`);
   if (blob.size > LARGEST_FILE) throw new PofxError("bad-image", `${name} has ${Math.ceil(blob.size / 1e6).toLocaleString("en")} MB; pictures of up to ${Math.floor(LARGEST_FILE / 1e6)} MB are read.`);
-  const size = await headerSize(blob);
+  const size = kind.kind === "picture" ? await headerSize(blob, kind.format) : undefined;
   if (!size) throw new PofxError("bad-image", `${name} ${UNREADABLE}.`);
   checkSize(size.width, size.height);
   let bitmap;
@@ -45,27 +45,20 @@ export async function readImage(blob) {
 
 /** @typedef {{ width: number, height: number }} Size */
 
-/** Formats by their first bytes. @type {{ magic: number[], at?: number, size: (v: DataView) => Size | undefined }[]} */
-const FORMATS = [
-  { magic: [0x89, 0x50, 0x4e, 0x47], size: (v) => ({ width: v.getUint32(16), height: v.getUint32(20) }) },
-  { magic: [0xff, 0xd8, 0xff], size: jpegSize },
-  { magic: [0x47, 0x49, 0x46, 0x38], size: (v) => ({ width: v.getUint16(6, true), height: v.getUint16(8, true) }) },
-  { magic: [0x57, 0x45, 0x42, 0x50], at: 8, size: webpSize },
-  {
-    magic: [0x42, 0x4d],
-    size: (v) => ({ width: Math.abs(v.getInt32(18, true)), height: Math.abs(v.getInt32(22, true)) }),
-  },
-];
+/** Where each format says its size. @type {Record<import("../engine/file-kind.js").Format, (v: DataView) => Size | undefined>} */
+const SIZES = {
+  png: (v) => ({ width: v.getUint32(16), height: v.getUint32(20) }),
+  jpeg: jpegSize,
+  gif: (v) => ({ width: v.getUint16(6, true), height: v.getUint16(8, true) }),
+  webp: webpSize,
+  bmp: (v) => ({ width: Math.abs(v.getInt32(18, true)), height: Math.abs(v.getInt32(22, true)) }),
+};
 
-/** @param {Blob} blob @returns {Promise<Size | undefined>} */
-async function headerSize(blob) {
-  const head = new DataView(await blob.slice(0, HEADER_BYTES).arrayBuffer());
-  const format = FORMATS.find(({ magic, at = 0 }) => {
-    return head.byteLength >= at + magic.length && magic.every((byte, i) => head.getUint8(at + i) === byte);
-  });
-  const view = format?.size === jpegSize ? new DataView(await blob.slice(0, JPEG_HEADER_BYTES).arrayBuffer()) : head;
+/** @param {Blob} blob @param {keyof typeof SIZES} format @returns {Promise<Size | undefined>} */
+async function headerSize(blob, format) {
+  const view = new DataView(await blob.slice(0, format === "jpeg" ? JPEG_HEADER_BYTES : HEADER_BYTES).arrayBuffer());
   try {
-    return format?.size(view);
+    return SIZES[format](view);
   } catch {
     return undefined; // the header ends too early
   }
