@@ -21,6 +21,7 @@ export async function read(file) {
   if (what.kind === "empty") throw new PofxError("bad-image", `${named} is empty.`);
   if (what.kind === "other") throw new PofxError("bad-image", `${named} can't be used here, only pictures and .safetensors files: it is ${what.name}.`);
   if (what.kind === "weights" || (what.kind === "unknown" && /\.safetensors$/i.test(file.name))) return { weights: true, model: await modelOf(file) };
+  if (what.kind !== "picture" || what.format !== "png") return { picture: true };
   const recipe = await recipeIn(file).catch((error) => Promise.reject(PofxError.from(error, "bad-image")));
   return recipe ? { recipe, but: await differences(recipe) } : { picture: true };
 }
