@@ -3,7 +3,7 @@
 
 import { LitElement, css, html, nothing, svg } from "lit";
 import { nats } from "../ui/format.js";
-import { shared } from "../ui/styles.js";
+import { disclosure, shared } from "../ui/styles.js";
 import { fields } from "../ui/field-styles.js";
 import { heat } from "../ui/picture.js";
 import { tables } from "../ui/table-styles.js";
@@ -23,17 +23,12 @@ export class Inside extends LitElement {
 
   static styles = [
     shared,
+    disclosure,
     fields,
     tables,
     css`
       :host {
         margin: 0;
-      }
-      summary {
-        width: fit-content;
-        padding-block: 0.35rem;
-        color: var(--accent);
-        cursor: pointer;
       }
       .scroll {
         max-height: 20rem;

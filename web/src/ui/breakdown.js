@@ -3,7 +3,7 @@
 import { LitElement, css, html, nothing, svg } from "lit";
 import { answerable, isBinary } from "./card.js";
 import { nats } from "./format.js";
-import { shared } from "./styles.js";
+import { disclosure, shared } from "./styles.js";
 import "./picture.js";
 import "./surprise.js";
 
@@ -17,6 +17,7 @@ export class Breakdown extends LitElement {
 
   static styles = [
     shared,
+    disclosure,
     css`
       :host {
         display: grid;
@@ -86,10 +87,6 @@ export class Breakdown extends LitElement {
         min-height: 4.6em;
       }
       summary {
-        width: fit-content;
-        padding-block: 0.35rem;
-        color: var(--accent);
-        cursor: pointer;
         font-size: 0.9375rem;
       }
       @container pofx (max-width: 52rem) {

@@ -3,7 +3,7 @@
 import { LitElement, css, html, nothing, svg } from "lit";
 import { part } from "../part.js";
 import { spread } from "./spread.js";
-import { shared } from "./styles.js";
+import { disclosure, shared } from "./styles.js";
 import { tables } from "./table-styles.js";
 
 /** @typedef {{ title: string, unit: string, points: [number, number][] }} Line */
@@ -22,6 +22,7 @@ export class Chart extends LitElement {
 
   static styles = [
     shared,
+    disclosure,
     tables,
     css`
       .chart {
@@ -61,12 +62,6 @@ export class Chart extends LitElement {
         width: 2.2rem;
         height: 0.6rem;
         margin-right: 0.4rem;
-      }
-      summary {
-        width: fit-content;
-        padding-block: 0.35rem;
-        color: var(--accent);
-        cursor: pointer;
       }
       .scroll {
         max-height: 24rem;

@@ -2,7 +2,7 @@
 
 import { LitElement, css, html, svg } from "lit";
 import { nats, percent } from "./format.js";
-import { shared } from "./styles.js";
+import { disclosure, shared } from "./styles.js";
 
 const BINS = 48;
 const WIDTH = 480;
@@ -20,6 +20,7 @@ export class Histogram extends LitElement {
 
   static styles = [
     shared,
+    disclosure,
     css`
       :host {
         display: block;
@@ -70,12 +71,6 @@ export class Histogram extends LitElement {
       }
       details {
         margin-top: 0.35rem;
-      }
-      summary {
-        width: fit-content;
-        padding-block: 0.35rem;
-        color: var(--accent);
-        cursor: pointer;
       }
       table {
         border-collapse: collapse;

@@ -101,3 +101,13 @@ export const shared = css`
     }
   }
 `;
+
+/** What opens more below an answer: as quiet as a link. */
+export const disclosure = css`
+  summary {
+    width: fit-content;
+    padding-block: 0.35rem;
+    color: var(--accent);
+    cursor: pointer;
+  }
+`;

@@ -2,7 +2,7 @@
 
 import { LitElement, css, html } from "lit";
 import { HEAT_STOPS } from "./picture.js";
-import { shared } from "./styles.js";
+import { disclosure, shared } from "./styles.js";
 
 /** `<pofx-surprise>`: properties `terms`, -log p of each value of a picture in nats, and `width` of the picture in pixels, `height`. */
 export class Surprise extends LitElement {
@@ -15,6 +15,7 @@ export class Surprise extends LitElement {
 
   static styles = [
     shared,
+    disclosure,
     css`
       :host {
         display: block;
@@ -39,12 +40,6 @@ export class Surprise extends LitElement {
         margin: 0.4rem 0 0;
         color: var(--muted);
         min-height: 3em;
-      }
-      summary {
-        width: fit-content;
-        padding-block: 0.35rem;
-        color: var(--accent);
-        cursor: pointer;
       }
       .scroll {
         overflow: auto;
