@@ -5,7 +5,7 @@ import { after, before, test } from "node:test";
 import { megabytes } from "../../web/src/ui/format.js";
 import { limits } from "../../web/src/ui/limits.js";
 import { AXE } from "./support/axe.mjs";
-import { launch, openSite, typeInto } from "./support/browser.mjs";
+import { cases, launch, openSite, typeInto } from "./support/browser.mjs";
 import { LISTED, MODEL, card, enter, oneOfEachFamily, sampled } from "./support/lab.mjs";
 
 const PHONE = { viewport: { width: 390, height: 844 } };
@@ -135,7 +135,7 @@ test("a link to a model that is not there says so, and another one can be opened
   await close();
 });
 
-for (const id of Object.values(FAMILIES)) {
+for (const id of cases(Object.values(FAMILIES), (id) => id === FAMILIES.vae)) {
   const { controls, image } = card(id);
 
   test(`${id}: a field for each control, with its name and its help`, async () => {

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { IN_FIREFOX, NEEDS_WEBGPU, launch } from "./support/browser.mjs";
+import { IN_FIREFOX, NEEDS_WEBGPU, cases, launch } from "./support/browser.mjs";
 import { LISTED, card, oneOfEachFamilyAndColour, openApi } from "./support/lab.mjs";
 
 /** So that a test takes seconds where the GPU is software. @type {Record<string, object>} */
@@ -13,7 +13,6 @@ const QUICK = { diffusion: { steps: 4 } };
  * model ends on one of 256 levels, and was measured to end on the same one; rounding may take it to the next.
  */
 const APART = { vae: 2e-5, gan: 5e-5, diffusion: 1.001 / 255 };
-
 
 /**
  * How much an answer to the same question with the same seed may differ between engines. A sum of f32 terms in another order: 2e-4 nats
@@ -64,7 +63,7 @@ async function openModel(id, backend, quick) {
   return site;
 }
 
-for (const [family, id] of oneOfEachFamilyAndColour()) {
+for (const [family, id] of cases(oneOfEachFamilyAndColour(), ([, id]) => card(id).image.channels === 1)) {
   const { image, controls } = card(id);
   const has = (name) => controls.some((control) => control.name === name);
   const size = image.channels * image.size * image.size;
@@ -73,17 +72,21 @@ for (const [family, id] of oneOfEachFamilyAndColour()) {
   for (const backend of BACKENDS) {
     test(`${id} on ${backend}: pictures of the card's size, the same for the same seed, whatever is drawn with them`, async () => {
       const { page, trouble } = await pageOf(id, backend, quick);
-      const { name, four, again, one, other, shape } = await page.evaluate(async () => {
-        const [four, again, one, other] = [await draw(), await draw(), await draw({ n: 1 }), await draw({ seed: 8 })];
+      const { name, four, one, others, shape } = await page.evaluate(async (onCpu) => {
+        const [four, one] = [await draw(), await draw({ n: 1 })];
+        // A software GPU takes half a minute for four pictures of a transformer: what the numbers are for is the same code on both.
+        const others = onCpu ? [await draw(), await draw({ seed: 8 })] : [];
         const { width, height, channels, done } = four.last;
         const bytes = ({ last }) => [...last.images];
-        return { name: model.backend.name, four: bytes(four), again: bytes(again), one: bytes(one), other: bytes(other), shape: { width, height, channels, done } };
-      });
+        return { name: model.backend.name, four: bytes(four), one: bytes(one), others: others.map(bytes), shape: { width, height, channels, done } };
+      }, backend === "cpu");
       assert.equal(name, backend);
       assert.deepEqual(shape, { width: image.size, height: image.size, channels: image.channels, done: 4 });
       assert.equal(four.length, 4 * size);
-      assert.deepEqual(four, again);
-      assert.notDeepEqual(four, other);
+      if (backend === "cpu") {
+        assert.deepEqual(four, others[0]);
+        assert.notDeepEqual(four, others[1]);
+      }
       const first = four.slice(0, size);
       const largest = Math.max(...one.map((v, i) => Math.abs(v - first[i])));
       // On a GPU another batch is another kernel, so a level may be rounded the other way.

@@ -23,6 +23,15 @@ const FLAGS = [
 /** Whether the tests run in Firefox: it has no WebGPU here, and what only Chromium lets a test do is left out. */
 export const IN_FIREFOX = process.env.BROWSER === "firefox";
 
+/**
+ * The cases of a test that differ in nothing that a browser has a say in, such as the model: Chromium runs all of them, Firefox these few,
+ * or all where $EVERY says so.
+ * @template T @param {T[]} all @param {(value: T, index: number) => boolean} few
+ */
+export function cases(all, few) {
+  return IN_FIREFOX && !process.env.EVERY ? all.filter(few) : all;
+}
+
 /** For a test of what is not there in Firefox. */
 export const NEEDS_WEBGPU = { skip: IN_FIREFOX && "Firefox has no WebGPU here" };
 
@@ -91,17 +100,30 @@ export async function savedBy(page, act) {
     const [download] = await Promise.all([page.waitForEvent("download"), act()]);
     return { name: download.suggestedFilename(), bytes: readFileSync(await download.path()) };
   }
-  // Firefox says nothing of a file that the page has made, but writes it: beside a .part until it is whole.
+  // Firefox says nothing of a file that the page has made, but writes it: by another name at first, and beside a .part until it is whole.
   const folder = downloads;
   for (const old of readdirSync(folder)) rmSync(join(folder, old));
   await act();
-  for (const end = Date.now() + 30_000; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 50))) {
+  let before = "";
+  for (const end = Date.now() + 30_000; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 100))) {
     const names = readdirSync(folder);
     const name = names.find((name) => !names.includes(`${name}.part`) && !name.endsWith(".part"));
-    const bytes = name && readFileSync(join(folder, name));
-    if (bytes && bytes.length > 0) return { name, bytes };
+    const bytes = name && readIfThere(join(folder, name));
+    const found = bytes && bytes.length > 0 ? `${bytes.length} ${name}` : "";
+    if (bytes && found && found === before) return { name, bytes };
+    before = found;
   }
   throw new Error("the page has saved no file within 30 s");
+}
+
+/** The bytes of a file; none where it was renamed after it was listed. @param {string} path */
+function readIfThere(path) {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  }
 }
 
 /**
