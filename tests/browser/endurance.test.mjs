@@ -3,8 +3,8 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { IN_FIREFOX, launch } from "./support/browser.mjs";
-import { FAULTS, MODEL, WEIGHTS, dist, inWorker, openApi, together } from "./support/lab.mjs";
+import { IN_FIREFOX, launch, openSite } from "./support/browser.mjs";
+import { FAULTS, MODEL, WEIGHTS, dist, inWorker, openApi, prepareApi, sampled, together } from "./support/lab.mjs";
 
 /** @type {import("playwright-core").Browser} */
 let browser;
@@ -103,6 +103,13 @@ async function heapOf(cdp) {
   await cdp.send("HeapProfiler.collectGarbage");
   const { metrics } = await cdp.send("Performance.getMetrics");
   return metrics.find(({ name }) => name === "JSHeapUsedSize").value;
+}
+
+/** Listeners of events on the page; 0 where it can't be asked. @param {import("playwright-core").CDPSession | undefined} cdp */
+async function listenersOf(cdp) {
+  if (!cdp) return 0;
+  const { metrics } = await cdp.send("Performance.getMetrics");
+  return metrics.find(({ name }) => name === "JSEventListeners").value;
 }
 
 /** @param {Awaited<ReturnType<typeof measure>>} m */
@@ -249,4 +256,45 @@ test(`${MANY} faults in a row, in the middle of each kind of job: it resumes or 
   assert.ok(last.wasm <= 1.02 * first.wasm, `${first.wasm} bytes, then ${last.wasm}`);
   assert.ok(last.buffers <= first.buffers, `${first.buffers} buffers, then ${last.buffers}`);
   assert.equal(last.workers, first.workers);
+});
+
+/** How often two models take turns on the page, and how often each draws in its turn. */
+const TURNS = IN_FIREFOX ? 3 : 6;
+const DRAWN = 5;
+
+test(`${2 * TURNS} changes of the model and ${2 * TURNS * DRAWN} generations on the page: no memory, buffer or listener is left over`, async (t) => {
+  const backend = IN_FIREFOX ? "cpu" : "webgpu";
+  const { page, trouble, close } = await openSite(browser, { query: `?backend=${backend}#v=1&model=mnist-vae&seed=1`, intercept: inWorker(FAULTS) });
+  t.after(close);
+  await sampled(page);
+  await prepareApi(page);
+  const cdp = await devTools(page);
+  await page.evaluate(() => {
+    globalThis.count = 0;
+    document.querySelector("p-of-x").addEventListener("sample", () => void (count += 1));
+  });
+  /** Waits until what was done has drawn samples. @param {() => Promise<unknown>} act */
+  const drawn = async (act) => {
+    const before = await page.evaluate(() => count);
+    await act();
+    await page.waitForFunction((before) => count > before, before, { timeout: 60_000 });
+  };
+  const measured = [];
+  for (let turn = 0; turn < TURNS; turn += 1) {
+    for (const model of ["mnist-gan", "mnist-vae"]) {
+      await drawn(() => page.evaluate((model) => void (location.hash = location.hash.replace(/model=[^&]*/, `model=${model}`)), model));
+      for (let i = 0; i < DRAWN; i += 1) await drawn(() => page.locator("p-of-x").getByRole("button", { name: "Generate" }).click());
+    }
+    measured.push({ ...(await measure(page, cdp)), listeners: await listenersOf(cdp) });
+  }
+  // An engine's memory is as large as its largest job, which the second turn has had for certain.
+  const [, first] = measured;
+  const last = measured.at(-1);
+  for (const [when, what] of [["second", first], ["last", last]]) console.log(`after the ${when} turn: ${inWords(what)}, ${what.listeners} listeners`);
+  assert.ok(last.heap <= first.heap + 1e6, `${first.heap} bytes, then ${last.heap}`);
+  assert.ok(last.wasm <= 1.02 * first.wasm, `${first.wasm} bytes, then ${last.wasm}`);
+  assert.equal(last.buffers, first.buffers);
+  assert.ok(last.listeners <= 1.1 * first.listeners, `${first.listeners} listeners, then ${last.listeners}`);
+  assert.equal(last.workers, first.workers);
+  assert.deepEqual(trouble, []);
 });
