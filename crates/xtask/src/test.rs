@@ -1,6 +1,7 @@
 //! `cargo xtask test`: style, native tests, page build, type check, browser tests.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use crate::page::{self, Profile};
 use crate::places::root;
@@ -10,7 +11,7 @@ use crate::setup;
 pub(crate) fn test(args: &[&str]) -> Result {
     let flags = crate::flags(args, &["--native", "--browser"])?;
     let wanted = |flag| flags.is_empty() || flags.contains(&flag);
-    let mut report = Report::default();
+    let mut report = Report::new();
     if wanted("--native") {
         native(&mut report);
     }
@@ -141,20 +142,32 @@ fn node_count(line: &str) -> Count {
     }
 }
 
-/// One line for each part, and the sum.
-#[derive(Default)]
+/// One line for each part with the seconds that it took, and the sum.
 struct Report {
     lines: Vec<String>,
     sum: Count,
+    began: Instant,
+    told: Instant,
 }
 
 impl Report {
+    fn new() -> Self {
+        let now = Instant::now();
+        Report { lines: Vec::new(), sum: Count::default(), began: now, told: now }
+    }
+
+    fn tell(&mut self, line: &str) {
+        let now = Instant::now();
+        self.lines.push(format!("{line} ({:.0} s)", (now - self.told).as_secs_f64()));
+        self.told = now;
+    }
+
     /// A step that has no tests to count: it only counts if it fails.
     fn check(&mut self, what: &str, cmd: &Cmd) {
         say(what);
         let outcome = cmd.run(what);
         if self.prepared(what, outcome).is_some() {
-            self.lines.push(format!("{what}: ok"));
+            self.tell(&format!("{what}: ok"));
         }
     }
 
@@ -165,7 +178,7 @@ impl Report {
             Err(failure) => self.fail(what, &failure.to_string()),
             Ok(None) => self.lines.push(format!("{what}: ok")),
             Ok(Some(text)) if text.contains("failed to fetch advisory database") => {
-                self.lines.push(format!("{what}: left out, RustSec's database could not be fetched"));
+                self.tell(&format!("{what}: left out, RustSec's database could not be fetched"));
             }
             Ok(Some(text)) => {
                 eprint!("{text}");
@@ -190,7 +203,7 @@ impl Report {
         });
         self.sum.passed += sum.passed;
         self.sum.failed += sum.failed;
-        self.lines.push(format!("{what}: {} passed, {} failed", sum.passed, sum.failed));
+        self.tell(&format!("{what}: {} passed, {} failed", sum.passed, sum.failed));
         match ended {
             Err(failure) => self.fail(what, &failure.to_string()),
             Ok(true) if sum == Count::default() => self.fail(what, "no test ran"),
@@ -202,7 +215,7 @@ impl Report {
 
     fn fail(&mut self, what: &str, why: &str) {
         self.sum.failed += 1;
-        self.lines.push(format!("{what}: FAILED, {why}"));
+        self.tell(&format!("{what}: FAILED, {why}"));
     }
 
     fn print(&self) {
@@ -210,6 +223,8 @@ impl Report {
         for line in &self.lines {
             println!("{line}");
         }
+        let minutes = self.began.elapsed().as_secs_f64() / 60.0;
+        println!("{minutes:.1} minutes in all");
         println!("{} passed, {} failed", self.sum.passed, self.sum.failed);
     }
 
@@ -237,12 +252,12 @@ mod tests {
 
     #[test]
     fn nothing_run_is_not_a_success() {
-        assert!(Report::default().verdict().is_err());
+        assert!(Report::new().verdict().is_err());
     }
 
     #[test]
     fn a_runner_that_fails_without_a_failed_test_fails() {
-        let mut report = Report::default();
+        let mut report = Report::new();
         report.runner("run nothing", &Cmd::new("cargo").arg("no-such-verb"), cargo_count);
         assert_eq!(report.sum, Count { passed: 0, failed: 1 });
     }
