@@ -91,7 +91,7 @@ enum Source {
 
 impl Simulator {
     fn load(model: &Model, temperatures: usize) -> Result<Simulator> {
-        let (engine, batch) = (Engine::cpu(), batch(Method::Ais, temperatures));
+        let (engine, batch) = (Engine::cpu(), batch(temperatures));
         let host = model.on(&engine);
         let load = |program| model.load(&engine, &program);
         let (source, decoder) = match model.recipe.network.clone() {

@@ -11,12 +11,9 @@ use likelihood::query::{self, Method};
 use std::ops::ControlFlow;
 
 /// Importance samples that are weighed at once: a divisor of `k` where there is a large enough one, so that just `k`
-/// samples are taken. Of the probability flow, whose paths take two rows each, as many rows as k paths have, if those are few.
-pub(crate) fn batch(method: Method, k: usize) -> usize {
-    match method {
-        Method::Flow => (2 * k).min(64),
-        _ => (32..=64).rev().find(|b| k.is_multiple_of(*b)).unwrap_or(64),
-    }
+/// samples are taken.
+pub(crate) fn batch(k: usize) -> usize {
+    (32..=64).rev().find(|b| k.is_multiple_of(*b)).unwrap_or(64)
 }
 
 /// Points that move together on the CPU: of a climb from the encoder one, of a climb for a GAN, of the chains that choose the
@@ -35,7 +32,7 @@ impl Query {
             method,
             model.card.as_ref().and_then(|card| card.calibration.as_ref()),
             &host,
-            (batch(method, k), if let Engine::Cpu(_) = engine { &FEW } else { &[] }),
+            (batch(k), if let Engine::Cpu(_) = engine { &FEW } else { &[] }),
             terms,
         ))?))
     }

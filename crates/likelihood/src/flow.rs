@@ -29,6 +29,10 @@ use std::ops::ControlFlow;
 /// out 1e-4 bits per dimension on MNIST, where 1e-3 leaves out 13e-4 and 2e-3 120e-4.
 pub const FROM: f64 = 5e-4;
 
+/// Readings that share the steps of the solver and follow each other in the stream of noise: a seed has one answer, whatever an
+/// engine takes at once.
+pub const GROUP: usize = 4;
+
 /// h as a part of the noise in z. The density has no bends much narrower than its noise: the error is less than 1e-6 of
 /// div v.
 const STEP: f64 = 1e-2;
@@ -260,7 +264,7 @@ pub fn log_unit(dims: usize) -> f64 {
 
 /// A lower bound on log P of 8-bit levels, by the flow. `denoiser` is `models::diffusion::denoiser` with the weights
 /// written; `levels` (C, S, S) and the labels `class` (A) are those of the image. `k` independent readings, of a draw
-/// of u and one probe each, are rounded up to whole batches. `noise` is where the stream of noise starts. `progress` is
+/// of u and one probe each, are rounded up to whole groups of [`GROUP`]. `noise` is where the stream of noise starts. `progress` is
 /// awaited before each evaluation and can stop the query; its `done` counts hundredths of readings, and its `nats` is
 /// their mean as if there were nothing but noise from there on. An image that takes too many evaluations has no number:
 /// the answer is [`Kind::Undefined`].
@@ -274,8 +278,8 @@ pub async fn log_prob<R: Run>(
     mut progress: impl AsyncFnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Estimate, iwae::Error<R::Error>> {
     let mut field = Denoiser::new(denoiser, class);
-    let (d, at_once) = (levels.len(), (field.batch / 2).max(1));
     let effort = effort.into();
+    let (d, at_once) = (levels.len(), effort.k.clamp(1, GROUP));
     let wanted = effort.k.div_ceil(at_once).max(1) * at_once;
     let total = wanted + if plan.halved { at_once } else { 0 };
     let (mut readings, mut n_evals, mut first) = (Vec::new(), Vec::new(), None);

@@ -241,7 +241,7 @@ impl<R: Run> Programs<R> {
                  no density at all",
             ),
             Network::Diffusion(c) if method == Method::Flow => {
-                Programs::Flow { denoiser: host.load(&diffusion::denoiser(&c.unet, batch)).await? }
+                Programs::Flow { denoiser: host.load(&diffusion::denoiser(&c.unet, 2 * flow::GROUP)).await? }
             }
             Network::Diffusion(c) => {
                 let decoder = diffusion::decoder::Decoder::new(&c.levels);

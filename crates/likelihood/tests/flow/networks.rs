@@ -3,7 +3,7 @@
 use data::rng::{Rng, stream};
 use engine::{Engine, Loaded};
 use graph::{Graph, Program, Tensor};
-use likelihood::flow::{self, Denoiser, FROM, Field, Plan, dequantise, log_unit};
+use likelihood::flow::{self, Denoiser, FROM, GROUP, Field, Plan, dequantise, log_unit};
 use likelihood::iwae::{Error, Progress};
 use likelihood::{Effort, Estimate, Kind, vlb};
 use models::diffusion::{self, decoder::Decoder};
@@ -54,13 +54,13 @@ fn a_gaussian_as_a_program_has_the_bound_of_the_closed_form() {
     let plan = Plan { tolerance: 1e-5, ..Plan::default() };
     let e = block_on(flow::log_prob(&mut program(64, gaussian), &LEVELS, &[], 50, plan, noise(1), watch)).unwrap();
     println!("{e}: truth {truth:.4}, off by {:.1e}, {} evaluations of the network", e.nats - truth, e.n_evals);
-    assert_eq!((e.k, &e.kind, e.n_evals), (64, &Kind::LowerBound, 64 * progress.len()));
+    assert_eq!((e.k, &e.kind, e.n_evals), (52, &Kind::LowerBound, 2 * GROUP * progress.len()));
     // Rounding to f32 adds 1e-3 of its own at most.
     assert!((e.nats - truth).abs() < 3.0 * e.std_error.unwrap() + 1e-3);
     assert!((e.bits_per_dim + e.nats / (16.0 * 2f64.ln())).abs() < 1e-12);
     assert!(progress.windows(2).all(|p| p[0].done <= p[1].done) && progress[0].done == 0);
     let last = progress.last().unwrap();
-    assert!(last.total == 6400 && (last.nats - e.nats).abs() < 1.0, "{last:?} {e}");
+    assert!(last.total == 5200 && (last.nats - e.nats).abs() < 1.0, "{last:?} {e}");
 }
 
 #[test]
@@ -78,9 +78,9 @@ fn a_query_can_be_stopped_and_says_what_failed() {
     assert!(matches!(nan, Err(Error::NotANumber)), "{nan:?}");
     let short = ask(&mut program(2, gaussian), Plan { max_evals: 20, ..Plan::default() }).unwrap();
     assert!(short.nats.is_nan() && short.to_string().contains("20 evaluations"), "{short}");
-    // A batch of one takes its turns.
-    let [one, two] = [1, 2].map(|b| ask(&mut program(b, gaussian), Plan::default()).unwrap().nats);
-    assert!((one - two).abs() < 0.05, "{one} {two}");
+    // Rows that don't fit in a batch take their turns, and one that has more has the same readings.
+    let [one, two, many] = [1, 2, 64].map(|b| ask(&mut program(b, gaussian), Plan::default()).unwrap());
+    assert_eq!((&one, &one), (&two, &many));
 }
 
 /// A digit 1 as nobody in MNIST wrote it: a slanted stroke with a serif, (28, 28).
