@@ -47,6 +47,7 @@ fn supply(report: &mut Report) {
 fn browser(report: &mut Report) {
     let prepared = setup::for_browser_tests().and_then(|env| page::build(Profile::Ship).map(|()| env));
     let Some(env) = report.prepared("build the page", prepared) else { return };
+    report.tell("build the page: ok");
     let tsc =
         Cmd::new("node").args(["web/node_modules/typescript/bin/tsc", "--project", "web/tsconfig.json"]).dir(root());
     report.check("check the types of the page", &tsc);

@@ -3,7 +3,7 @@
 use data::rng::{Rng, stream};
 use engine::{Engine, Loaded};
 use graph::{Graph, Program, Tensor};
-use likelihood::flow::{self, Denoiser, FROM, GROUP, Field, Plan, dequantise, log_unit};
+use likelihood::flow::{self, Denoiser, FROM, Field, GROUP, Plan, dequantise, log_unit};
 use likelihood::iwae::{Error, Progress};
 use likelihood::{Effort, Estimate, Kind, vlb};
 use models::diffusion::{self, decoder::Decoder};
