@@ -176,7 +176,9 @@ test("100 jobs that are stopped at any time: each ends as stopped, and what they
     if (name) waits.push(waited);
     assert.ok(i < 400, "jobs end before they are stopped");
   }
-  const now = await measure(page, cdp);
+  let now = await measure(page, cdp);
+  // The worker that compiled for the last job may still be ending.
+  for (let i = 0; i < 20 && now.buffers > before.buffers; i += 1) now = await measure(page, cdp);
   waits.sort((a, b) => a - b);
   console.log(`stopped: median ${waits[50].toFixed(0)} ms, 99 of 100 within ${waits[98].toFixed(0)} ms, slowest ${waits[99].toFixed(0)} ms (goal 250)`);
   console.log(`before: ${inWords(before)}\nafter:  ${inWords(now)}`);
