@@ -1,13 +1,14 @@
 // Speed of the built page through its public API, and the bytes it costs. The two backends take turns
 // in one browser, so that a busy machine slows both. The last line is one JSON object.
 //
-//   node tests/browser/bench.mjs [id ..]   with ids: only the pictures and answers of these models; with `lab`: only the lab
+//   node tests/browser/bench.mjs [id ..]   with ids: only the pictures, frames and answers of these models; with `lab`: only the lab
 
 import { readFileSync, readdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { extname, join } from "node:path";
 import { brotliCompressSync } from "node:zlib";
 import { answers } from "./bench/answers.mjs";
+import { frames } from "./bench/frames.mjs";
 import { pictures } from "./bench/pictures.mjs";
 import { plane } from "./bench/plane.mjs";
 import { launch, openSite } from "./support/browser.mjs";
@@ -22,13 +23,16 @@ const ids = process.argv.slice(2);
 const browser = await launch();
 const chosen = LISTED.filter(({ id }) => ids.length === 0 || ids.includes(id));
 const sampled = await pictures(browser, chosen, ["cpu", "webgpu"]);
+// The page is the same for all models of a family.
+const ofFamilies = chosen.filter(({ family }, i) => chosen.findIndex((other) => other.family === family) === i);
+const smooth = await frames(browser, ofFamilies, ["cpu", "webgpu"]);
 // SwiftShader would take minutes for what chains and flows ask.
 const answered = await answers(browser, chosen, ["cpu"]);
 const questions = ids.length === 0 ? await ask() : {};
 const lab = ids.length === 0 || ids.includes("lab") ? { lab: await plane(browser) } : {};
 await browser.close();
-console.log(JSON.stringify({ cores: availableParallelism(), pictures: sampled, answers: answered, ...questions, ...lab }));
-process.exitCode = [...sampled, ...answered].some(({ error }) => error) ? 1 : 0;
+console.log(JSON.stringify({ cores: availableParallelism(), pictures: sampled, frames: smooth, answers: answered, ...questions, ...lab }));
+process.exitCode = [...sampled, ...smooth, ...answered].some(({ error }) => error) ? 1 : 0;
 
 /** Two questions to one model, both backends in turns. */
 async function ask() {
