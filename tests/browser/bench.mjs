@@ -12,7 +12,7 @@ import { frames } from "./bench/frames.mjs";
 import { pictures } from "./bench/pictures.mjs";
 import { plane } from "./bench/plane.mjs";
 import { launch, openSite } from "./support/browser.mjs";
-import { LISTED } from "./support/lab.mjs";
+import { LISTED, oneOfEachFamily } from "./support/lab.mjs";
 import { DIST } from "./support/site.mjs";
 
 const MODEL = "binary-mnist-vae";
@@ -24,7 +24,7 @@ const browser = await launch();
 const chosen = LISTED.filter(({ id }) => ids.length === 0 || ids.includes(id));
 const sampled = await pictures(browser, chosen, ["cpu", "webgpu"]);
 // The page is the same for all models of a family.
-const ofFamilies = chosen.filter(({ family }, i) => chosen.findIndex((other) => other.family === family) === i);
+const ofFamilies = oneOfEachFamily(chosen).map(([family, id]) => ({ family, id }));
 const smooth = await frames(browser, ofFamilies, ["cpu", "webgpu"]);
 // SwiftShader would take minutes for what chains and flows ask.
 const answered = await answers(browser, chosen, ["cpu"]);

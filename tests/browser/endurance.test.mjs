@@ -101,15 +101,14 @@ async function heapOf(cdp) {
   if (!cdp) return 0;
   await cdp.send("HeapProfiler.collectGarbage");
   await cdp.send("HeapProfiler.collectGarbage");
-  const { metrics } = await cdp.send("Performance.getMetrics");
-  return metrics.find(({ name }) => name === "JSHeapUsedSize").value;
+  return metricOf(cdp, "JSHeapUsedSize");
 }
 
-/** Listeners of events on the page; 0 where it can't be asked. @param {import("playwright-core").CDPSession | undefined} cdp */
-async function listenersOf(cdp) {
+/** One of Chromium's figures about a page; 0 where it can't be asked. @param {import("playwright-core").CDPSession | undefined} cdp @param {string} wanted */
+async function metricOf(cdp, wanted) {
   if (!cdp) return 0;
   const { metrics } = await cdp.send("Performance.getMetrics");
-  return metrics.find(({ name }) => name === "JSEventListeners").value;
+  return metrics.find(({ name }) => name === wanted).value;
 }
 
 /** @param {Awaited<ReturnType<typeof measure>>} m */
@@ -287,7 +286,7 @@ test(`${2 * TURNS} changes of the model and ${2 * TURNS * DRAWN} generations on 
       await drawn(() => page.evaluate((model) => void (location.hash = location.hash.replace(/model=[^&]*/, `model=${model}`)), model));
       for (let i = 0; i < DRAWN; i += 1) await drawn(() => page.locator("p-of-x").getByRole("button", { name: "Generate" }).click());
     }
-    measured.push({ ...(await measure(page, cdp)), listeners: await listenersOf(cdp) });
+    measured.push({ ...(await measure(page, cdp)), listeners: await metricOf(cdp, "JSEventListeners") });
   }
   // An engine's memory is as large as its largest job, which the second turn has had for certain.
   const [, first] = measured;

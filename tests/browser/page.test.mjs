@@ -369,7 +369,7 @@ test("pictures that are dropped or pasted are asked about", async () => {
 
 const ROOMS = /** @type {const} */ ([["generate", sampled], ["ask", answered]]);
 /** Colours and widths; Firefox's answers to axe are those of the same page. */
-const LOOKS = cases(/** @type {const} */ ([["light", 1280], ["light", 360], ["dark", 1280], ["dark", 360]]).slice(), ([scheme, width]) => scheme === "light" && width === 360);
+const LOOKS = cases(/** @type {const} */ ([["light", 1280], ["light", 360], ["dark", 1280], ["dark", 360]]), ([scheme, width]) => scheme === "light" && width === 360);
 for (const [room, ready] of ROOMS) {
   for (const [colorScheme, width] of LOOKS) {
     test(`axe finds nothing: ${room}, ${colorScheme}, ${width} pixels wide; nothing overflows, nothing jumps`, async () => {

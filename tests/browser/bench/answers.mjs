@@ -2,6 +2,7 @@
 // seconds to the first value and to the answer. The first call counts for itself: it plans what the later ones repeat.
 
 import { openApi } from "../support/lab.mjs";
+import { table } from "./table.mjs";
 
 /** Seconds that the CPU path is meant to take for a first value, and for the answer. */
 const GOALS = { first_s: 0.5, done_s: 5 };
@@ -15,20 +16,9 @@ const BUDGET_MS = 20_000;
  * @param {{ id: string, family: string }[]} models
  * @param {string[]} backends
  */
-export async function answers(browser, models, backends) {
-  const rows = [];
-  for (const { id, family } of models) {
-    for (const backend of backends) {
-      const { page, close } = await openApi(browser);
-      const found = await page.evaluate(measure, { id, backend, calls: CALLS, budget: BUDGET_MS }).catch((error) => [{ error: error.message }]);
-      await close();
-      for (const row of found) {
-        rows.push({ model: id, family, backend, ...row });
-        console.log(line(rows.at(-1)));
-      }
-    }
-  }
-  return rows;
+export function answers(browser, models, backends) {
+  const options = { calls: CALLS, budget: BUDGET_MS };
+  return table(models, backends, () => openApi(browser), (page, id, backend) => page.evaluate(measure, { id, backend, ...options }), line);
 }
 
 /** Runs in the page: a row for each estimator that gives a number. */

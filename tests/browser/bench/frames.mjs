@@ -3,6 +3,8 @@
 
 import { openSite } from "../support/browser.mjs";
 import { sampled } from "../support/lab.mjs";
+import { frameGaps } from "./gaps.mjs";
+import { table } from "./table.mjs";
 
 /** Pictures that the page draws at a time. */
 const N = 16;
@@ -19,45 +21,22 @@ const LONGEST_MS = 60_000;
  * @param {{ id: string, family: string }[]} models
  * @param {string[]} backends
  */
-export async function frames(browser, models, backends) {
-  const rows = [];
-  for (const { id, family } of models) {
-    for (const backend of backends) {
-      const steps = family === "diffusion" ? `&c.steps=${STEPS}` : "";
-      const { page, close } = await openSite(browser, { query: `?backend=${backend}#v=1&model=${id}&seed=1${steps}` });
-      const result = await drawOnce(page).catch((error) => ({ error: error.message }));
-      await close();
-      rows.push({ model: id, family, backend, n: N, ...result });
-      console.log(line(rows.at(-1)));
-    }
-  }
-  return rows;
+export function frames(browser, models, backends) {
+  const open = ({ id, family }, backend) => {
+    const steps = family === "diffusion" ? `&c.steps=${STEPS}` : "";
+    return openSite(browser, { query: `?backend=${backend}#v=1&model=${id}&seed=1${steps}` });
+  };
+  return table(models, backends, open, drawOnce, line);
 }
 
 /** The pictures that the page begins with are there, and others are asked for. @param {import("playwright-core").Page} page */
 async function drawOnce(page) {
   await sampled(page);
   await page.waitForFunction(() => !document.querySelector("p-of-x").shadowRoot.querySelector("pofx-sampler").sampling, undefined, { timeout: 2 * LONGEST_MS });
-  const measured = page.evaluate(measure, LONGEST_MS);
+  const measured = page.evaluate(frameGaps, { event: "sample", longest: LONGEST_MS });
   await page.locator("p-of-x").getByRole("button", { name: "Generate" }).click();
-  return measured;
-}
-
-/** Runs in the page: the gaps from now until samples are drawn. @param {number} longest */
-async function measure(longest) {
-  const done = new Promise((resolve) => document.querySelector("p-of-x").addEventListener("sample", resolve, { once: true }));
-  let over = false;
-  void Promise.race([done, new Promise((resolve) => setTimeout(resolve, longest))]).then(() => void (over = true));
-  const gaps = [];
-  let last = performance.now();
-  while (!over) {
-    await new Promise(requestAnimationFrame);
-    const now = performance.now();
-    gaps.push(now - last);
-    last = now;
-  }
-  gaps.sort((a, b) => a - b);
-  return { frames: gaps.length, p95_ms: gaps[Math.ceil(0.95 * gaps.length) - 1], longest_ms: gaps.at(-1) };
+  const gaps = await measured;
+  return { n: N, frames: gaps.length, p95_ms: gaps[Math.ceil(0.95 * gaps.length) - 1], longest_ms: gaps.at(-1) };
 }
 
 function line({ model, backend, frames, p95_ms, longest_ms, error }) {

@@ -4,6 +4,7 @@
 
 import { openApi } from "../support/lab.mjs";
 import { countProcessorTime } from "./clock.mjs";
+import { table } from "./table.mjs";
 
 const N = 16;
 /** Of a diffusion model; others have no such control. */
@@ -24,21 +25,15 @@ const FIRST_GOAL = 0.5;
  * @param {{ id: string, family: string }[]} models
  * @param {string[]} backends
  */
-export async function pictures(browser, models, backends) {
-  const rows = [];
-  for (const { id, family } of models) {
-    for (const backend of backends) {
-      // A page each: no model finds the memory or the shaders of another.
-      const { page, close } = await openApi(browser);
-      await countProcessorTime(browser, page);
-      const options = { id, backend, n: N, steps: STEPS, calls: CALLS, budget: BUDGET_MS, longest: LONGEST_MS };
-      const result = await page.evaluate(measure, options).catch((error) => ({ error: error.message }));
-      await close();
-      rows.push({ model: id, family, backend, ...result });
-      console.log(line(rows.at(-1)));
-    }
-  }
-  return rows;
+export function pictures(browser, models, backends) {
+  const options = { n: N, steps: STEPS, calls: CALLS, budget: BUDGET_MS, longest: LONGEST_MS };
+  // A page each: no model finds the memory or the shaders of another.
+  const open = async () => {
+    const site = await openApi(browser);
+    await countProcessorTime(browser, site.page);
+    return site;
+  };
+  return table(models, backends, open, (page, id, backend) => page.evaluate(measure, { id, backend, ...options }), line);
 }
 
 /** Runs in the page. */

@@ -3,6 +3,7 @@
 
 import { openApi } from "../support/lab.mjs";
 import { openSite } from "../support/browser.mjs";
+import { frameGaps } from "./gaps.mjs";
 
 const FRAMES_MS = 6000;
 const LEARN_MS = 10_000;
@@ -21,14 +22,14 @@ export async function plane(browser) {
 async function shown(browser) {
   const { page, close } = await openSite(browser, { query: "lab.html?backend=cpu" });
   const started = await page.evaluate(firstSamples);
-  const frames = await page.evaluate(frameTimes, FRAMES_MS);
+  const smooth = await frames(page);
   await page.waitForFunction((end) => performance.now() > end, started.samples_ms + LEARN_MS);
   await page.getByRole("button", { name: "Pause" }).click();
   const learned = await page.evaluate(() =>
     cards().map(({ entry }) => ({ model: entry.form.family, steps: entry.steps, held_out_nats: entry.held?.nats, impossible: entry.held?.impossible })),
   );
   await close();
-  return { first_samples_after_wasm_ms: Math.round(started.samples_ms - started.wasm_ms), ...frames, after_10_s: learned };
+  return { first_samples_after_wasm_ms: Math.round(started.samples_ms - started.wasm_ms), ...smooth, after_10_s: learned };
 }
 
 /** Runs in the page: waits for a card with samples. */
@@ -39,18 +40,10 @@ async function firstSamples() {
   return { samples_ms: performance.now(), wasm_ms: wasm?.responseEnd ?? 0 };
 }
 
-/** Runs in the page: the browser's own frames for a while. @param {number} duration */
-async function frameTimes(duration) {
-  const times = [];
-  const end = performance.now() + duration;
-  for (let last = performance.now(); last < end; ) {
-    await new Promise(requestAnimationFrame);
-    const now = performance.now();
-    times.push(now - last);
-    last = now;
-  }
-  times.sort((a, b) => a - b);
-  return { frames_a_second: Number(((1000 * times.length) / duration).toFixed(1)), frame_p99_ms: Number(times[Math.floor(0.99 * times.length)].toFixed(1)) };
+/** How smooth the page is for a while. @param {import("playwright-core").Page} page */
+async function frames(page) {
+  const gaps = await page.evaluate(frameGaps, { longest: FRAMES_MS });
+  return { frames_a_second: Number(((1000 * gaps.length) / FRAMES_MS).toFixed(1)), frame_p99_ms: Number(gaps[Math.floor(0.99 * gaps.length)].toFixed(1)) };
 }
 
 /** @param {import("playwright-core").Browser} browser */

@@ -23,14 +23,19 @@ const FLAGS = [
 /** Whether the tests run in Firefox: it has no WebGPU here, and what only Chromium lets a test do is left out. */
 export const IN_FIREFOX = process.env.BROWSER === "firefox";
 
+const FEWER = IN_FIREFOX && !process.env.EVERY;
+
 /**
  * The cases of a test that differ in nothing that a browser has a say in, such as the model: Chromium runs all of them, Firefox these few,
  * or all where $EVERY says so.
- * @template T @param {T[]} all @param {(value: T, index: number) => boolean} few
+ * @template T @param {readonly T[]} all @param {(value: T, index: number) => boolean} few
  */
 export function cases(all, few) {
-  return IN_FIREFOX && !process.env.EVERY ? all.filter(few) : all;
+  return FEWER ? all.filter(few) : all;
 }
+
+/** For a test that is no more than such a case. */
+export const NOT_AGAIN = { skip: FEWER && "Chromium runs it, and a browser has no say in it" };
 
 /** For a test of what is not there in Firefox. */
 export const NEEDS_WEBGPU = { skip: IN_FIREFOX && "Firefox has no WebGPU here" };

@@ -17,9 +17,9 @@ export function card(id) {
   return JSON.parse(readFileSync(join(DIST, "models", id, "card.json"), "utf8"));
 }
 
-/** The shipped model of each family with the smallest file. @returns {[string, string][]} family and id */
-export function oneOfEachFamily() {
-  return smallest(({ family }) => family);
+/** The model of each family with the smallest file, of these. @param {typeof LISTED} [models] @returns {[string, string][]} family and id */
+export function oneOfEachFamily(models) {
+  return smallest(({ family }) => family, models);
 }
 
 /** The same, with grey and with coloured pictures. @returns {[string, string][]} family and id */
@@ -27,9 +27,9 @@ export function oneOfEachFamilyAndColour() {
   return smallest(({ family, id }) => `${family} ${card(id).image.channels}`);
 }
 
-/** @param {(model: typeof LISTED[number]) => string} kind @returns {[string, string][]} family and id */
-function smallest(kind) {
-  const bySize = LISTED.toSorted((a, b) => a.bytes - b.bytes);
+/** @param {(model: typeof LISTED[number]) => string} kind @param {typeof LISTED} [models] @returns {[string, string][]} family and id */
+function smallest(kind, models = LISTED) {
+  const bySize = models.toSorted((a, b) => a.bytes - b.bytes);
   return [...new Map(bySize.toReversed().map((model) => [kind(model), model])).values()].map(({ family, id }) => [family, id]);
 }
 
