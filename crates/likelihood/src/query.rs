@@ -171,8 +171,8 @@ enum Programs<R> {
 }
 
 impl<R: Run> Query<R> {
-    /// Loads what a network needs to answer by one of its methods: `batch` Monte Carlo samples are taken at once, and searches
-    /// that have fewer points run on Programs of the sizes `few`, which rise: on a CPU rows that nobody needs cost time, on a
+    /// Loads what a network needs to answer by one of its methods: `batch` Monte Carlo samples are taken at once (of a flow
+    /// [`flow::GROUP`], so that a seed has one answer), and searches that have fewer points run on Programs of the sizes `few`, which rise: on a CPU rows that nobody needs cost time, on a
     /// GPU the shaders of another size do. `terms` asks for the surprise of each pixel where the method has it. `calibration` is that of the weights that are loaded.
     pub async fn load(
         network: &Network,
